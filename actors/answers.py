@@ -1,0 +1,106 @@
+"""What the actors answer to the serving side. Every answer about state names its place in the log."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from domain.envelope import Recorded
+from domain.market.decisions import BarClosed, BarCorrected
+from domain.market.observations import InstrumentInfo, Level, Quote, Ticker, Trade
+
+Place = tuple[str, int]
+"""(partition, offset): the state includes every event up to it and is durable."""
+
+
+class LastAnswer(Struct, frozen=True):
+    instrument: str
+    trade: Trade | None
+    quote: Quote | None
+    ticker: Ticker | None
+    place: Place
+
+
+class BookAnswer(Struct, frozen=True):
+    """Best first, at most `depth` levels a side; both empty while not usable."""
+
+    instrument: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    sequence: int | None
+    usable: bool
+    ts_event: int
+    place: Place
+    figures: dict[str, float | None] = {}
+
+
+class BarRow(Struct, frozen=True):
+    """A bar at its newest revision. `closed` False: still forming, provisional. Times in ns UTC."""
+
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    interval: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int
+    vwap: float | None
+    closed: bool
+    adjusted: bool
+    revision: int
+    tainted: bool = False
+
+
+class Page(Struct, frozen=True):
+    """`next_page` None: there is no more."""
+
+    items: tuple[object, ...]
+    next_page: str | None
+    place: Place
+
+
+class StateAnswer(Struct, frozen=True):
+    """Everything a keeper knows about an instrument at a place in the log."""
+
+    instrument: str
+    at: int
+    last: LastAnswer
+    book: BookAnswer
+    forming: tuple[BarRow, ...]
+    bars: tuple[BarRow, ...]
+    flow: dict[str, float | int | str | None]
+    gaps_open: tuple[str, ...]
+    place: Place
+
+
+class FeedStatus(Struct, frozen=True):
+    provider: str
+    state: str
+    """`starting connected degraded lost stopped`"""
+    instruments: int
+    last_frame: int | None
+    gaps: int
+    incarnation: int
+    connections: int
+    frames: int
+    rejected: int
+    buffered: int
+
+
+class PollReply(Struct, frozen=True):
+    """Durable events after the caller's offsets, per partition in order.
+
+    `behind` lists partitions whose memory no longer reaches back to the caller's offset, with the
+    offset up to which the log must be read instead. `epochs` lets a caller ignore a stale owner.
+    """
+
+    events: dict[str, list[Recorded]]
+    behind: dict[str, int]
+    epochs: dict[str, int]
+
+
+BarEvent = BarClosed | BarCorrected
+Info = InstrumentInfo

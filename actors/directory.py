@@ -1,0 +1,82 @@
+"""What the serving side may ask of the actors. `deployments` imports this, never `storage`.
+
+`LocalDirectory` (tests, simulation) and `RayDirectory` (production) implement it alike.
+Every call has a deadline inside and raises Unavailable past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, PollReply, StateAnswer
+from domain.envelope import Cursor, Recorded
+from domain.market.observations import InstrumentInfo
+
+
+class Directory(Protocol):
+    """Instruments are full ids; unknown ones raise NotFound. Times are ns UTC."""
+
+    def partition_of(self, instrument: str) -> str: ...
+
+    def partitions(self) -> Sequence[str]:
+        """All market partitions."""
+
+    async def instruments(self) -> Sequence[InstrumentInfo]:
+        """Every instrument ever seen, by id. May be up to 2 s old."""
+
+    async def last(self, instrument: str, *, after: Cursor | None = None) -> LastAnswer:
+        """`after`: wait (at most 2 s, else Unavailable) until the state includes that cursor."""
+
+    async def book(self, instrument: str, depth: int, *, after: Cursor | None = None) -> BookAnswer: ...
+
+    async def state(
+        self, instrument: str, *, at: int | Cursor | None = None, after: Cursor | None = None
+    ) -> StateAnswer:
+        """Now, or as it was at a recorded time or cursor (snapshot + tail, off the shard)."""
+
+    async def bars(
+        self,
+        instrument: str,
+        interval: str,
+        start: int,
+        end: int,
+        limit: int,
+        *,
+        at: int | Cursor | None = None,
+    ) -> tuple[Sequence[BarRow], Cursor]:
+        """Oldest first, start <= ts_event < end, the first `limit`; the live tail included."""
+
+    async def events(
+        self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int
+    ) -> Sequence[Recorded]:
+        """Events of one instrument with offset > `after` and <= `until`, in log order (from blocks)."""
+
+    async def heads(self) -> Cursor:
+        """Durable head of every market partition."""
+
+    async def cursor_at(self, recorded_ns: int) -> Cursor:
+        """The last offsets recorded at or before a time."""
+
+    async def poll(self, after: Mapping[str, int], *, wait_s: float) -> PollReply:
+        """Durable events after the offsets of some partitions; waits up to `wait_s` for the first.
+
+        One outstanding poll per caller and owner; the reply is at most about 5,000 events.
+        """
+
+    async def read_log(
+        self, partition: str, after: int, *, until: int | None = None, limit: int = 5000
+    ) -> Sequence[Recorded]:
+        """Events from blocks, for deep resume: at least one unless there is none."""
+
+    async def feeds(self) -> Sequence[FeedStatus]: ...
+
+    async def open_session(self, session: str, user: str, role: str, expires_at: int, gateway: str) -> None:
+        """Raises OverLimit where the user has too many sockets."""
+
+    async def subscribed(self, session: str, channel: str, instruments: Sequence[str]) -> None: ...
+
+    async def close_session(self, session: str, code: int, reason: str) -> None: ...
+
+    async def system(self) -> Mapping[str, object]:
+        """Actors, partitions, projections and feeds as `financehub status --json` shows them."""

@@ -1,0 +1,140 @@
+"""What an adapter is: a pure parser and a sans-I/O session for one provider.
+
+    bytes ──parse──> observations            pure: no clock, no I/O, the same bytes give the same facts
+    bytes ──session.on_*──> Effects          a state machine: subscriptions, book synchronisation, gaps
+
+The session does no I/O and reads no clock: a shell (`actors/feed.py` live, `actors/feeds/offline.py`
+over captures, the simulation in tests) calls it and carries out the effects it returns. So what runs
+live is what `financehub fold` runs over a recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from domain.market.observations import Observation
+
+RejectClass = Literal[
+    "malformed", "throttled", "entitlement", "auth", "not_found", "bad_request", "upstream", "unsupported"
+]
+
+
+class Reject(Struct, frozen=True):
+    """A frame, or a part of one, that gave no observation; counted, logged, its frame kept."""
+
+    reject_class: RejectClass
+    reason: str
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What one payload says. Both empty: understood, nothing in it."""
+
+    observations: list[Observation] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class Origin(Struct, frozen=True):
+    """Where a payload came from, as far as known. `venue` settles what the bytes leave open."""
+
+    source: Literal["ws", "http", "file"]
+    ts_recv: int
+    endpoint: str = ""
+    venue: str | None = None
+    status: int | None = None
+
+
+class Endpoint(Struct, frozen=True):
+    """A socket to keep open. `silence_s`: without any frame for so long it counts as dead."""
+
+    connection: int
+    url: str
+    silence_s: float
+    max_life_s: float | None = None
+
+
+class HttpRequest(Struct, frozen=True):
+    """A GET the session wants; answered through `on_response` with the same request.
+
+    `weight` is what it costs of the provider's budget; `not_before` ns on the session's clock.
+    """
+
+    url: str
+    purpose: str
+    instrument: str | None = None
+    weight: int = 1
+    not_before: int = 0
+
+
+@dataclass(slots=True)
+class Effects:
+    """What the shell must do now, in this order."""
+
+    observations: list[Observation] = field(default_factory=list)
+    sends: list[tuple[int, str]] = field(default_factory=list)
+    """(connection, text frame)"""
+    requests: list[HttpRequest] = field(default_factory=list)
+    reconnects: list[tuple[int, str]] = field(default_factory=list)
+    """(connection, reason): open a new socket, subscribe there, then drop the old one."""
+    rejects: list[tuple[Reject, bytes]] = field(default_factory=list)
+    resynced: list[tuple[str, str]] = field(default_factory=list)
+    """(instrument, channel) whose gap a snapshot has closed."""
+
+
+class Session(Protocol):
+    """One provider's protocol over all its connections. `now` is ns UTC and never decreases."""
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """The sockets for the subscription, within the venue's limits per connection."""
+
+    def on_start(self, now: int) -> Effects:
+        """Before any socket is open: instrument lists, first REST requests."""
+
+    def on_open(self, connection: int, now: int) -> Effects: ...
+
+    def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
+        """Never raises on bad input: a frame that cannot be used becomes a reject."""
+
+    def on_close(self, connection: int, reason: str, now: int) -> Effects:
+        """Opens a gap for what ran over the connection."""
+
+    def on_response(
+        self, request: HttpRequest, status: int, headers: Mapping[str, str], body: str | bytes, now: int
+    ) -> Effects:
+        """Status 0 means that no answer came (connection error, timeout)."""
+
+    def on_timer(self, now: int) -> Effects:
+        """Called about every 100 ms: retries, deadlines, planned reconnects."""
+
+
+class FeedSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of one feed: `[feeds.<provider>]` in financehub.toml."""
+
+    instruments: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ("trades", "quotes", "book")
+    ws_url: str | None = None
+    rest_url: str | None = None
+    book_depth: int = 1000
+    backfill_bars: int = 500
+    seed: int = 1
+    speed: float = 1.0
+    rate: float = 0.0
+    incidents: tuple[str, ...] = ()
+
+
+class Adapter(Protocol):
+    """One provider."""
+
+    name: str
+
+    def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
+        """Pure; never raises on bad input. Understands single payloads of REST and WS, and lists."""
+
+    def session(self, settings: FeedSettings) -> Session: ...
+
+    def match(self, request: HttpRequest, endpoint: str) -> bool:
+        """Whether a recorded HTTP line with this endpoint answers the request (captures)."""

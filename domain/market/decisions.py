@@ -1,0 +1,107 @@
+"""Facts that a keeper derived and recorded beside the observation that caused them.
+
+Replay applies them, it never decides again. `ts_event` is the event time they speak about and
+`ts_recv` the feed clock at which they were taken, ns UTC.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec import Struct
+
+
+class BarClosed(Struct, frozen=True, gc=False):
+    """A bar built from trades; `ts_event` = start. `revision` 0; volume in base units.
+
+    `vwap` is None only where the volume is 0.
+    """
+
+    kind: ClassVar[str] = "bar_closed"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    interval: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int
+    vwap: float | None
+    revision: int = 0
+    tainted: bool = False
+
+
+class BarCorrected(Struct, frozen=True, gc=False):
+    """A closed bar changed by a trade later than its allowance; carries the whole new bar."""
+
+    kind: ClassVar[str] = "bar_corrected"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    interval: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int
+    vwap: float | None
+    revision: int
+    tainted: bool = False
+
+
+class BookBroken(Struct, frozen=True, gc=False):
+    """The order book became unusable: a sequence gap, a bad checksum or a crossed book."""
+
+    kind: ClassVar[str] = "book_broken"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    reason: str
+    expected: int | None = None
+    got: int | None = None
+
+
+class BookRestored(Struct, frozen=True, gc=False):
+    """A snapshot made a broken book usable again."""
+
+    kind: ClassVar[str] = "book_restored"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    sequence: int | None = None
+
+
+class LargeTrade(Struct, frozen=True, gc=False):
+    """A trade of at least `multiple` times the robust mean size and above the notional floor."""
+
+    kind: ClassVar[str] = "large_trade"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    trade_id: str | None
+    price: float
+    size: float
+    notional: float
+    multiple: float
+
+
+class ClockSkewed(Struct, frozen=True, gc=False):
+    """A `ts_event` beyond the feed clock plus tolerance: kept as it is, clamped in the fold."""
+
+    kind: ClassVar[str] = "clock_skewed"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    ahead_ns: int
+
+
+Decision = BarClosed | BarCorrected | BookBroken | BookRestored | LargeTrade | ClockSkewed
