@@ -48,7 +48,7 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     "financehub.shard.instruments": Instrument("gauge", "1", "keepers in memory"),
     "financehub.shard.fold": Instrument("histogram", "s", "time to fold one batch"),
     "financehub.shard.append": Instrument("histogram", "s", "append of a group of blocks until durable"),
-    "financehub.stage.received_to_durable": Instrument("histogram", "s", "ts_recv until durable, newest event of a block"),
+    "financehub.stage.received_to_durable": Instrument("histogram", "s", "ts_recv until durable, per block"),
     "financehub.gateway.sockets": Instrument("gauge", "1", "open WebSockets"),
     "financehub.gateway.subscriptions": Instrument("gauge", "1", "open subscriptions"),
     "financehub.gateway.frames": Instrument("counter", "1", "frames delivered, by channel"),

@@ -1,0 +1,54 @@
+"""What every actor process is told at its start; plain data that survives pickling and restarts."""
+
+from __future__ import annotations
+
+import time
+
+from msgspec import Struct
+
+from actors.feeds.base import FeedSettings
+
+NAMESPACE = "financehub"
+SUPERVISOR = "supervisor"
+CONNECTIONS = "connections"
+PROJECTOR = "projector"
+
+
+class Runtime(Struct, frozen=True):
+    """One instance's topology. `dsn` holds a password: never print a Runtime."""
+
+    dsn: str
+    partition_count: int
+    shards: int
+    readers: int
+    feeds: dict[str, FeedSettings]
+    service_role: str | None = None
+    sockets_per_user: int = 50
+    allow_unsafe_durability: bool = False
+    log_level: str = "INFO"
+    otlp_endpoint: str = ""
+    build: str = ""
+
+    def shard_names(self) -> list[str]:
+        return [f"keeper-shard-{index}" for index in range(self.shards)]
+
+    def reader_names(self) -> list[str]:
+        return [f"reader-{index}" for index in range(self.readers)]
+
+    def feed_names(self) -> dict[str, str]:
+        """actor name -> provider"""
+        return {f"feed-{provider}": provider for provider in self.feeds}
+
+    def __repr__(self) -> str:
+        return f"Runtime(partitions={self.partition_count}, shards={self.shards}, feeds={list(self.feeds)})"
+
+
+class WallClock:
+    """Wall time that never goes back within a process."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def now_ns(self) -> int:
+        self._last = max(self._last, time.time_ns())
+        return self._last

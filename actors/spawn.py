@@ -1,0 +1,103 @@
+"""The only place that makes a Ray actor of a shell, and that turns Ray's errors into ours.
+
+Actors are named, detached, restarted by Ray without limit, and async: one event loop, many calls.
+A call is never retried by Ray: every intake is idempotent and the caller decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+
+from actors.runtime import NAMESPACE, Runtime
+from domain.errors import FinanceHubError, NotFound, Unavailable
+
+CPU_SHARE = 0.01
+"""Ray's CPU figures only place actors; a laptop must hold them all."""
+MAX_CONCURRENCY = 2_000
+CALL_TIMEOUT_S = 10.0
+
+
+class Remote:
+    """A named actor in another process. Equal names give interchangeable objects."""
+
+    def __init__(self, name: str, handle: Any) -> None:
+        self.name = name
+        self._handle = handle
+
+    async def call(self, method: str, *args: Any, timeout_s: float = CALL_TIMEOUT_S, **kwargs: Any) -> Any:
+        """Raises the domain error that the actor raised; Unavailable where it cannot be reached."""
+        return await self._await(self._handle.call.remote(method, *args, **kwargs), method, timeout_s)
+
+    async def report(self, timeout_s: float = CALL_TIMEOUT_S) -> dict[str, Any]:
+        """Who it is and how it does; also makes a restarted actor build its inside again."""
+        answer: dict[str, Any] = await self._await(self._handle.report.remote(), "report", timeout_s)
+        return answer
+
+    async def samples(self, timeout_s: float = CALL_TIMEOUT_S) -> list[Any]:
+        answer: list[Any] = await self._await(self._handle.samples.remote(), "samples", timeout_s)
+        return answer
+
+    async def stop(self, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        """Drain and give back; the process stays until `kill`."""
+        await self._await(self._handle.stop.remote(), "stop", timeout_s)
+
+    def kill(self) -> None:
+        ray.kill(self._handle, no_restart=True)
+
+    async def _await(self, reference: Any, method: str, timeout_s: float) -> Any:
+        try:
+            return await asyncio.wait_for(reference, timeout_s)
+        except RayTaskError as error:
+            if isinstance(error.cause, FinanceHubError):
+                raise error.cause from None
+            raise Unavailable(f"{self.name}.{method} failed: {error.cause!r}") from error
+        except (TimeoutError, GetTimeoutError):
+            raise Unavailable(f"{self.name}.{method} gave no answer in {timeout_s} s") from None
+        except RayActorError as error:
+            raise Unavailable(f"{self.name} is down: {type(error).__name__}") from None
+        except RayError as error:
+            raise Unavailable(f"{self.name}.{method}: {type(error).__name__}") from None
+
+
+def spawn(shell: type, name: str, runtime: Runtime, *, resource: str | None = None) -> Remote:
+    """Create the named actor, or find it where it already exists."""
+    remote_class: Any = ray.remote(shell)
+    handle = remote_class.options(
+        name=name,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=-1,
+        max_task_retries=0,
+        max_concurrency=MAX_CONCURRENCY,
+        num_cpus=CPU_SHARE,
+        resources={resource: 0.001} if resource else None,
+    ).remote(name, runtime)
+    return Remote(name, handle)
+
+
+def find(name: str) -> Remote:
+    """Raises NotFound where no such actor runs."""
+    try:
+        return Remote(name, ray.get_actor(name, namespace=NAMESPACE))
+    except ValueError:
+        raise NotFound(f"no actor {name!r}") from None
+
+
+def running_names() -> list[str]:
+    """Names of our live actors, also those of another build."""
+    listed = ray.util.list_named_actors(all_namespaces=True)
+    return sorted(entry["name"] for entry in listed if entry["namespace"] == NAMESPACE)
+
+
+def was_restarted() -> bool:
+    """Whether this very process replaces an earlier one of the same actor."""
+    return bool(ray.get_runtime_context().was_current_actor_reconstructed)
+
+
+def node_id() -> str:
+    return str(ray.get_runtime_context().get_node_id())

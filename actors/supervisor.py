@@ -1,0 +1,249 @@
+"""Desired topology against actual: creates what is missing, starts what Ray restarted, moves partitions.
+
+One round a second asks every actor for its report. A keeper shard that came back empty is started with
+its partitions; one that has been silent for longer than `silent_s` loses them to the others (appends
+are fenced, so that needs nobody's consent) and gets a share again when it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from actors.runtime import CONNECTIONS, PROJECTOR, Runtime
+from actors.sharding import Move, assign, plan_moves
+from domain.errors import FinanceHubError
+from domain.ids import market_partitions
+from observability.log import get_log
+
+log = get_log("supervisor")
+
+
+class Handle(Protocol):
+    """An actor somewhere else (`actors.spawn.Remote`)."""
+
+    name: str
+
+    async def call(self, method: str, *args: Any, timeout_s: float = ..., **kwargs: Any) -> Any: ...
+
+    async def report(self, timeout_s: float = ...) -> dict[str, Any]: ...
+
+    async def samples(self, timeout_s: float = ...) -> list[Any]: ...
+
+    async def stop(self, timeout_s: float = ...) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+Spawn = Callable[[str, str], Handle]
+"""(role, name) -> the running actor, created where it is missing"""
+
+
+class SupervisorSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    round_s: float = 1.0
+    report_timeout_s: float = 2.0
+    silent_s: float = 6.0
+    start_timeout_s: float = 120.0
+    stop_timeout_s: float = 20.0
+
+
+class Member:
+    """One actor as the supervisor last saw it."""
+
+    def __init__(self, role: str, name: str) -> None:
+        self.role = role
+        self.name = name
+        self.handle: Handle | None = None
+        self.report: dict[str, Any] = {}
+        self.state = "starting"
+        self.answered_s = time.monotonic()
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """partition -> epoch of what it holds, or believes to hold."""
+        return {held["partition"]: held["epoch"] for held in self.report.get("partitions", ())}
+
+
+class Supervisor:
+    """Owns the topology. `start` returns once everything serves; `run` watches until cancelled."""
+
+    def __init__(self, runtime: Runtime, spawn: Spawn, settings: SupervisorSettings | None = None) -> None:
+        self._runtime = runtime
+        self._spawn = spawn
+        self._settings = settings or SupervisorSettings()
+        self._members = {name: Member(role, name) for role, name in _desired(runtime)}
+        self._partitions = [str(p) for p in market_partitions(runtime.partition_count)]
+        self._owner: dict[str, str] = {}
+        self._busy = asyncio.Lock()
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Create every actor and place every partition; safe to call again after a restart."""
+        async with self._busy:
+            await asyncio.gather(
+                *(self._ask(m, self._settings.start_timeout_s) for m in self._others("feed"))
+            )
+            await self._place()
+            await asyncio.gather(*(self._ask(m, self._settings.start_timeout_s) for m in self._role("feed")))
+        missing = [member.name for member in self._members.values() if member.state != "running"]
+        if missing:
+            log.warning("started without", actors=",".join(missing))
+
+    async def run(self) -> None:
+        """For ever: one round after another."""
+        while True:
+            await asyncio.sleep(self._settings.round_s)
+            if self._stopping:
+                continue
+            try:
+                async with self._busy:
+                    await self._round()
+            except FinanceHubError as error:
+                log.warning("round failed", error=str(error))
+
+    def topology(self) -> dict[str, str]:
+        """partition -> name of its owner, as far as known."""
+        return dict(self._owner)
+
+    async def move(self, partition: str, target: str) -> None:
+        """Hand one partition to another shard, in order: release, adopt, directory."""
+        async with self._busy:
+            await self._move(Move(partition, self._owner.get(partition), target))
+
+    async def system(self) -> dict[str, Any]:
+        """The parts of `financehub status --json` that the actors know."""
+        await self._refresh_reports()
+        reports = [member.report for member in self._members.values()]
+        return {
+            "actors": [_actor_line(member) for member in self._members.values()],
+            "feeds": [report["feed"] for report in reports if report.get("feed")],
+            "projections": [line for report in reports for line in report.get("projections", ())],
+        }
+
+    async def samples(self) -> list[tuple[str, Any]]:
+        """(process, metric sample) of all members that answer."""
+        members = [member for member in self._members.values() if member.handle is not None]
+        answers = await asyncio.gather(*(self._samples_of(member) for member in members))
+        return [(member.name, s) for member, found in zip(members, answers, strict=True) for s in found]
+
+    async def stop(self) -> None:
+        """Drain in the order of the flow: feeds, shards (with snapshots), projector, the rest."""
+        self._stopping = True
+        async with self._busy:
+            for role in ("feed", "keeper_shard", "projector", "reader", "connections"):
+                await asyncio.gather(*(self._stop_member(member) for member in self._role(role)))
+
+    def _role(self, role: str) -> list[Member]:
+        return [member for member in self._members.values() if member.role == role]
+
+    def _others(self, role: str) -> list[Member]:
+        return [member for member in self._members.values() if member.role != role]
+
+    async def _round(self) -> None:
+        await self._refresh_reports()
+        await self._place()
+
+    async def _refresh_reports(self) -> None:
+        timeout_s = self._settings.report_timeout_s
+        await asyncio.gather(*(self._ask(member, timeout_s) for member in self._members.values()))
+
+    async def _ask(self, member: Member, timeout_s: float) -> None:
+        try:
+            member.handle = self._spawn(member.role, member.name)
+            member.report = await member.handle.report(timeout_s=timeout_s)
+        except FinanceHubError as error:
+            if member.state == "running":
+                log.warning("no answer", actor=member.name, error=str(error))
+            member.state = "silent"
+        else:
+            member.state = "running"
+            member.answered_s = time.monotonic()
+
+    async def _place(self) -> None:
+        """Give every partition to a shard that answers, and tell the shards."""
+        shards = [member for member in self._role("keeper_shard") if self._can_own(member)]
+        self._owner = {
+            p: m.name for m in self._role("keeper_shard") for p in m.partitions if self._can_own(m)
+        }
+        if not shards:
+            return
+        names = [member.name for member in shards]
+        if not self._owner:
+            await self._start_all(assign(self._partitions, names))
+            return
+        for move in plan_moves(self._owner, self._partitions, names):
+            await self._move(move)
+
+    def _can_own(self, member: Member) -> bool:
+        """Answers now, or was silent only for a moment and holds partitions."""
+        silent_s = time.monotonic() - member.answered_s
+        return member.state == "running" or (bool(member.epochs) and silent_s < self._settings.silent_s)
+
+    async def _start_all(self, placed: Mapping[str, str]) -> None:
+        for name in sorted(set(placed.values())):
+            mine = [partition for partition, owner in placed.items() if owner == name]
+            await self._tell(name, "start", mine)
+            self._owner.update(dict.fromkeys(mine, name))
+
+    async def _move(self, move: Move) -> None:
+        if move.source is not None and self._members[move.source].state == "running":
+            await self._tell(move.source, "release", move.partition)
+        await self._tell(move.target, "adopt", move.partition)
+        self._owner[move.partition] = move.target
+        log.info("moved", partition=move.partition, source=move.source or "-", target=move.target)
+
+    async def _tell(self, name: str, method: str, argument: object) -> None:
+        handle = self._members[name].handle
+        if handle is not None:
+            await handle.call(method, argument, timeout_s=self._settings.start_timeout_s)
+
+    async def _samples_of(self, member: Member) -> list[Any]:
+        if member.handle is None or member.state != "running":
+            return []
+        try:
+            return await member.handle.samples(timeout_s=self._settings.report_timeout_s)
+        except FinanceHubError:
+            return []
+
+    async def _stop_member(self, member: Member) -> None:
+        if member.handle is None:
+            return
+        try:
+            await member.handle.stop(timeout_s=self._settings.stop_timeout_s)
+        except FinanceHubError as error:
+            log.warning("stopped hard", actor=member.name, error=str(error))
+        member.handle.kill()
+        member.state = "stopped"
+
+
+def _desired(runtime: Runtime) -> list[tuple[str, str]]:
+    """(role, name) of every actor but the supervisor itself, in starting order."""
+    return [
+        ("connections", CONNECTIONS),
+        *(("keeper_shard", name) for name in runtime.shard_names()),
+        *(("reader", name) for name in runtime.reader_names()),
+        ("projector", PROJECTOR),
+        *(("feed", name) for name in runtime.feed_names()),
+    ]
+
+
+def _owners(shards: Sequence[Member]) -> dict[str, str]:
+    """partition -> owner; where a stale one still names a partition, the highest epoch is the owner."""
+    claims = [(epoch, partition, shard.name) for shard in shards for partition, epoch in shard.epochs.items()]
+    return {partition: name for _, partition, name in sorted(claims)}
+
+
+def _actor_line(member: Member) -> dict[str, Any]:
+    report = member.report
+    return {
+        "role": member.role,
+        "name": member.name,
+        "pid": report.get("pid"),
+        "node": report.get("node"),
+        "state": member.state,
+        "partitions": report.get("partitions", []),
+    }

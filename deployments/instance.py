@@ -1,0 +1,118 @@
+"""An instance on this machine: its data directory, its lock, and what a running one says of itself.
+
+<data_dir>/
+  secrets/        0700: signing key, passwords
+  pg/             the embedded PostgreSQL
+  run/lock        held while the instance runs: one per data directory
+  run/instance.json   0600: addresses and pid, written when serving, removed when stopped
+  run/up.log      what a detached instance printed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import time
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from msgspec import Struct
+
+from domain.errors import Conflict, Unavailable
+
+RUN_FOLDER = "run"
+POLL_S = 0.1
+
+
+class Running(Struct, frozen=True):
+    """What a serving instance tells other commands. `dsn` and `ray_token` are secrets."""
+
+    http: str
+    ws: str
+    data_dir: str
+    pid: int
+    dsn: str
+    ray_address: str = ""
+    ray_dashboard: str = ""
+    ray_token: str = ""
+    partition_count: int = 4
+
+
+def run_folder(data_dir: Path) -> Path:
+    folder = data_dir / RUN_FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def acquire(data_dir: Path) -> IO[str]:
+    """Lock the data directory until the returned file is closed. Raises Conflict where another holds it."""
+    lock = (run_folder(data_dir) / "lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise Conflict(f"{data_dir} is in use by process {lock.read().strip() or 'unknown'}") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    os.set_inheritable(lock.fileno(), False)
+    return lock
+
+
+def is_locked(data_dir: Path) -> bool:
+    try:
+        acquire(data_dir).close()
+    except Conflict:
+        return True
+    return False
+
+
+def publish(data_dir: Path, running: Running) -> None:
+    """Write `instance.json` whole, readable by the owner alone."""
+    target = run_folder(data_dir) / "instance.json"
+    aside = target.with_suffix(".new")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(msgspec.json.encode(running))
+    aside.replace(target)
+
+
+def withdraw(data_dir: Path) -> None:
+    (run_folder(data_dir) / "instance.json").unlink(missing_ok=True)
+
+
+def find_running(data_dir: Path) -> Running | None:
+    """The serving instance of a data directory; None where none serves (also after a kill -9)."""
+    file = data_dir / RUN_FOLDER / "instance.json"
+    try:
+        running = msgspec.json.decode(file.read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return running if is_locked(data_dir) else None
+
+
+def require_running(data_dir: Path) -> Running:
+    """Raises Unavailable, saying how to start one."""
+    running = find_running(data_dir)
+    if running is None:
+        raise Unavailable(f"no FinanceHub is running on {data_dir}; start one with 'financehub up'")
+    return running
+
+
+def stop(data_dir: Path, timeout_s: float) -> bool:
+    """Ask the instance to stop and wait until its lock is free. False: there was none.
+
+    Raises Unavailable where it has not stopped in time.
+    """
+    lock = data_dir / RUN_FOLDER / "lock"
+    if not lock.exists() or not is_locked(data_dir):
+        return False
+    os.kill(int(lock.read_text()), signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    while is_locked(data_dir):
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the instance on {data_dir} has not stopped in {timeout_s:.0f} s")
+        time.sleep(POLL_S)
+    return True

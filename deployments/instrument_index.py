@@ -1,0 +1,94 @@
+"""What a caller may call an instrument: its id, or an alias that fits exactly one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from actors.directory import Directory
+from domain.errors import Ambiguous, Malformed, NotFound
+from domain.ids import MAX_ID_LENGTH, instrument_id, symbol_of
+from domain.market.observations import InstrumentInfo
+
+FRESH_S = 1.0
+"""The list is asked for again when it is older and something new is wanted."""
+MAX_CANDIDATES = 20
+
+
+class InstrumentIndex:
+    """A short-lived copy of the directory's instruments, shared by HTTP and sockets of one process."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._infos: dict[str, InstrumentInfo] = {}
+        self._by_alias: dict[str, set[str]] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def all(self) -> Sequence[InstrumentInfo]:
+        """By id; at most about 3 s old."""
+        await self._refresh()
+        return list(self._infos.values())
+
+    def known(self, text: str) -> str:
+        """As `resolve`, from what was read last; the text itself where nothing or too much fits."""
+        found = self._by_alias.get(_normal(text), set())
+        return next(iter(found)) if text not in self._infos and len(found) == 1 else text
+
+    async def info(self, instrument: str) -> InstrumentInfo:
+        """Raises NotFound."""
+        if instrument not in self._infos:
+            await self._refresh()
+        if instrument not in self._infos:
+            raise NotFound(f"no instrument {instrument!r} has been seen")
+        return self._infos[instrument]
+
+    async def resolve(self, text: str) -> str:
+        """An id or an alias -> id. Raises Malformed, NotFound, or Ambiguous with the candidates."""
+        if not text or len(text) > MAX_ID_LENGTH:
+            raise Malformed(f"instrument {text[:80]!r} has no 1 to {MAX_ID_LENGTH} characters")
+        if text in self._infos:
+            return text
+        await self._refresh()
+        if text in self._infos:
+            return text
+        return self._by_name(text)
+
+    def _by_name(self, text: str) -> str:
+        found = sorted(self._by_alias.get(_normal(text), ()))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise Ambiguous(
+                f"{text!r} fits {len(found)} instruments: name one of the candidates",
+                tuple(found[:MAX_CANDIDATES]),
+            )
+        if "." in text:
+            instrument_id(text)
+        raise NotFound(f"no instrument {text!r} has been seen")
+
+    async def _refresh(self) -> None:
+        async with self._reading:
+            if time.monotonic() - self._read_at < FRESH_S:
+                return
+            infos = await self._directory.instruments()
+            self._infos = {info.instrument: info for info in infos}
+            self._by_alias = _aliases(infos)
+            self._read_at = time.monotonic()
+
+
+def _aliases(infos: Sequence[InstrumentInfo]) -> dict[str, set[str]]:
+    """Symbol, venue's own symbol, base currency and declared aliases -> ids."""
+    index: dict[str, set[str]] = {}
+    for info in infos:
+        names = {symbol_of(info.instrument), info.venue_symbol, *info.aliases}
+        if info.base:
+            names.add(info.base)
+        for name in names:
+            index.setdefault(_normal(name), set()).add(info.instrument)
+    return index
+
+
+def _normal(name: str) -> str:
+    return name.upper().replace("/", "-")

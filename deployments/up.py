@@ -1,0 +1,185 @@
+"""Bring an instance up in the foreground, watch it, and take it down in order.
+
+Database and Ray start side by side, then the supervisor and its actors, beside them Serve's proxy, then
+the gateway. Going down: feeds, shards (snapshots), Ray, database. Whatever dies in between comes back:
+Ray restarts actors, the loop here restarts the embedded database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from actors.database import Database, open_database
+from actors.runtime import Runtime
+from deployments import app, instance
+from deployments.auth.keys import load_or_make_key
+from deployments.progress import Progress
+from deployments.settings import Settings
+from domain.errors import FinanceHubError
+from observability.log import configure, get_log
+
+WATCH_S = 0.5
+MAX_SHARDS = 8
+START_TIMEOUT_S = 150.0
+STOP_TIMEOUT_S = 45.0
+
+log = get_log("up")
+
+
+def run_until_stopped(settings: Settings, serving: Callable[[instance.Running], None]) -> int:
+    """`serving` is called once requests are answered. Returns the exit code. Raises FinanceHubError."""
+    configure(settings.instance.log_level)
+    stopping = _Stopping()
+    with ExitStack() as undo:
+        undo.callback(Progress().say, "stopped")
+        undo.enter_context(instance.acquire(settings.data_dir))
+        running, database = _start(settings, undo)
+        instance.publish(settings.data_dir, running)
+        undo.callback(instance.withdraw, settings.data_dir)
+        serving(running)
+        stopping.wait(database)
+        Progress().say("stopping: feeds, shards, Ray, database")
+    return 0
+
+
+class _Stopping:
+    """Set by Ctrl-C or `financehub down`; keeps the embedded database alive until then."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._asked.set())
+
+    def wait(self, database: Database) -> None:
+        while not self._asked.wait(WATCH_S):
+            try:
+                if database.ensure_running():
+                    log.warning("the embedded database had died and was started again")
+            except FinanceHubError as error:
+                log.error("the embedded database does not start", error=str(error))
+
+
+def _start(settings: Settings, undo: ExitStack) -> tuple[instance.Running, Database]:
+    progress = Progress()
+    app.check_port(settings.http.host, settings.http.port)
+    load_or_make_key(settings.data_dir)
+    token = app.prepare(settings, instance.run_folder(settings.data_dir))
+    database, ray_instance = _start_bases(settings, token, progress, undo)
+    runtime = _runtime(settings, database)
+    with ThreadPoolExecutor(2) as pool:
+        actors = pool.submit(_start_actors, runtime, progress)
+        proxy = pool.submit(_start_proxy, settings, progress)
+        undo.callback(_stop_actors)
+        actors.result()
+        proxy.result()
+    host = f"{settings.http.host}:{settings.http.port}"
+    with progress.step("gateway"):
+        app.deploy_gateway(settings, runtime, _status_facts(database, ray_instance))
+    running = instance.Running(
+        http=f"http://{host}",
+        ws=f"ws://{host}",
+        data_dir=str(settings.data_dir),
+        pid=os.getpid(),
+        dsn=database.dsn,
+        ray_address=ray_instance.address,
+        ray_dashboard=ray_instance.dashboard,
+        ray_token=token,
+        partition_count=database.partition_count,
+    )
+    return running, database
+
+
+def _start_bases(
+    settings: Settings, token: str, progress: Progress, undo: ExitStack
+) -> tuple[Database, app.RayInstance]:
+    """Side by side; going down Ray ends before the database."""
+    with ThreadPoolExecutor(2) as pool:
+        database_start = pool.submit(_start_database, settings, progress)
+        ray_start = pool.submit(_start_ray, settings, token, progress)
+    if database_start.exception() is None:
+        undo.callback(database_start.result().stop)
+    if ray_start.exception() is None:
+        undo.callback(app.stop_ray)
+    return database_start.result(), ray_start.result()
+
+
+def _start_database(settings: Settings, progress: Progress) -> Database:
+    with progress.step("database"):
+        database = open_database(
+            settings.data_dir,
+            settings.database.dsn,
+            partitions=settings.database.partitions,
+            allow_unsafe_durability=settings.database.allow_unsafe_durability,
+        )
+    progress.say(f"database is {database.summary}")
+    return database
+
+
+def _start_ray(settings: Settings, token: str, progress: Progress) -> app.RayInstance:
+    with progress.step("Ray"):
+        return app.start_ray(settings, token)
+
+
+def _start_actors(runtime: Runtime, progress: Progress) -> None:
+    from actors.roles import start_supervisor
+
+    with progress.step("actors"):
+        asyncio.run(start_supervisor(runtime, START_TIMEOUT_S))
+
+
+def _stop_actors() -> None:
+    from actors.roles import stop_supervisor
+
+    asyncio.run(stop_supervisor(STOP_TIMEOUT_S))
+
+
+def _start_proxy(settings: Settings, progress: Progress) -> None:
+    with progress.step("proxy"):
+        app.start_serve(settings)
+
+
+def _runtime(settings: Settings, database: Database) -> Runtime:
+    shards = settings.ray.shards or min(MAX_SHARDS, max(1, (os.cpu_count() or 1) // 2))
+    return Runtime(
+        dsn=database.dsn,
+        partition_count=database.partition_count,
+        service_role=database.service_role,
+        shards=min(shards, database.partition_count),
+        readers=settings.ray.readers,
+        feeds={provider: settings.feeds.of(provider) for provider in settings.feeds.enabled},
+        sockets_per_user=settings.http.sockets_per_user,
+        log_level=settings.instance.log_level,
+        otlp_endpoint=settings.telemetry.otlp_endpoint,
+        build=_build_id(),
+    )
+
+
+def _build_id() -> str:
+    """Newest change of any module of ours: actors of another build are not taken over."""
+    root = Path(__file__).resolve().parent.parent
+    folders = ("domain", "storage", "actors", "deployments", "observability")
+    newest = max(path.stat().st_mtime_ns for folder in folders for path in (root / folder).rglob("*.py"))
+    return str(newest)
+
+
+def _status_facts(database: Database, ray_instance: app.RayInstance) -> dict[str, object]:
+    return {
+        "postgres": {
+            "dsn": database.redacted_dsn,
+            "pid": database.pid,
+            "version": database.postgres_version,
+            "timescaledb": database.timescaledb_version,
+            "license": database.timescaledb_license,
+        },
+        "redis": {"url": None, "pid": None},
+        "ray_address": ray_instance.address,
+        "ray_dashboard": ray_instance.dashboard,
+        "ray_dashboard_login": "paste the token in <data_dir>/run/ray-token",
+    }

@@ -1,0 +1,53 @@
+"""One instance per data directory; others learn of it only while it lives."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from deployments import instance
+from deployments.duration import parse_duration_s
+from domain.errors import Conflict, Malformed, Unavailable
+
+SERVING = instance.Running(http="http://h", ws="ws://h", data_dir="d", pid=1, dsn="postgresql://u:secret@h/d")
+
+
+def test_a_second_instance_is_refused_and_told_who_holds_the_directory(tmp_path: Path) -> None:
+    import os
+
+    with instance.acquire(tmp_path), pytest.raises(Conflict, match=f"process {os.getpid()}"):
+        instance.acquire(tmp_path)
+    instance.acquire(tmp_path).close()
+
+
+def test_a_running_instance_is_found_until_its_lock_is_free(tmp_path: Path) -> None:
+    lock = instance.acquire(tmp_path)
+    instance.publish(tmp_path, SERVING)
+    assert instance.find_running(tmp_path) == SERVING
+    lock.close()
+    assert instance.find_running(tmp_path) is None, "as after a kill -9: the file stays, the lock does not"
+
+
+def test_what_it_says_of_itself_is_for_the_owner_alone(tmp_path: Path) -> None:
+    instance.publish(tmp_path, SERVING)
+    mode = (tmp_path / "run" / "instance.json").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_without_an_instance_the_error_says_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="financehub up"):
+        instance.require_running(tmp_path)
+    assert instance.stop(tmp_path, 1.0) is False
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90.0), ("15m", 900.0), ("1h", 3600.0), ("2", 2.0)])
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "-1s", "1y", "1 h x"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        parse_duration_s(text)
