@@ -166,9 +166,7 @@ class Supervisor:
     async def _place(self) -> None:
         """Give every partition to a shard that answers, and tell the shards."""
         shards = [member for member in self._role("keeper_shard") if self._can_own(member)]
-        self._owner = {
-            p: m.name for m in self._role("keeper_shard") for p in m.partitions if self._can_own(m)
-        }
+        self._owner = _owners(shards)
         if not shards:
             return
         names = [member.name for member in shards]
