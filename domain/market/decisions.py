@@ -14,7 +14,7 @@ from msgspec import Struct
 class BarClosed(Struct, frozen=True, gc=False):
     """A bar built from trades; `ts_event` = start. `revision` 0; volume in base units.
 
-    `vwap` is None only where the volume is 0.
+    Starts increase strictly per instrument and interval. `vwap` is None only where the volume is 0.
     """
 
     kind: ClassVar[str] = "bar_closed"
@@ -35,7 +35,11 @@ class BarClosed(Struct, frozen=True, gc=False):
 
 
 class BarCorrected(Struct, frozen=True, gc=False):
-    """A closed bar changed by a trade later than its allowance; carries the whole new bar."""
+    """A closed bar changed by a trade later than its allowance; carries the whole new bar.
+
+    `revision` counts the changes since it was first published. Revision 0 publishes a bar for an
+    interval that had none when newer bars had already been closed.
+    """
 
     kind: ClassVar[str] = "bar_corrected"
     provider: str
@@ -104,4 +108,23 @@ class ClockSkewed(Struct, frozen=True, gc=False):
     ahead_ns: int
 
 
-Decision = BarClosed | BarCorrected | BookBroken | BookRestored | LargeTrade | ClockSkewed
+class LateTrade(Struct, frozen=True, gc=False):
+    """A trade whose bar the keeper no longer holds: that bar, [bar_start, + interval), lacks it.
+
+    `ts_event` is the trade's (clamped to the feed clock). The stored bar is tainted until it is
+    recomputed from the log's trades.
+    """
+
+    kind: ClassVar[str] = "late_trade"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    interval: str
+    bar_start: int
+    trade_id: str | None
+    price: float
+    size: float
+
+
+Decision = BarClosed | BarCorrected | BookBroken | BookRestored | LargeTrade | ClockSkewed | LateTrade

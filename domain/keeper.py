@@ -1,0 +1,394 @@
+"""The fold of one instrument: what came in, and what follows from it.
+
+    observe(event, clock)     live: admit, evolve, decide, evolve the decisions; None for a repeat
+    run_timers(clock)         live: decide what time alone has made due
+    apply(event, clock)       replay: evolve an observation or a recorded decision, decide nothing
+
+Every change of state is made by an evolving step that both ways share, so that a replay of what live
+recorded ends in the same bytes. A repeat changes nothing and is no event of the log. `clock` is the
+monotone time of the feed that brought the event, ns UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.envelope import MarketEvent
+from domain.keeper_state import KeeperState, PartitionSettings
+from domain.market.bars import NEVER, BarBuilder, Landed
+from domain.market.book import BookChange, OrderBook
+from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
+from domain.market.flow import TradeFlow, notional_floor
+from domain.market.instrument import quote_currency
+from domain.market.latest import Latest
+from domain.market.observations import (
+    Bar,
+    BookDelta,
+    BookOrder,
+    BookSnapshot,
+    FxRate,
+    Gap,
+    InstrumentInfo,
+    Observation,
+    Quote,
+    Ticker,
+    Trade,
+)
+from domain.market.order_queue import OrderQueue
+from domain.market.rulings import on_book_change, on_landing, on_large_trade, on_skew
+from domain.market.seen_ids import SeenIds, Verdict
+
+MAX_ID_SERIES = 8
+"""Providers whose trade ids are remembered per instrument; further ones are not checked for repeats."""
+
+MAX_GAP_CHANNELS = 16
+MAX_REASON_LENGTH = 200
+
+_NEW, _REPEAT = Verdict.NEW, Verdict.REPEAT
+_SKEWABLE = (Trade, Quote, Ticker, BookSnapshot, BookDelta, BookOrder)
+_RESUMING = (Trade, Quote, Ticker, Bar, FxRate)
+
+Landings = list[tuple[BarBuilder, Landed]]
+
+
+class SymbolKeeper:
+    """State of one instrument. Attributes are for reading; only the methods above change them.
+
+    `last_trade` is the newest by event time, among equals the last to arrive; a backfilled trade is
+    never last. Bars that a provider built are kept in `latest`, not mixed with those built here.
+    `sender` is the feed that brought the last observation, `late_trades` counts LateTrade.
+    `timer_at` is the partition's note of the deadline it has scheduled, and no state.
+    """
+
+    __slots__ = (
+        "_allowance_ns",
+        "_builders",
+        "_flow_floor",
+        "_gaps",
+        "_last_trade_ts",
+        "_seen",
+        "_skew_told_at",
+        "_taint_next",
+        "_tolerance_ns",
+        "book",
+        "builders",
+        "deadline",
+        "flow",
+        "info",
+        "instrument",
+        "last_trade",
+        "late_trades",
+        "latest",
+        "sender",
+        "settings",
+        "timer_at",
+    )
+
+    def __init__(self, instrument: str, settings: PartitionSettings) -> None:
+        self.instrument = instrument
+        self.settings = settings
+        self.sender = ""
+        self.info: InstrumentInfo | None = None
+        self.last_trade: Trade | None = None
+        self.latest = Latest()
+        self.book: OrderBook | OrderQueue = OrderBook()
+        self.flow = TradeFlow()
+        self.late_trades = 0
+        self.deadline = NEVER
+        self.timer_at = NEVER
+        self.builders = {
+            interval: BarBuilder(
+                instrument, interval, allowance_ns=settings.allowance_ns, keep=settings.keep_bars
+            )
+            for interval in settings.intervals
+        }
+        self._builders = tuple(self.builders.values())
+        self._seen: dict[str, SeenIds] = {}
+        self._gaps: dict[str, str] = {}
+        self._taint_next = False
+        self._skew_told_at = 0
+        self._last_trade_ts = 0
+        self._allowance_ns = settings.allowance_ns
+        self._tolerance_ns = settings.skew_tolerance_ns
+        self._flow_floor = notional_floor(quote_currency(instrument, None))
+
+    @property
+    def last_quote(self) -> Quote | None:
+        return self.latest.quote
+
+    @property
+    def last_ticker(self) -> Ticker | None:
+        return self.latest.ticker
+
+    @property
+    def gaps_open(self) -> tuple[str, ...]:
+        """`channel: reason` of each open gap, by channel."""
+        return tuple(f"{channel}: {reason}" for channel, reason in sorted(self._gaps.items()))
+
+    def next_deadline(self) -> int | None:
+        """When a timer is due, ns UTC on the feed's clock; None while none runs."""
+        return None if self.deadline == NEVER else self.deadline
+
+    def observe(self, event: Observation, clock: int) -> tuple[Decision, ...] | None:
+        """Fold one observation. Returns its decisions, already folded; None where it is a repeat."""
+        if type(event) is not Trade:
+            return self._observe_other(event, clock)
+        verdict = _NEW
+        if event.trade_id is not None:
+            verdict = self._series(event.provider).admit(event.trade_id)
+            if verdict is _REPEAT:
+                return None
+        multiple = None
+        if event.price * event.size >= self._flow_floor:
+            multiple = self._large_multiple(event, clock, verdict)
+        landings = self._fold_trade(event, clock, verdict)
+        if landings is None and multiple is None:
+            return ()
+        return self._decide_trade(event, clock, landings or [], multiple)
+
+    def _observe_other(self, event: Observation, clock: int) -> tuple[Decision, ...] | None:
+        if self._repeats(event):
+            return None
+        skewed = self._decide_skew(event, clock)
+        change = self._fold(event, clock)
+        if skewed is None and change is None:
+            return ()
+        decisions: list[Decision] = [] if skewed is None else [skewed]
+        if change is not None:
+            decisions.append(on_book_change(event, self._clamped(event.ts_event, clock), clock, change))
+        return self._evolved(decisions)
+
+    def run_timers(self, clock: int, upto: int | None = None) -> tuple[Decision, ...]:
+        """Close the bars whose deadline is <= `upto` (the clock unless given), in deadline order."""
+        limit = clock if upto is None else upto
+        if self.deadline > limit:
+            return ()
+        due = [
+            (closing.ts_event + builder.interval_ns, closing)
+            for builder in self._builders
+            for closing in builder.due(limit, clock)
+        ]
+        due.sort(key=lambda each: each[0])
+        return self._evolved([closing for _, closing in due])
+
+    def apply(self, event: MarketEvent, clock: int) -> None:
+        """Fold an event of the log without deciding anything."""
+        if type(event) is Trade:
+            verdict = _NEW
+            if event.trade_id is not None:
+                verdict = self._series(event.provider).admit(event.trade_id)
+            self._fold_trade(event, clock, verdict)
+        elif isinstance(event, Observation):
+            self._fold(event, clock)
+        else:
+            self._evolve(event)
+
+    def _decide_trade(
+        self, trade: Trade, clock: int, landings: Landings, multiple: float | None
+    ) -> tuple[Decision, ...]:
+        decisions: list[Decision] = []
+        skewed = self._decide_skew(trade, clock)
+        if skewed is not None:
+            decisions.append(skewed)
+        ts = self._clamped(trade.ts_event, clock)
+        for builder, landed in landings:
+            decision = on_landing(trade, ts, clock, builder, landed)
+            if decision is not None:
+                decisions.append(decision)
+        if multiple is not None:
+            decisions.append(on_large_trade(trade, clock, multiple))
+        return self._evolved(decisions)
+
+    def _large_multiple(self, trade: Trade, clock: int, verdict: Verdict) -> float | None:
+        ts = self._clamped(trade.ts_event, clock)
+        if verdict is not _NEW or ts < self._last_trade_ts - self._allowance_ns:
+            return None
+        return self.flow.multiple(trade.size)
+
+    def _decide_skew(self, event: Observation, clock: int) -> ClockSkewed | None:
+        if event.ts_event <= clock + self._tolerance_ns or not isinstance(event, _SKEWABLE):
+            return None
+        if self._skew_told_at and clock < self._skew_told_at + self.settings.skew_cooldown_ns:
+            return None
+        return on_skew(event, clock)
+
+    def _evolved(self, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+        for decision in decisions:
+            self._evolve(decision)
+        return tuple(decisions)
+
+    def _evolve(self, decision: Decision) -> None:
+        if isinstance(decision, BarClosed | BarCorrected):
+            builder = self.builders.get(decision.interval)
+            if builder is not None:
+                builder.settle(decision)
+                self.deadline = self._earliest()
+        elif isinstance(decision, BookBroken):
+            self.book.break_()
+        elif isinstance(decision, ClockSkewed):
+            self._skew_told_at = decision.ts_recv
+        elif isinstance(decision, LateTrade):
+            self.late_trades += 1
+
+    def _fold_trade(self, trade: Trade, clock: int, verdict: Verdict) -> Landings | None:
+        """None in the common case: every builder amended a forming bar and the time was plausible."""
+        ts = trade.ts_event
+        landings: Landings | None = None
+        if ts > clock + self._tolerance_ns:
+            ts = clock
+            landings = []
+        price, size, provider = trade.price, trade.size, trade.provider
+        notional = price * size
+        for builder in self._builders:
+            landed = builder.add(ts, price, size, notional, provider, clock)
+            if landed is not None:
+                if landings is None:
+                    landings = []
+                landings.append((builder, landed))
+        if landings is not None or self._taint_next:
+            self._after_landing(trade, ts, verdict)
+        if verdict is _NEW:
+            if ts >= self._last_trade_ts:
+                self._last_trade_ts = ts
+                self.last_trade = trade
+                self.flow.add(size, trade.side)
+            elif ts >= self._last_trade_ts - self._allowance_ns:
+                self.flow.add(size, trade.side)
+        if self._gaps:
+            self._resume()
+        return landings
+
+    def _after_landing(self, trade: Trade, ts: int, verdict: Verdict) -> None:
+        """A bar taints where its trade's time was clamped, or where trades before it are missing."""
+        resumes = self._taint_next and verdict is _NEW
+        if resumes or ts != trade.ts_event:
+            for builder in self._builders:
+                builder.taint(ts)
+        if resumes:
+            self._taint_next = False
+        self.deadline = self._earliest()
+
+    def _earliest(self) -> int:
+        return min((builder.deadline for builder in self._builders), default=NEVER)
+
+    def _fold(self, event: Observation, clock: int) -> BookChange | None:
+        """Any observation but a trade."""
+        if isinstance(event, BookDelta | BookSnapshot | BookOrder):
+            return self._fold_book(event, self._clamped(event.ts_event, clock))
+        if isinstance(event, Quote):
+            self.latest.fold_quote(event, self._clamped(event.ts_event, clock))
+        elif isinstance(event, Ticker):
+            self.latest.fold_ticker(event, self._clamped(event.ts_event, clock))
+        elif isinstance(event, Bar):
+            self.latest.fold_bar(event)
+        elif isinstance(event, FxRate):
+            self.latest.fold_fx(event)
+        elif isinstance(event, InstrumentInfo):
+            self._describe(event)
+        elif isinstance(event, Gap):
+            self._fold_gap(event)
+        if self._gaps and isinstance(event, _RESUMING):
+            self._resume()
+        return None
+
+    def _describe(self, info: InstrumentInfo) -> None:
+        self.info = info
+        self._flow_floor = notional_floor(quote_currency(self.instrument, info))
+
+    def _fold_book(self, event: BookDelta | BookSnapshot | BookOrder, ts: int) -> BookChange | None:
+        if isinstance(event, BookOrder):
+            return self._order_queue().apply_order(event, ts)
+        book = self.book
+        if isinstance(event, BookDelta):
+            return book.apply_delta(event, ts) if isinstance(book, OrderBook) else None
+        self._gaps.pop("book", None)
+        self._gaps.pop("feed", None)
+        if isinstance(book, OrderQueue) and (event.bids or event.asks):
+            book = self.book = OrderBook()
+        return book.apply_snapshot(event, ts)
+
+    def _order_queue(self) -> OrderQueue:
+        """The venue publishes orders: from now on the book is kept by order."""
+        book = self.book
+        if isinstance(book, OrderBook):
+            book = self.book = OrderQueue.begun(book)
+        return book
+
+    def _fold_gap(self, gap: Gap) -> None:
+        channel = gap.channel
+        if not gap.opened:
+            self._gaps.pop(channel, None)
+            return
+        if channel in self._gaps or len(self._gaps) < MAX_GAP_CHANNELS:
+            self._gaps[channel] = gap.reason[:MAX_REASON_LENGTH]
+        if channel in ("book", "feed"):
+            self.book.break_()
+        if channel in ("trades", "feed"):
+            self._taint_next = True
+            for builder in self._builders:
+                builder.taint_forming()
+
+    def _resume(self) -> None:
+        """Data flow again: that ends a feed's gap, except where a book still waits for its snapshot."""
+        if not self.book.synchronised:
+            self._gaps.pop("feed", None)
+
+    def _series(self, provider: str) -> SeenIds:
+        seen = self._seen.get(provider)
+        if seen is None:
+            seen = SeenIds()
+            if len(self._seen) < MAX_ID_SERIES:
+                self._seen[provider] = seen
+        return seen
+
+    def _repeats(self, event: Observation) -> bool:
+        book = self.book
+        if isinstance(event, BookDelta):
+            return isinstance(book, OrderBook) and book.repeats(event)
+        return isinstance(event, BookOrder) and isinstance(book, OrderQueue) and book.repeats(event)
+
+    def _clamped(self, ts: int, clock: int) -> int:
+        return clock if ts > clock + self._tolerance_ns else ts
+
+    def snapshot(self) -> KeeperState:
+        book = self.book
+        return KeeperState(
+            instrument=self.instrument,
+            sender=self.sender,
+            info=self.info,
+            last_trade=self.last_trade,
+            last_trade_ts=self._last_trade_ts,
+            latest=self.latest.snapshot(),
+            book=book.snapshot() if isinstance(book, OrderBook) else None,
+            orders=book.snapshot() if isinstance(book, OrderQueue) else None,
+            bars=tuple(builder.snapshot() for builder in self._builders),
+            flow=self.flow.snapshot(),
+            seen=tuple((provider, seen.snapshot()) for provider, seen in sorted(self._seen.items())),
+            gaps=tuple(sorted(self._gaps.items())),
+            taint_next=self._taint_next,
+            skew_told_at=self._skew_told_at,
+            late_trades=self.late_trades,
+        )
+
+    @classmethod
+    def restored(cls, state: KeeperState, settings: PartitionSettings) -> SymbolKeeper:
+        keeper = cls(state.instrument, settings)
+        keeper.sender = state.sender
+        if state.info is not None:
+            keeper._describe(state.info)
+        keeper.last_trade, keeper._last_trade_ts = state.last_trade, state.last_trade_ts
+        keeper.latest = Latest.restored(state.latest)
+        if state.book is not None:
+            keeper.book = OrderBook.restored(state.book)
+        if state.orders is not None:
+            keeper.book = OrderQueue.restored(state.orders)
+        for bars in state.bars:
+            keeper.builders[bars.interval].restore(bars)
+        keeper.flow = TradeFlow.restored(state.flow)
+        keeper._seen = {provider: SeenIds.restored(seen) for provider, seen in state.seen}
+        keeper._gaps = dict(state.gaps)
+        keeper._taint_next = state.taint_next
+        keeper._skew_told_at = state.skew_told_at
+        keeper.late_trades = state.late_trades
+        keeper.deadline = keeper._earliest()
+        return keeper

@@ -1,0 +1,174 @@
+"""The folded order book by price level (L2).
+
+    unsynced ──snapshot──> usable ──gap, crossed──> broken ──snapshot──> usable (restored)
+
+A book is shown only while usable, and is never crossed: a best bid at or above the best ask means that
+a change was missed. The venue's own rules (update ids against a REST snapshot, checksums) are the feed
+session's; it hands over continuous deltas and says where it could not.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from domain.market.levels import MAX_LEVELS, Levels
+from domain.market.observations import BookDelta, BookSnapshot, Level
+
+Status = Literal["unsynced", "usable", "broken"]
+
+
+class Broken(Struct, frozen=True):
+    """The change that was just folded made the book unusable."""
+
+    reason: Literal["gap", "crossed", "overflow"]
+    expected: int | None = None
+    got: int | None = None
+
+
+class Restored(Struct, frozen=True):
+    """The snapshot that was just folded made a broken book usable."""
+
+    sequence: int | None
+
+
+BookChange = Broken | Restored
+"""What a fold has to say beyond having been done."""
+
+
+class BookState(Struct, frozen=True, array_like=True):
+    status: Status
+    sequence: int | None
+    ts_event: int
+    depth: int | None
+    at_snapshot: bool
+    bids: bytes
+    asks: bytes
+
+
+class OrderBook:
+    """L2 book of one instrument. `sequence`: the venue's last update id in it, None while unusable.
+
+    `ts_event` of a fold is the event's unless it is given, clamped to the feed clock.
+    """
+
+    __slots__ = ("_asks", "_at_snapshot", "_bids", "_depth", "_status", "sequence", "ts_event")
+
+    def __init__(self) -> None:
+        self._bids = Levels(1)
+        self._asks = Levels(-1)
+        self._status: Status = "unsynced"
+        self._depth: int | None = None
+        self._at_snapshot = False
+        self.sequence: int | None = None
+        self.ts_event = 0
+
+    @property
+    def usable(self) -> bool:
+        return self._status == "usable"
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether there ever was a snapshot."""
+        return self._status != "unsynced"
+
+    @property
+    def best_bid(self) -> float | None:
+        return self._bids.best
+
+    @property
+    def best_ask(self) -> float | None:
+        return self._asks.best
+
+    def top(self, depth: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """(bids, asks), best first; both empty while not usable."""
+        return self._bids.top(depth), self._asks.top(depth)
+
+    def repeats(self, delta: BookDelta) -> bool:
+        """Whether everything in a delta is in the book already, by the venue's sequence."""
+        if self.sequence is None or delta.sequence is None:
+            return False
+        return delta.sequence[1] <= self.sequence
+
+    def apply_snapshot(self, snapshot: BookSnapshot, ts_event: int | None = None) -> BookChange | None:
+        """Replace the book. A crossed snapshot is refused."""
+        was_broken = self._status == "broken"
+        self._bids.load(snapshot.bids)
+        self._asks.load(snapshot.asks)
+        self._depth = snapshot.depth
+        self._at_snapshot = True
+        self._status = "usable"
+        self.sequence = None if snapshot.sequence is None else snapshot.sequence[1]
+        self.ts_event = snapshot.ts_event if ts_event is None else ts_event
+        change = self._settle()
+        if change is None and was_broken:
+            return Restored(self.sequence)
+        return change
+
+    def apply_delta(self, delta: BookDelta, ts_event: int | None = None) -> BookChange | None:
+        """Change levels. Without effect while not usable, and for a repeat."""
+        if self._status != "usable" or self.repeats(delta):
+            return None
+        if not self._continues(delta):
+            broken = Broken("gap", self.sequence, delta.prev_sequence)
+            self.break_()
+            return broken
+        for price, size in delta.bids:
+            self._bids.set(price, size)
+        for price, size in delta.asks:
+            self._asks.set(price, size)
+        self._at_snapshot = False
+        if delta.sequence is not None:
+            self.sequence = delta.sequence[1]
+        self.ts_event = max(self.ts_event, delta.ts_event if ts_event is None else ts_event)
+        return self._settle()
+
+    def _continues(self, delta: BookDelta) -> bool:
+        """The delta begins where the book ends; the first after a snapshot may begin before it."""
+        if delta.prev_sequence is None or self.sequence is None:
+            return True
+        if self._at_snapshot:
+            return delta.prev_sequence <= self.sequence
+        return delta.prev_sequence == self.sequence
+
+    def _settle(self) -> Broken | None:
+        depth = self._depth or MAX_LEVELS
+        self._bids.cut(depth)
+        self._asks.cut(depth)
+        bid, ask = self._bids.best, self._asks.best
+        if bid is not None and ask is not None and bid >= ask:
+            self.break_()
+            return Broken("crossed")
+        return None
+
+    def break_(self) -> None:
+        """Unusable until the next snapshot. Without effect on a book that never had one."""
+        if self._status == "usable":
+            self._status = "broken"
+        self._bids.clear()
+        self._asks.clear()
+        self.sequence = None
+
+    def snapshot(self) -> BookState:
+        return BookState(
+            self._status,
+            self.sequence,
+            self.ts_event,
+            self._depth,
+            self._at_snapshot,
+            self._bids.pack(),
+            self._asks.pack(),
+        )
+
+    @classmethod
+    def restored(cls, state: BookState) -> OrderBook:
+        book = cls()
+        book._status = state.status
+        book.sequence = state.sequence
+        book.ts_event = state.ts_event
+        book._depth = state.depth
+        book._at_snapshot = state.at_snapshot
+        book._bids.unpack(state.bids)
+        book._asks.unpack(state.asks)
+        return book

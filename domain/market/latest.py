@@ -1,0 +1,70 @@
+"""The newest quote, ticker, FX rate and provider bars of one instrument."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from domain.market.observations import Bar, FxRate, Quote, Ticker
+
+MAX_PROVIDER_BARS = 16
+"""Intervals for which a provider's bar is kept."""
+
+
+class LatestState(Struct, frozen=True, array_like=True):
+    quote: Quote | None
+    quote_ts: int
+    ticker: Ticker | None
+    ticker_ts: int
+    fx: FxRate | None
+    bars: tuple[Bar, ...]
+
+
+class Latest:
+    """Newest by event time, among equals the last to arrive; an older one changes nothing.
+
+    `bars`: interval -> the newest bar that a provider built, closed or not.
+    """
+
+    __slots__ = ("_quote_ts", "_ticker_ts", "bars", "fx", "quote", "ticker")
+
+    def __init__(self) -> None:
+        self.quote: Quote | None = None
+        self.ticker: Ticker | None = None
+        self.fx: FxRate | None = None
+        self.bars: dict[str, Bar] = {}
+        self._quote_ts = self._ticker_ts = 0
+
+    def fold_quote(self, quote: Quote, ts: int) -> None:
+        """`ts`: its event time, clamped to the feed clock; so for the ticker."""
+        if ts >= self._quote_ts:
+            self._quote_ts = ts
+            self.quote = quote
+
+    def fold_ticker(self, ticker: Ticker, ts: int) -> None:
+        if ts >= self._ticker_ts:
+            self._ticker_ts = ts
+            self.ticker = ticker
+
+    def fold_fx(self, rate: FxRate) -> None:
+        if self.fx is None or rate.ts_event >= self.fx.ts_event:
+            self.fx = rate
+
+    def fold_bar(self, bar: Bar) -> None:
+        kept = self.bars.get(bar.interval)
+        if kept is None and len(self.bars) >= MAX_PROVIDER_BARS:
+            return
+        if kept is None or bar.ts_event >= kept.ts_event:
+            self.bars[bar.interval] = bar
+
+    def snapshot(self) -> LatestState:
+        bars = tuple(bar for _, bar in sorted(self.bars.items()))
+        return LatestState(self.quote, self._quote_ts, self.ticker, self._ticker_ts, self.fx, bars)
+
+    @classmethod
+    def restored(cls, state: LatestState) -> Latest:
+        latest = cls()
+        latest.quote, latest._quote_ts = state.quote, state.quote_ts
+        latest.ticker, latest._ticker_ts = state.ticker, state.ticker_ts
+        latest.fx = state.fx
+        latest.bars = {bar.interval: bar for bar in state.bars}
+        return latest

@@ -1,0 +1,205 @@
+"""Order books from a snapshot and numbered updates, for venues that send the two apart.
+
+    diffs ──┐ buffered until the snapshot is there
+            ├──> BookSnapshot, BookDelta, BookDelta ...   each delta follows what was applied last
+    snapshot┘    Gap, and the same again, where an update is missing
+
+A `SequenceRule` says how a venue numbers: `SPOT` densely by update, `LINKED` with a reference to the
+update before (Binance's derivatives). https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams,
+"How to manage a local order book correctly".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from domain.market.observations import BookDelta, BookSnapshot, Gap, Observation
+
+MAX_BUFFERED = 2_000
+"""Diffs kept while a snapshot is awaited: more than three minutes at ten a second."""
+
+Range = tuple[int, int]
+
+
+class SequenceRule(Protocol):
+    """All ids are update ids; `delta` has a `sequence`."""
+
+    def covered(self, delta: BookDelta, snapshot: int) -> bool:
+        """The snapshot already contains the whole delta."""
+
+    def bridges(self, delta: BookDelta, snapshot: int) -> bool:
+        """The delta may come first after the snapshot: nothing is missing between them."""
+
+    def follows(self, delta: BookDelta, last: int) -> bool:
+        """The delta is the very next one after update `last` of the same stream."""
+
+    def missing(self, delta: BookDelta, last: int) -> Range:
+        """The ids missing between update `last` and the delta, first and last."""
+
+
+def first_of(delta: BookDelta) -> int:
+    return delta.sequence[0] if delta.sequence else 0
+
+
+def last_of(delta: BookDelta) -> int:
+    return delta.sequence[1] if delta.sequence else 0
+
+
+class SpotRule:
+    """Ids are dense: U == previous u + 1."""
+
+    def covered(self, delta: BookDelta, snapshot: int) -> bool:
+        return last_of(delta) <= snapshot
+
+    def bridges(self, delta: BookDelta, snapshot: int) -> bool:
+        return first_of(delta) <= snapshot + 1 <= last_of(delta)
+
+    def follows(self, delta: BookDelta, last: int) -> bool:
+        return first_of(delta) == last + 1
+
+    def missing(self, delta: BookDelta, last: int) -> Range:
+        return last + 1, first_of(delta) - 1
+
+
+class LinkedRule:
+    """Ids are shared by all symbols; `prev_sequence` (pu) names the stream's update before.
+
+    A delta whose pu is the snapshot's own id misses nothing either, so it bridges too.
+    """
+
+    def covered(self, delta: BookDelta, snapshot: int) -> bool:
+        return last_of(delta) < snapshot
+
+    def bridges(self, delta: BookDelta, snapshot: int) -> bool:
+        return first_of(delta) <= snapshot <= last_of(delta) or delta.prev_sequence == snapshot
+
+    def follows(self, delta: BookDelta, last: int) -> bool:
+        return delta.prev_sequence == last
+
+    def missing(self, delta: BookDelta, last: int) -> Range:
+        before = first_of(delta) - 1 if delta.prev_sequence is None else delta.prev_sequence
+        return last + 1, before
+
+
+SPOT: SequenceRule = SpotRule()
+LINKED: SequenceRule = LinkedRule()
+
+
+@dataclass(slots=True)
+class Step:
+    """What one input led to. `resynced`: a snapshot has ended a gap or an interruption."""
+
+    observations: list[Observation] = field(default_factory=list)
+    wants_snapshot: bool = False
+    resynced: bool = False
+
+
+class BookSync:
+    """The synchronisation of one instrument's book. Holds no levels, only positions and the buffer.
+
+    Emitted deltas carry in `prev_sequence` the last id applied before them, whatever the venue's
+    rule, so that `delta.prev_sequence == book.sequence[1]` proves continuity downstream.
+    """
+
+    def __init__(self, rule: SequenceRule, max_buffered: int = MAX_BUFFERED) -> None:
+        self._rule = rule
+        self._buffer: deque[BookDelta] = deque(maxlen=max_buffered)
+        self._held: BookSnapshot | None = None
+        self._last: int | None = None
+        self._bridging = False
+        self._gap: Gap | None = None
+        self._interrupted = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether a snapshot has been given out and nothing was lost since."""
+        return self._last is not None
+
+    def on_delta(self, delta: BookDelta, *, overlapping: bool = False) -> Step:
+        """`overlapping`: two sockets carry the same stream, cut into diffs at different ids."""
+        step = Step()
+        if self._last is not None:
+            self._advance(delta, self._last, step, overlapping=overlapping)
+            return step
+        self._buffer.append(delta)
+        self._try_held(step)
+        return step
+
+    def on_snapshot(self, snapshot: BookSnapshot) -> Step:
+        """A snapshot while the book is usable changes nothing; one before any diff is held."""
+        step = Step()
+        if self._last is None and snapshot.sequence is not None:
+            self._held = snapshot
+            if self._buffer:
+                self._try_held(step)
+        return step
+
+    def interrupt(self) -> None:
+        """The stream broke off: what was buffered or applied no longer joins what comes."""
+        self._interrupted = self._interrupted or self.usable
+        self._last = None
+        self._held = None
+        self._buffer.clear()
+
+    def _try_held(self, step: Step) -> None:
+        """Starts the book from the snapshot held, or asks for a newer one."""
+        snapshot, self._held = self._held, None
+        if snapshot is None or snapshot.sequence is None:
+            step.wants_snapshot = True
+            return
+        at = snapshot.sequence[1]
+        kept = [delta for delta in self._buffer if not self._rule.covered(delta, at)]
+        if kept and not self._rule.bridges(kept[0], at):
+            step.wants_snapshot = True
+            return
+        self._start(snapshot, at, step)
+        self._buffer.clear()
+        for index, delta in enumerate(kept):
+            if self._last is None:
+                self._buffer.extend(kept[index:])
+                break
+            self._advance(delta, self._last, step, overlapping=False)
+
+    def _start(self, snapshot: BookSnapshot, at: int, step: Step) -> None:
+        step.observations.append(snapshot)
+        self._last = at
+        self._bridging = True
+        if self._gap is not None:
+            closed = replace(self._gap, ts_event=snapshot.ts_event, ts_recv=snapshot.ts_recv, opened=False)
+            step.observations.append(closed)
+        step.resynced = self._gap is not None or self._interrupted
+        self._gap = None
+        self._interrupted = False
+
+    def _advance(self, delta: BookDelta, last: int, step: Step, *, overlapping: bool) -> None:
+        rule = self._rule
+        if rule.covered(delta, last) if self._bridging else last_of(delta) <= last:
+            return
+        joins = rule.bridges(delta, last) if self._bridging or overlapping else rule.follows(delta, last)
+        if joins or (overlapping and rule.follows(delta, last)):
+            self._bridging = False
+            self._last = last_of(delta)
+            step.observations.append(replace(delta, prev_sequence=last))
+        else:
+            self._break(delta, last, step)
+
+    def _break(self, delta: BookDelta, last: int, step: Step) -> None:
+        first, until = self._rule.missing(delta, last)
+        self._gap = Gap(
+            provider=delta.provider,
+            instrument=delta.instrument,
+            ts_event=delta.ts_event,
+            ts_recv=delta.ts_recv,
+            channel="book",
+            reason=f"update {last} is followed by {first_of(delta)}",
+            first=first,
+            last=max(first, until),
+        )
+        step.observations.append(self._gap)
+        step.wants_snapshot = True
+        self._last = None
+        self._buffer.append(delta)

@@ -1,0 +1,294 @@
+"""The fold of one market partition: admission of batches, one keeper per instrument, timers.
+
+    observe(batch) ──> (Admitted, events in log order)     live: the only place where anything is decided
+    apply(Admitted, events)                                replay: evolves what observe had returned
+
+A batch is admitted once: by the sender's incarnation and sequence. Its clock never goes back. First the
+timers of the sender's instruments run up to that clock, in deadline order; then a new incarnation opens
+a gap on the instruments its predecessor fed; then each observation is followed by its decisions. All
+state is plain numbers and text, bounded per instrument, and independent of how events were batched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+
+import msgspec
+from msgspec import Struct
+
+from domain.envelope import Admitted, Batch, MarketEvent
+from domain.errors import Conflict, Corrupt, OutOfSequence
+from domain.keeper import SymbolKeeper
+from domain.keeper_state import KeeperState, PartitionSettings
+from domain.market.bars import NEVER
+from domain.market.instrument import described
+from domain.market.observations import Gap, InstrumentInfo
+
+__all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
+
+FOLD_VERSION = 1
+"""Changes whenever the same events would fold to other bytes."""
+
+NEW_INCARNATION = "new incarnation"
+"""Reason of the gap that a restarted feed opens."""
+
+SPARE_TIMERS = 64
+
+
+class SenderState(Struct, frozen=True, array_like=True):
+    """A feed's place: last admitted sequence of its incarnation, and its clock in ns UTC."""
+
+    sender: str
+    incarnation: int
+    sequence: int
+    clock: int
+
+
+class PartitionState(Struct, frozen=True, array_like=True):
+    name: str
+    senders: tuple[SenderState, ...]
+    keepers: tuple[KeeperState, ...]
+
+
+class Sealed(Struct, frozen=True, array_like=True):
+    """A snapshot as stored: what it must match comes before what would otherwise be misread."""
+
+    fold_version: int
+    settings: msgspec.Raw
+    state: msgspec.Raw
+
+
+class MarketPartition:
+    """State of one partition `market/NN`. One owner, two doors: `observe` live, `apply` in replay.
+
+    `repeats` counts observations dropped as already seen since this object was made; it is no state.
+    """
+
+    def __init__(self, name: str, settings: PartitionSettings | None = None) -> None:
+        self.name = name
+        self.settings = settings or PartitionSettings()
+        self.repeats = 0
+        self._keepers: dict[str, SymbolKeeper] = {}
+        self._senders: dict[str, SenderState] = {}
+        self._timers: dict[str, list[tuple[int, str]]] = {}
+        self._timers_known = True
+
+    def keeper(self, instrument: str) -> SymbolKeeper | None:
+        return self._keepers.get(instrument)
+
+    def instruments(self) -> list[InstrumentInfo]:
+        """By id. One never described gets what its id says, with times 0 and its feed as provider."""
+        return [
+            keeper.info or described(instrument, keeper.sender, 0)
+            for instrument, keeper in sorted(self._keepers.items())
+        ]
+
+    def last_sequence(self, sender: str) -> tuple[int, int]:
+        """(incarnation, sequence) admitted last; (0, 0) of an unknown sender."""
+        state = self._senders.get(sender)
+        return (0, 0) if state is None else (state.incarnation, state.sequence)
+
+    def next_deadline(self, sender: str) -> int | None:
+        """When the first timer of a sender's instruments is due, ns UTC on its clock."""
+        timers = self._timers_of(sender)
+        while timers and not self._is_current(sender, *timers[0]):
+            heappop(timers)
+        return timers[0][0] if timers else None
+
+    def observe(self, batch: Batch) -> tuple[Admitted | None, list[MarketEvent]]:
+        """Fold a batch. Returns its trace for the block header and the new events in log order.
+
+        (None, []) for a batch admitted before, and for a heartbeat when nothing is due. An admitted
+        batch of nothing but repeated trades has a trace and no events.
+        Raises Conflict for an older incarnation, OutOfSequence for a batch ahead of the next one.
+        """
+        if not self._is_next(batch):
+            return None, []
+        clock = self._clock(batch.sender, batch.clock)
+        events = self._run_timers(batch.sender, clock)
+        if batch.incarnation > self.last_sequence(batch.sender)[0]:
+            self._open_gaps(batch.sender, clock, events)
+        if _is_heartbeat(batch, self.last_sequence(batch.sender)) and not events:
+            return None, []
+        self._fold(batch, clock, events)
+        admitted = Admitted(batch.sender, batch.incarnation, batch.sequence, clock, len(events))
+        self._note(admitted)
+        return admitted, events
+
+    def apply(self, admitted: Admitted, events: Sequence[MarketEvent]) -> None:
+        """Fold one admitted batch of the log: exactly the events that `observe` returned with it.
+
+        Raises Corrupt where the trace does not follow the one before or does not count the events.
+        """
+        self._check_follows(admitted, events)
+        sender, keepers = admitted.sender, self._keepers
+        clock = self._clock(sender, admitted.clock)
+        for event in events:
+            keeper = keepers.get(event.instrument) or self._open(event.instrument)
+            keeper.apply(event, clock)
+            keeper.sender = sender
+        self._timers_known = False
+        self._note(admitted)
+
+    def snapshot(self) -> bytes:
+        """The whole state; the same state gives the same bytes."""
+        state = PartitionState(
+            name=self.name,
+            senders=tuple(state for _, state in sorted(self._senders.items())),
+            keepers=tuple(keeper.snapshot() for _, keeper in sorted(self._keepers.items())),
+        )
+        encode = msgspec.msgpack.encode
+        return encode(Sealed(FOLD_VERSION, msgspec.Raw(encode(self.settings)), msgspec.Raw(encode(state))))
+
+    def state_hash(self) -> bytes:
+        """SHA-256 of the snapshot."""
+        return hashlib.sha256(self.snapshot()).digest()
+
+    @classmethod
+    def restore(cls, snapshot: bytes, settings: PartitionSettings | None = None) -> MarketPartition:
+        """Raises Conflict where the snapshot is of another fold version or other settings: replay
+        instead; Corrupt where it cannot be read."""
+        settings = settings or PartitionSettings()
+        try:
+            state = _unseal(snapshot, settings)
+        except msgspec.MsgspecError as error:
+            raise Corrupt(f"snapshot cannot be read: {error}") from None
+        partition = cls(state.name, settings)
+        partition._senders = {sender.sender: sender for sender in state.senders}
+        for keeper in state.keepers:
+            partition._keepers[keeper.instrument] = SymbolKeeper.restored(keeper, settings)
+        partition._timers_known = False
+        return partition
+
+    def _is_next(self, batch: Batch) -> bool:
+        """False for a batch admitted before."""
+        incarnation, sequence = self.last_sequence(batch.sender)
+        if batch.incarnation < incarnation:
+            raise Conflict(
+                f"batch of {batch.sender!r} incarnation {batch.incarnation}, already at {incarnation}"
+            )
+        if batch.incarnation > incarnation:
+            sequence = 0
+        expected = sequence + 1
+        if batch.sequence > expected or (batch.sequence < 1 and batch.events):
+            raise OutOfSequence(f"batch {batch.sequence} of {batch.sender!r}, expected {expected}", expected)
+        return batch.sequence == expected or (batch.sequence == sequence and not batch.events)
+
+    def _clock(self, sender: str, clock: int) -> int:
+        state = self._senders.get(sender)
+        return clock if state is None else max(clock, state.clock)
+
+    def _note(self, admitted: Admitted) -> None:
+        clock = self._clock(admitted.sender, admitted.clock)
+        self._senders[admitted.sender] = SenderState(
+            admitted.sender, admitted.incarnation, admitted.sequence, clock
+        )
+
+    def _fold(self, batch: Batch, clock: int, events: list[MarketEvent]) -> None:
+        sender, keepers, append = batch.sender, self._keepers, events.append
+        for event in batch.events:
+            keeper = keepers.get(event.instrument) or self._open(event.instrument)
+            if keeper.sender != sender and keeper.deadline <= clock:
+                # Another feed takes over, and by its clock timers are due before its first event.
+                events.extend(keeper.run_timers(clock))
+                self._schedule(keeper, sender)
+            decisions = keeper.observe(event, clock)
+            if decisions is None:
+                self.repeats += 1
+                continue
+            append(event)
+            if decisions:
+                events.extend(decisions)
+            if keeper.deadline != keeper.timer_at or keeper.sender != sender:
+                self._schedule(keeper, sender)
+
+    def _open(self, instrument: str) -> SymbolKeeper:
+        keeper = self._keepers[instrument] = SymbolKeeper(instrument, self.settings)
+        return keeper
+
+    def _open_gaps(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
+        """What the last incarnation fed may have moved on unseen."""
+        for instrument, keeper in sorted(self._keepers.items()):
+            if keeper.sender == sender:
+                gap = _incarnation_gap(sender, instrument, clock)
+                events.append(gap)
+                events.extend(keeper.observe(gap, clock) or ())
+
+    def _run_timers(self, sender: str, clock: int) -> list[MarketEvent]:
+        events: list[MarketEvent] = []
+        timers = self._timers_of(sender)
+        while timers and timers[0][0] <= clock:
+            deadline, instrument = heappop(timers)
+            if self._is_current(sender, deadline, instrument):
+                keeper = self._keepers[instrument]
+                events.extend(keeper.run_timers(clock, deadline))
+                self._schedule(keeper, sender)
+        return events
+
+    def _is_current(self, sender: str, deadline: int, instrument: str) -> bool:
+        """Timers are left behind where a deadline moved or another feed took over."""
+        keeper = self._keepers[instrument]
+        return keeper.deadline == deadline and keeper.sender == sender
+
+    def _schedule(self, keeper: SymbolKeeper, sender: str) -> None:
+        keeper.sender = sender
+        keeper.timer_at = keeper.deadline
+        if keeper.deadline == NEVER:
+            return
+        timers = self._timers.setdefault(sender, [])
+        heappush(timers, (keeper.deadline, keeper.instrument))
+        if len(timers) > 2 * len(self._keepers) + SPARE_TIMERS:
+            self._timers_known = False
+
+    def _timers_of(self, sender: str) -> list[tuple[int, str]]:
+        """A heap of (deadline, instrument): derived from the keepers, in no snapshot."""
+        if not self._timers_known:
+            self._timers = _timers(self._keepers.values())
+            self._timers_known = True
+        return self._timers.setdefault(sender, [])
+
+    def _check_follows(self, admitted: Admitted, events: Sequence[MarketEvent]) -> None:
+        incarnation, sequence = self.last_sequence(admitted.sender)
+        if admitted.incarnation > incarnation:
+            sequence = 0
+        follows = admitted.incarnation >= incarnation and admitted.sequence in (sequence, sequence + 1)
+        if not follows or admitted.count != len(events):
+            raise Corrupt(f"{admitted!r} of {len(events)} events does not follow {incarnation}/{sequence}")
+
+
+def _is_heartbeat(batch: Batch, last: tuple[int, int]) -> bool:
+    incarnation, sequence = last
+    return not batch.events and batch.sequence == (sequence if batch.incarnation == incarnation else 0)
+
+
+def _incarnation_gap(sender: str, instrument: str, clock: int) -> Gap:
+    return Gap(
+        provider=sender,
+        instrument=instrument,
+        ts_event=clock,
+        ts_recv=clock,
+        channel="feed",
+        reason=NEW_INCARNATION,
+    )
+
+
+def _timers(keepers: Iterable[SymbolKeeper]) -> dict[str, list[tuple[int, str]]]:
+    timers: dict[str, list[tuple[int, str]]] = {}
+    for keeper in keepers:
+        keeper.timer_at = keeper.deadline
+        if keeper.deadline != NEVER:
+            timers.setdefault(keeper.sender, []).append((keeper.deadline, keeper.instrument))
+    for heap in timers.values():
+        heapify(heap)
+    return timers
+
+
+def _unseal(snapshot: bytes, settings: PartitionSettings) -> PartitionState:
+    sealed = msgspec.msgpack.decode(snapshot, type=Sealed)
+    if sealed.fold_version != FOLD_VERSION:
+        raise Conflict(f"snapshot of fold version {sealed.fold_version}, this is {FOLD_VERSION}")
+    if bytes(sealed.settings) != msgspec.msgpack.encode(settings):
+        raise Conflict("snapshot of a partition with other settings")
+    return msgspec.msgpack.decode(sealed.state, type=PartitionState)
