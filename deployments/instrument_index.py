@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 
 from actors.directory import Directory
-from domain.errors import Ambiguous, Malformed, NotFound
-from domain.ids import MAX_ID_LENGTH, instrument_id, symbol_of
+from domain.errors import Malformed, NotFound
+from domain.ids import MAX_ID_LENGTH
+from domain.market.instrument import names, resolve
 from domain.market.observations import InstrumentInfo
 
 FRESH_S = 1.0
 """The list is asked for again when it is older and something new is wanted."""
-MAX_CANDIDATES = 20
 
 
 class InstrumentIndex:
@@ -56,17 +56,10 @@ class InstrumentIndex:
         return self._by_name(text)
 
     def _by_name(self, text: str) -> str:
-        found = sorted(self._by_alias.get(_normal(text), ()))
+        found = self._by_alias.get(_normal(text), set())
         if len(found) == 1:
-            return found[0]
-        if found:
-            raise Ambiguous(
-                f"{text!r} fits {len(found)} instruments: name one of the candidates",
-                tuple(found[:MAX_CANDIDATES]),
-            )
-        if "." in text:
-            instrument_id(text)
-        raise NotFound(f"no instrument {text!r} has been seen")
+            return next(iter(found))
+        return resolve(text, list(self._infos.values()))
 
     async def _refresh(self) -> None:
         async with self._reading:
@@ -79,16 +72,13 @@ class InstrumentIndex:
 
 
 def _aliases(infos: Sequence[InstrumentInfo]) -> dict[str, set[str]]:
-    """Symbol, venue's own symbol, base currency and declared aliases -> ids."""
+    """Every name in its plain form -> ids; the same rule as `domain.market.instrument.resolve`."""
     index: dict[str, set[str]] = {}
     for info in infos:
-        names = {symbol_of(info.instrument), info.venue_symbol, *info.aliases}
-        if info.base:
-            names.add(info.base)
-        for name in names:
+        for name in (info.instrument, *names(info)):
             index.setdefault(_normal(name), set()).add(info.instrument)
     return index
 
 
 def _normal(name: str) -> str:
-    return name.upper().replace("/", "-")
+    return name.strip().upper().replace("/", "-")

@@ -15,7 +15,8 @@ class Progress:
         self._began_s = time.monotonic()
 
     def say(self, text: str) -> None:
-        print(f"[{time.monotonic() - self._began_s:5.1f} s] {text}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"[{time.monotonic() - self._began_s:5.1f} s] {text}\n")
+        sys.stderr.flush()
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:

@@ -99,15 +99,19 @@ def _start(settings: Settings, undo: ExitStack) -> tuple[instance.Running, Datab
 def _start_bases(
     settings: Settings, token: str, progress: Progress, undo: ExitStack
 ) -> tuple[Database, app.RayInstance]:
-    """Side by side; going down Ray ends before the database."""
-    with ThreadPoolExecutor(2) as pool:
+    """Side by side; going down Ray ends before the database.
+
+    Ray starts in the main thread: Linux ends its processes with the thread that made them.
+    """
+    with ThreadPoolExecutor(1) as pool:
         database_start = pool.submit(_start_database, settings, progress)
-        ray_start = pool.submit(_start_ray, settings, token, progress)
-    if database_start.exception() is None:
-        undo.callback(database_start.result().stop)
-    if ray_start.exception() is None:
-        undo.callback(app.stop_ray)
-    return database_start.result(), ray_start.result()
+        try:
+            ray_instance = _start_ray(settings, token, progress)
+        finally:
+            if database_start.exception() is None:
+                undo.callback(database_start.result().stop)
+    undo.callback(app.stop_ray)
+    return database_start.result(), ray_instance
 
 
 def _start_database(settings: Settings, progress: Progress) -> Database:

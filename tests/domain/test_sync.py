@@ -233,6 +233,25 @@ def test_an_interruption_makes_the_book_unusable_until_the_next_snapshot() -> No
     assert step.resynced
 
 
+def test_an_interruption_before_the_first_snapshot_is_still_initial_synchronisation() -> None:
+    sync = BookSync(SPOT)
+    sync.on_delta(diff(100, 101))
+    sync.interrupt()
+    sync.on_delta(diff(105, 106))
+    step = sync.on_snapshot(snapshot(105))
+    assert told(step) == [("snapshot", 105), ("delta", 106, 105)]
+    assert not step.resynced
+
+
+def test_a_gap_is_closed_once() -> None:
+    sync = live_at(SPOT, 100, diff(100, 101))
+    sync.on_delta(diff(105, 106))
+    sync.on_snapshot(snapshot(106))
+    sync.interrupt()
+    sync.on_delta(diff(110, 111))
+    assert told(sync.on_snapshot(snapshot(111))) == [("snapshot", 111)]
+
+
 def test_a_snapshot_while_the_book_is_usable_changes_nothing() -> None:
     sync = live_at(SPOT, 100, diff(100, 101))
     assert told(sync.on_snapshot(snapshot(300))) == []

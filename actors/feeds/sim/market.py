@@ -112,6 +112,10 @@ class Market:
                 self._step_line(line, common[line.about.asset_class], out)
         return out
 
+    def skip(self, by_ns: int) -> None:
+        """Let time pass in which nothing happens."""
+        self._now += by_ns
+
     def resync(self, instrument: str) -> None:
         """Send a snapshot again at the next step (a consumer lost its book)."""
         for line in self._lines:

@@ -1,0 +1,135 @@
+"""The audit of sessions: `access/NN` partitions, written behind in batches.
+
+    record ──> queue ──(linger, or a full batch)──> one append over all partitions touched
+
+Nobody waits for it, except who stops the process. At least once: an append whose outcome stays unknown
+past the writer's own deadline is made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections import deque
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from actors.backoff import Backoff
+from domain.access_events import AccessEvent
+from domain.clock import Clock
+from domain.errors import FinanceHubError, Retryable
+from storage.event_log import EventLog
+from storage.settings import WriterSettings
+from storage.writer import LogWriter, Part
+
+
+class AuditSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[connections.audit]` of financehub.toml."""
+
+    partitions: int = 4
+    """Chosen before the first session; fixed for the life of a database."""
+    backlog: int = 100_000
+    """Events not yet durable at which the audit says that it is `full`."""
+    batch: int = 2_000
+    linger_ms: int = 100
+    stop_s: float = 10.0
+    """How long a stop waits for the backlog."""
+    backoff_base_s: float = 0.1
+    backoff_cap_s: float = 5.0
+
+
+class AccessAudit:
+    """Writes one process' session events. `owner` names one life of that process."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Clock,
+        settings: AuditSettings,
+        *,
+        owner: str,
+        writer: WriterSettings | None = None,
+    ) -> None:
+        self._settings = settings
+        self._writer = LogWriter(log, owner, clock, writer)
+        self._owner = owner
+        self._queue: deque[AccessEvent] = deque()
+        self._filled = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.failure: FinanceHubError | None = None
+        self.written = 0
+        self.retries = 0
+
+    @property
+    def backlog(self) -> int:
+        """Events recorded and not known to be durable."""
+        return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        return len(self._queue) >= self._settings.backlog
+
+    def record(self, event: AccessEvent) -> None:
+        """Take an event over, also when full: it is the caller who lets in no more sessions then."""
+        self._queue.append(event)
+        if len(self._queue) >= self._settings.batch:
+            self._filled.set()
+
+    async def start(self) -> None:
+        """Begin writing; claims its partitions when there is something to write."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Write what is left, for at most `stop_s`. What then remains is given up and stays in `backlog`."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        self._stopping = True
+        self._filled.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(task, self._settings.stop_s)
+
+    async def _run(self) -> None:
+        settings = self._settings
+        backoff = Backoff(settings.backoff_base_s, settings.backoff_cap_s, self._owner)
+        while self._queue or not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._filled.wait(), settings.linger_ms / 1e3)
+            if not self._stopping:
+                self._filled.clear()
+            try:
+                await self._drain()
+            except Retryable:
+                self.retries += 1
+                await asyncio.sleep(backoff.next_s())
+            except FinanceHubError as error:  # another owner writes the audit now, or the log is broken
+                self.failure = error
+                return
+            else:
+                backoff.reset()
+
+    async def _drain(self) -> None:
+        while self._queue:
+            batch = [self._queue[index] for index in range(min(len(self._queue), self._settings.batch))]
+            await self._write(batch)
+            for _ in batch:
+                self._queue.popleft()
+            self.written += len(batch)
+
+    async def _write(self, batch: Iterable[AccessEvent]) -> None:
+        by_partition: dict[str, list[AccessEvent]] = {}
+        for event in batch:
+            by_partition.setdefault(audit_partition(event.user, self._settings.partitions), []).append(event)
+        for partition in by_partition.keys() - self._writer.heads.keys():
+            await self._writer.claim(partition)
+        await self._writer.append([Part(name, (), events) for name, events in sorted(by_partition.items())])
+
+
+def audit_partition(user: str, count: int) -> str:
+    """The `access/NN` partition of a user among `count`."""
+    digest = hashlib.blake2b(user.encode(), digest_size=8).digest()
+    return f"access/{int.from_bytes(digest, 'big') % count:02d}"

@@ -1,0 +1,218 @@
+"""Bars as asked for: stored rows and a keeper's own bars merged, larger intervals rolled up.
+
+    stored rows           | stored 1s or 1m rows + the keeper's rows, merged, rolled up where asked for
+    ----------------------+---------------------------------------------------------------------------> time
+                        edge: start of the bar that holds the oldest bar the keeper still has
+
+Bars before the edge have left the keeper, so nothing changes them any more: that holds for the keeper
+of now and for the keeper of a past moment alike, and makes both the same question. Where the projection
+is so far behind that it does not reach the keeper's oldest bar, the log fills in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from actors.answers import BarRow
+from domain.market.intervals import bar_start, interval_ns
+from storage.read_models.bars import BASE, MAX_ROWS, Source, StoredBar, replaces, rolled_up
+from storage.read_models.bars import ROLLED_UP_NS as ROLLED_UP
+
+FOREVER = 2**62
+
+
+class BarsModel(Protocol):
+    """The stored bars."""
+
+    async def bars(
+        self, instrument: str, interval: str, start: int, end: int, limit: int = MAX_ROWS
+    ) -> list[StoredBar]:
+        """start <= ts_event < end, oldest first, the first `limit`."""
+
+
+class Tail(Struct, frozen=True):
+    """A keeper's bars of the base interval: closed ones it still holds, then forming ones.
+
+    `past_ns`: the recorded time of that keeper where it is not the present one; None: it is.
+    """
+
+    rows: tuple[BarRow, ...]
+    past_ns: int | None = None
+
+
+Fill = Callable[[], Awaitable[list[StoredBar]]]
+"""The bars recorded after what the projection has done, up to the tail's place."""
+
+
+def base_of(interval: str) -> str:
+    """The interval of the bars that answer for `interval`. Raises Malformed for one that is not served."""
+    interval_ns(interval)
+    return BASE if interval in ROLLED_UP else interval
+
+
+class BarsQuery:
+    """Answers from the stored bars and a tail; stateless."""
+
+    def __init__(self, model: BarsModel) -> None:
+        self._model = model
+
+    async def answer(
+        self, instrument: str, interval: str, start: int, end: int, limit: int, tail: Tail, fill: Fill
+    ) -> list[BarRow]:
+        """start <= ts_event < end, oldest first, the first `limit`; forming bars with `closed` False."""
+        keeper = [_stored(row) for row in tail.rows]
+        extra = [] if await self._reached(instrument, base_of(interval), keeper) else await fill()
+        begun = min((bar.ts_event for bar in (*keeper, *extra)), default=FOREVER)
+        edge = begun if begun == FOREVER else bar_start(begun, interval_ns(interval))
+        view = _StoredView(self._model, instrument, tail.past_ns, _oldest_closed(keeper))
+        rows = await view.bars(interval, start, min(end, edge), limit)
+        if len(rows) < limit and edge < end:
+            rows += await self._from_edge(view, interval, edge, end, keeper, extra)
+        return [_row(bar) for bar in rows if start <= bar.ts_event < end][:limit]
+
+    async def _from_edge(
+        self,
+        view: _StoredView,
+        interval: str,
+        edge: int,
+        end: int,
+        keeper: Sequence[StoredBar],
+        extra: Sequence[StoredBar],
+    ) -> list[StoredBar]:
+        base = base_of(interval)
+        stored = await view.bars(base, edge, FOREVER, MAX_ROWS)
+        parts = merged(stored, (bar for bar in extra if bar.interval == base), keeper)
+        if interval == base:
+            return parts
+        told = await view.bars(interval, edge, end, MAX_ROWS)
+        own = [bar for bar in (*told, *extra) if bar.interval == interval and bar.source is Source.PROVIDER]
+        return merged(roll_up(parts, interval), own)
+
+    async def _reached(self, instrument: str, base: str, keeper: Sequence[StoredBar]) -> bool:
+        """Whether the projection has come as far as the keeper's oldest closed bar."""
+        oldest = _oldest_closed(keeper)
+        if oldest is None:
+            return True
+        found = await self._model.bars(instrument, base, oldest, FOREVER, len(keeper))
+        return any(bar.source is not Source.PROVIDER for bar in found)
+
+
+class _StoredView:
+    """Stored rows of one instrument as they were at a recorded time, or are now where that is None.
+
+    Of the past: a provider's bar if it had been received; anything else where it is older than the
+    keeper's oldest closed bar of then (None: it had closed none), for later ones the keeper has its own.
+    """
+
+    def __init__(
+        self, model: BarsModel, instrument: str, past_ns: int | None, oldest_closed: int | None
+    ) -> None:
+        self._model = model
+        self._instrument = instrument
+        self._past_ns = past_ns
+        self._oldest_closed = oldest_closed
+
+    async def bars(self, interval: str, start: int, end: int, limit: int) -> list[StoredBar]:
+        """start <= ts_event < end, oldest first, the first `limit`."""
+        limit = min(limit, MAX_ROWS)
+        found: list[StoredBar] = []
+        while start < end and len(found) < limit:
+            rows = await self._model.bars(self._instrument, interval, start, end, limit)
+            found.extend(row for row in rows if self._was_there(row))
+            if len(rows) < limit:
+                break
+            start = rows[-1].ts_event + 1
+        return found[:limit]
+
+    def _was_there(self, row: StoredBar) -> bool:
+        if self._past_ns is None:
+            return True
+        if row.source is Source.PROVIDER:
+            return row.ts_recv <= self._past_ns
+        return self._oldest_closed is not None and row.ts_event < self._oldest_closed
+
+
+def _oldest_closed(keeper: Sequence[StoredBar]) -> int | None:
+    return min((bar.ts_event for bar in keeper if bar.closed), default=None)
+
+
+def merged(*sources: Iterable[StoredBar]) -> list[StoredBar]:
+    """One bar per start, oldest first: a closed one before a forming one, then what the projection keeps."""
+    best: dict[int, StoredBar] = {}
+    for bar in (bar for source in sources for bar in source):
+        known = best.get(bar.ts_event)
+        if known is None or (bar.closed, replaces(bar, known)) >= (known.closed, True):
+            best[bar.ts_event] = bar
+    return [best[ts_event] for ts_event in sorted(best)]
+
+
+def roll_up(parts: Sequence[StoredBar], interval: str) -> list[StoredBar]:
+    """1m bars, one per start and oldest first, as bars of a larger interval.
+
+    Closed once a 1m bar reaches its end or begins after it, and no part of it still forms.
+    """
+    length = interval_ns(interval)
+    groups: dict[int, list[StoredBar]] = {}
+    for part in parts:
+        groups.setdefault(bar_start(part.ts_event, length), []).append(part)
+    reached = max((_reaches(part) for part in parts), default=0)
+    rolled = (
+        (rolled_up((members[0].instrument, interval, start, start + length), members, reached), members)
+        for start, members in groups.items()
+    )
+    return [
+        replace(bar, closed=bar.closed and all(part.closed for part in members)) for bar, members in rolled
+    ]
+
+
+def _reaches(part: StoredBar) -> int:
+    return part.ts_event + interval_ns(part.interval) if part.closed else part.ts_event
+
+
+def _stored(row: BarRow) -> StoredBar:
+    """A keeper's row in the projection's words."""
+    return StoredBar(
+        instrument=row.instrument,
+        interval=row.interval,
+        ts_event=row.ts_event,
+        ts_recv=row.ts_recv,
+        provider=row.provider,
+        open=row.open,
+        high=row.high,
+        low=row.low,
+        close=row.close,
+        volume=row.volume,
+        trades=row.trades,
+        vwap=row.vwap,
+        closed=row.closed,
+        adjusted=row.adjusted,
+        revision=row.revision,
+        tainted=row.tainted,
+        source=Source.BUILT_OVER_A_GAP if row.tainted else Source.BUILT,
+    )
+
+
+def _row(bar: StoredBar) -> BarRow:
+    """`trades` 0 where a provider does not say."""
+    return BarRow(
+        provider=bar.provider,
+        instrument=bar.instrument,
+        ts_event=bar.ts_event,
+        ts_recv=bar.ts_recv,
+        interval=bar.interval,
+        open=bar.open,
+        high=bar.high,
+        low=bar.low,
+        close=bar.close,
+        volume=bar.volume,
+        trades=bar.trades or 0,
+        vwap=bar.vwap,
+        closed=bar.closed,
+        adjusted=bar.adjusted,
+        revision=bar.revision,
+        tainted=bar.tainted,
+    )

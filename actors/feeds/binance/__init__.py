@@ -1,0 +1,35 @@
+"""Binance: spot (.com, .us, .tr) and derivatives (USD-M, COIN-M), market data only."""
+
+from __future__ import annotations
+
+from actors.feeds.base import FeedSettings, HttpRequest, Origin, Parsed
+from actors.feeds.binance.parse import parse_payload
+from actors.feeds.binance.session import BinanceSession
+from actors.feeds.binance.symbols import SymbolTable
+from actors.feeds.binance.venues import same_question
+
+__all__ = ["BinanceAdapter", "adapter"]
+
+
+class BinanceAdapter:
+    """One per file or feed: ids depend on the instrument lists that it has seen."""
+
+    name = "binance"
+
+    def __init__(self) -> None:
+        self.symbols = SymbolTable()
+
+    def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
+        return parse_payload(payload, origin, self.symbols)
+
+    def session(self, settings: FeedSettings) -> BinanceSession:
+        """Raises Malformed or NotFound for instruments and channels that Binance does not have."""
+        return BinanceSession(settings, self.symbols)
+
+    def match(self, request: HttpRequest, endpoint: str) -> bool:
+        """Same path and symbol; host, version and the other parameters may differ."""
+        return same_question(request.url, endpoint)
+
+
+def adapter() -> BinanceAdapter:
+    return BinanceAdapter()

@@ -1,0 +1,124 @@
+"""Sockets: which streams run over which, and subscription frames at the venue's pace."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from actors.feeds.base import Endpoint
+from actors.feeds.binance.venues import Venue
+from domain.clock import NS_PER_S
+from domain.errors import Malformed
+
+STREAMS = {
+    "trades": "@aggTrade",
+    "quotes": "@bookTicker",
+    "book": "@depth@100ms",
+    "bars": "@kline_1m",
+    "ticker": "@ticker",
+}
+BUSY_CHANNELS = {"quotes", "book", "ticker", "bars"}
+
+SENDS_PER_S = 4
+"""Binance closes a socket that sends more than 5 messages a second; one is left for a pong."""
+PARAMS_PER_FRAME = 100
+MAX_LIFE_S = 23.5 * 3600.0
+"""Binance closes every socket after 24 h."""
+RENEWAL_SPREAD_S = 900.0
+"""Renewals begin up to so long before the end of life, so that sockets do not all turn at once."""
+OVERLAP_NS = 60 * NS_PER_S
+"""How long after a renewal frames of the old socket may still come."""
+SILENCE_BUSY_S = 60.0
+SILENCE_QUIET_S = 600.0
+
+
+@dataclass(slots=True)
+class Link:
+    """One socket and what it carries."""
+
+    connection: int
+    venue: Venue | None
+    url: str = ""
+    streams: tuple[str, ...] = ()
+    silence_s: float = SILENCE_QUIET_S
+    opened_at: int | None = None
+    renewing: bool = False
+    overlap_until: int = 0
+    renew_at: int = 0
+    _outbox: deque[str] = field(default_factory=deque)
+    _sent_at: deque[int] = field(default_factory=lambda: deque(maxlen=SENDS_PER_S))
+    _next_id: int = 1
+
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.connection, self.url, self.silence_s, MAX_LIFE_S)
+
+    def opened(self, now: int, spread_s: float) -> None:
+        """`spread_s`: this socket's own part of RENEWAL_SPREAD_S."""
+        if self.opened_at is not None:
+            self.overlap_until = now + OVERLAP_NS
+        self.opened_at = now
+        self.renewing = False
+        self.renew_at = now + int((MAX_LIFE_S - spread_s) * NS_PER_S)
+        self._outbox.clear()
+        self._sent_at.clear()
+        self._subscribe()
+
+    def closed(self) -> None:
+        self.opened_at = None
+        self.renewing = False
+        self.overlap_until = 0
+        self._outbox.clear()
+
+    def due_frames(self, now: int) -> list[tuple[int, str]]:
+        """Frames that may be sent now without exceeding SENDS_PER_S."""
+        due = []
+        while self._outbox and self._may_send(now):
+            self._sent_at.append(now)
+            due.append((self.connection, self._outbox.popleft()))
+        return due
+
+    def _may_send(self, now: int) -> bool:
+        return len(self._sent_at) < SENDS_PER_S or now - self._sent_at[0] >= NS_PER_S
+
+    def _subscribe(self) -> None:
+        for start in range(0, len(self.streams), PARAMS_PER_FRAME):
+            params = self.streams[start : start + PARAMS_PER_FRAME]
+            frame = {"method": "SUBSCRIBE", "params": params, "id": self._next_id}
+            self._outbox.append(msgspec.json.encode(frame).decode())
+            self._next_id += 1
+
+
+def plan_links(
+    symbols: Iterable[tuple[Venue, str]],
+    channels: Sequence[str],
+    ws_url: str | None,
+    max_streams: int | None = None,
+) -> list[Link]:
+    """Sockets for (venue, venue symbol) pairs; all streams of a symbol share one socket.
+
+    `max_streams` lowers the venues' bound. Raises Malformed for an unknown channel.
+    """
+    unknown = [channel for channel in channels if channel not in STREAMS]
+    if unknown:
+        raise Malformed(f"channel {unknown[0]!r} is not one of {', '.join(STREAMS)}")
+    by_venue: dict[str, tuple[Venue, list[str]]] = {}
+    for venue, symbol in symbols:
+        by_venue.setdefault(venue.name, (venue, []))[1].append(symbol)
+    silence_s = SILENCE_BUSY_S if BUSY_CHANNELS & set(channels) else SILENCE_QUIET_S
+    links: list[Link] = []
+    for venue, names in by_venue.values():
+        bound = min(max_streams or venue.streams_per_connection, venue.streams_per_connection)
+        per_link = max(1, bound // max(1, len(channels)))
+        for start in range(0, len(names), per_link):
+            part = names[start : start + per_link]
+            streams = tuple(name.lower() + STREAMS[channel] for name in part for channel in channels)
+            links.append(Link(len(links), venue, _stream_url(ws_url or venue.ws_url), streams, silence_s))
+    return links
+
+
+def _stream_url(base: str) -> str:
+    base = base.rstrip("/")
+    return base if base.endswith("/stream") else base + "/stream"

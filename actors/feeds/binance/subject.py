@@ -1,0 +1,170 @@
+"""What the session remembers about one instrument: its book's and its trades' position, its gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from actors.feeds.base import Effects
+from actors.feeds.binance.context import PROVIDER
+from actors.feeds.binance.trades import TradeTrack
+from actors.feeds.binance.venues import Venue
+from domain.ids import InstrumentId
+from domain.market.observations import BookDelta, BookSnapshot, Gap, Observation, Trade
+from domain.market.sync import LINKED, SPOT, BookSync, Step
+
+_ANY = "any"
+"""Lost where neither book nor trades have a position: any observation ends the interruption."""
+
+
+class Subject:
+    """One instrument. `wants_*` say what the session shall ask for over REST."""
+
+    def __init__(self, instrument: InstrumentId, venue: Venue, symbol: str, connection: int | None) -> None:
+        self.instrument = instrument
+        self.venue = venue
+        self.symbol = symbol
+        self.connection = connection
+        self.wants_book = False
+        self.trades_from: int | None = None
+        """Ask for trades from this id on; None: nothing to ask."""
+        self._sync: BookSync | None = None
+        self._track: TradeTrack | None = None
+        self._trade_event = ""
+        self._partial = False
+        self._feed_gap: Gap | None = None
+        self._lost: set[str] = set()
+
+    def on_delta(self, delta: BookDelta, effects: Effects, *, overlapping: bool) -> None:
+        if self._sync is None:
+            self._sync = BookSync(SPOT if delta.prev_sequence is None else LINKED)
+        self._book_step(self._sync.on_delta(delta, overlapping=overlapping), effects)
+
+    def on_snapshot(self, snapshot: BookSnapshot, effects: Effects) -> None:
+        """REST depth, asked for or not."""
+        if self._sync is None:
+            self._sync = BookSync(SPOT if self.venue.spot else LINKED)
+        self._book_step(self._sync.on_snapshot(snapshot), effects)
+
+    def on_partial(self, snapshot: BookSnapshot, effects: Effects) -> None:
+        """A partial-depth stream's full snapshot; it gives way to a book built from diffs."""
+        if self._sync is None:
+            self._partial = True
+            effects.observations.append(snapshot)
+            self._recovered("book", snapshot.ts_recv, effects)
+
+    def on_trade(self, trade: Trade, event: str, effects: Effects) -> None:
+        """One stream of trades counts: with `@trade` and `@aggTrade` side by side the first one seen."""
+        if self._track is None:
+            self._track = TradeTrack(dense=event == "aggTrade")
+            self._trade_event = event
+        if event != self._trade_event:
+            return
+        track, trade_id = self._track, int(trade.trade_id or 0)
+        follows = track.high is not None and trade_id == track.high + 1
+        new, missing = track.admit(trade_id)
+        if missing is not None:
+            effects.observations.append(self._trade_gap(trade, missing, opened=True))
+            self.trades_from = track.next_missing
+        if new:
+            effects.observations.append(trade)
+        if missing is None and not follows and new:
+            self._close_trade_gaps(trade, effects)
+        elif follows and self._lost:
+            self._recovered("trades", trade.ts_recv, effects)
+
+    def on_trade_page(
+        self, trades: Sequence[Trade], asked_from: int, full: bool, now: int, effects: Effects
+    ) -> bool:
+        """A page of the venue's list of aggregated trades. False: it brought nothing of what is missing."""
+        track = self._track
+        if track is None:
+            return True
+        missing = track.next_missing
+        new = track.admit_page([int(trade.trade_id or 0) for trade in trades], asked_from)
+        effects.observations += [trade for trade, is_new in zip(trades, new, strict=True) if is_new]
+        if trades:
+            self._close_trade_gaps(trades[-1], effects)
+        self.trades_from = track.next_missing
+        if self.trades_from is None and full and track.high is not None:
+            self.trades_from = track.high + 1
+        if self.trades_from is None:
+            self._recovered("trades", now, effects)
+        return missing is None or track.next_missing != missing
+
+    def abandon_trades(self, now: int, effects: Effects) -> None:
+        """The first hole cannot be filled: its gap stays open, the interruption is over."""
+        if self._track is not None and self._track.next_missing is not None:
+            self._track.abandon()
+            self.trades_from = self._track.next_missing
+        self._recovered("trades", now, effects)
+
+    def on_other(self, observation: Observation, effects: Effects) -> None:
+        effects.observations.append(observation)
+        if self._lost:
+            self._recovered(_ANY, observation.ts_recv, effects)
+
+    def interrupt(self, reason: str, now: int, effects: Effects) -> None:
+        """The socket is gone: the book is unusable, trades and quotes may be missing."""
+        if self._sync is not None:
+            self._sync.interrupt()
+            self._lost.add("book")
+        if self._partial:
+            self._lost.add("book")
+        if self._track is not None and self._track.dense:
+            self._lost.add("trades")
+        if not self._lost:
+            self._lost.add(_ANY)
+        if self._feed_gap is None:
+            self._feed_gap = Gap(
+                provider=PROVIDER,
+                instrument=self.instrument,
+                ts_event=now,
+                ts_recv=now,
+                channel="feed",
+                reason=reason,
+            )
+            effects.observations.append(self._feed_gap)
+
+    def resume_trades(self) -> None:
+        """After a reconnect: ask for what came after the last trade seen."""
+        if self._track is not None and self._track.dense and self._track.high is not None:
+            self.trades_from = self._track.next_missing or self._track.high + 1
+
+    def _book_step(self, step: Step, effects: Effects) -> None:
+        effects.observations += step.observations
+        self.wants_book = step.wants_snapshot
+        if step.resynced:
+            effects.resynced.append((self.instrument, "book"))
+        if self._lost and step.observations and self._sync is not None and self._sync.usable:
+            self._recovered("book", step.observations[-1].ts_recv, effects)
+
+    def _recovered(self, channel: str, now: int, effects: Effects) -> None:
+        """Ends the interruption once nothing is lost any more."""
+        self._lost.discard(channel)
+        self._lost.discard(_ANY)
+        if self._feed_gap is not None and not self._lost:
+            effects.observations.append(replace(self._feed_gap, ts_event=now, ts_recv=now, opened=False))
+            self._feed_gap = None
+
+    def _close_trade_gaps(self, trade: Trade, effects: Effects) -> None:
+        if self._track is None:
+            return
+        for span in self._track.closed():
+            effects.observations.append(self._trade_gap(trade, span, opened=False))
+            effects.resynced.append((self.instrument, "trades"))
+
+    def _trade_gap(self, trade: Trade, missing: tuple[int, int], *, opened: bool) -> Gap:
+        first, last = missing
+        return Gap(
+            provider=PROVIDER,
+            instrument=self.instrument,
+            ts_event=trade.ts_recv,
+            ts_recv=trade.ts_recv,
+            channel="trades",
+            reason=f"trades {first} to {last} are missing" if opened else "the missing trades have come",
+            first=first,
+            last=last,
+            opened=opened,
+        )

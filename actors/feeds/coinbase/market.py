@@ -1,0 +1,54 @@
+"""What a Coinbase session knows about one product beyond the common rules of a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.feeds.base import Effects
+from actors.feeds.line import Line
+from actors.feeds.trade_ids import Range
+from domain.clock import NS_PER_S
+from domain.market.observations import Trade
+
+REVEAL_GRACE_NS = 2 * NS_PER_S
+"""A heartbeat may overtake the match that it counts; after so long the match is taken as lost."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Market(Line):
+    """One product. `book_due`: when to ask again for a snapshot.
+
+    `announced`: the newest id before our first trade; `suspect`: (an id that only a heartbeat told of,
+    since when).
+    """
+
+    book_due: int | None = None
+    book_tries: int = 0
+    announced: int | None = None
+    suspect: tuple[int, int] | None = None
+
+    def take_match(self, trade: Trade, now: int, effects: Effects) -> Range | None:
+        """Admit a live trade once; returns the range that it shows to be missing."""
+        if self.ids.high is None and self.announced is not None and int(trade.trade_id or 0) > self.announced:
+            self.ids.reveal(self.announced)
+        missing = self.take_trade(trade, now, effects)
+        if self.suspect is not None and self.ids.high is not None and self.ids.high >= self.suspect[0]:
+            self.suspect = None
+        return missing
+
+    def hear_heartbeat(self, last_trade_id: int, now: int) -> None:
+        """The venue's newest trade id. Whether it was missed shows after a grace."""
+        if self.ids.high is None:
+            self.announced = last_trade_id
+        elif last_trade_id > self.ids.high and self.suspect is None:
+            self.suspect = last_trade_id, now
+
+    def overdue(self, now: int, effects: Effects) -> Range | None:
+        """The ids that a heartbeat told of and that did not come within the grace."""
+        if self.suspect is None or now - self.suspect[1] < REVEAL_GRACE_NS:
+            return None
+        missing = self.ids.reveal(self.suspect[0])
+        self.suspect = None
+        if missing is not None:
+            effects.observations.append(self.gap("trades", "heartbeat is ahead", now, missing))
+        return missing

@@ -1,0 +1,172 @@
+"""An order book in the venue's own digits, cut to the subscribed depth, and its CRC32.
+
+Kraken sends with each book update a CRC32 over the ten best asks (lowest first), then the ten best bids
+(highest first): of each level the price and then the size as text, without the point and without leading
+zeros. Source: docs.kraken.com, guides "Book checksum (WebSocket v1)" and "(WebSocket v2)", read 2026-11.
+The digits must be those of the pair's precision: `0.5` at eight decimals counts as `50000000`.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+from zlib import crc32
+
+CHECKED_LEVELS = 10
+MAX_PLAIN_CHARS = 40
+"""A longer number is no price; it also bounds the work an exponent can cause."""
+_MAX_EXPONENT = 30
+
+
+class TextLevel(NamedTuple):
+    """A level as sent. `price` and `size` are the floats of the texts."""
+
+    price: float
+    size: float
+    price_text: str
+    size_text: str
+
+
+def text_level(price_text: str, size_text: str) -> TextLevel:
+    """Raises ValueError naming what is wrong with a number."""
+    price_text, size_text = _plain(price_text), _plain(size_text)
+    price = float(price_text)
+    if price <= 0.0:
+        raise ValueError(f"price {price_text!r} is not positive")
+    return TextLevel(price, float(size_text), price_text, size_text)
+
+
+def _plain(text: str) -> str:
+    """A non-negative number in plain digits; only an exponent makes it another text."""
+    if len(text) <= MAX_PLAIN_CHARS and text.isascii() and text.replace(".", "", 1).isdigit():
+        return text
+    try:
+        number = Decimal(text[: MAX_PLAIN_CHARS + 1]) if text.isascii() and "_" not in text else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or len(text) > MAX_PLAIN_CHARS or text != text.strip():
+        raise ValueError(f"{text[:MAX_PLAIN_CHARS]!r} is not a finite number")
+    if number.is_signed() and number != 0:
+        raise ValueError(f"{text!r} is negative")
+    if abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ValueError(f"{text!r} is out of range")
+    return format(abs(number), "f")
+
+
+def digits(text: str, decimals: int | None) -> str:
+    """A number's part of the checksum: `0.00100000` -> `100000`, `45285.2` -> `452852`.
+
+    `decimals`: the pair's precision; shorter fractions are filled up to it. None: take the text as it is.
+    """
+    whole, _, fraction = text.partition(".")
+    if decimals is not None and len(fraction) < decimals:
+        fraction = fraction.ljust(decimals, "0")
+    return (whole + fraction).lstrip("0")
+
+
+class _Side:
+    """One side, best first. `sign` 1 for asks, -1 for bids."""
+
+    __slots__ = ("_keys", "_levels", "_sign")
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._keys: list[float] = []
+        self._levels: dict[float, tuple[str, str, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def put(self, level: TextLevel, precision: tuple[int | None, int | None]) -> None:
+        key = self._sign * level.price
+        if level.size == 0.0:
+            if self._levels.pop(key, None) is not None:
+                self._keys.remove(key)
+            return
+        if key not in self._levels:
+            insort(self._keys, key)
+        part = digits(level.price_text, precision[0]) + digits(level.size_text, precision[1])
+        self._levels[key] = (level.price_text, level.size_text, part)
+
+    def cut(self, depth: int) -> None:
+        """Forget what fell out of scope: the venue does not delete it."""
+        while len(self._keys) > depth:
+            del self._levels[self._keys.pop()]
+
+    def checked(self) -> str:
+        levels = self._levels
+        return "".join([levels[key][2] for key in self._keys[:CHECKED_LEVELS]])
+
+    def rewrite(self, precision: tuple[int | None, int | None]) -> None:
+        for key, (price, size, _) in self._levels.items():
+            self._levels[key] = (price, size, digits(price, precision[0]) + digits(size, precision[1]))
+
+    def decimals(self) -> tuple[int, int]:
+        """The longest fractions of prices and of sizes."""
+        prices = max((_fraction_length(price) for price, _, _ in self._levels.values()), default=0)
+        sizes = max((_fraction_length(size) for _, size, _ in self._levels.values()), default=0)
+        return prices, sizes
+
+    def texts(self) -> list[tuple[str, str]]:
+        return [self._levels[key][:2] for key in self._keys]
+
+
+def _fraction_length(text: str) -> int:
+    return len(text.partition(".")[2])
+
+
+class TextBook:
+    """A book that can prove itself. `depth`: levels a side; None where it is unknown."""
+
+    def __init__(self, depth: int | None, precision: tuple[int | None, int | None] = (None, None)) -> None:
+        self.depth = depth
+        self._precision = precision
+        self._told = precision != (None, None)
+        self._bids, self._asks = _Side(-1), _Side(1)
+
+    def apply(self, bids: list[TextLevel], asks: list[TextLevel]) -> None:
+        """All levels of one message in their order (the last word on a price holds), then the cut."""
+        for level in bids:
+            self._bids.put(level, self._precision)
+        for level in asks:
+            self._asks.put(level, self._precision)
+        if self.depth is not None:
+            self._bids.cut(self.depth)
+            self._asks.cut(self.depth)
+
+    def checksum(self) -> int:
+        return crc32((self._asks.checked() + self._bids.checked()).encode("ascii"))
+
+    def proves(self, checksum: int) -> bool:
+        """Whether the book is the venue's.
+
+        While nobody has told the precision and the text as it stands does not prove it, the longest
+        fractions in the book are tried: a sender may have cut trailing zeros.
+        """
+        if self.checksum() == checksum:
+            return True
+        longest = self._longest_fractions()
+        if self._told or longest == self._precision:
+            return False
+        self._rewrite(longest)
+        return self.checksum() == checksum
+
+    def learn_precision(self, price_decimals: int | None, size_decimals: int | None) -> None:
+        """The venue has told the pair's decimals."""
+        self._told = True
+        if self._precision != (price_decimals, size_decimals):
+            self._rewrite((price_decimals, size_decimals))
+
+    def _rewrite(self, precision: tuple[int | None, int | None]) -> None:
+        self._precision = precision
+        self._bids.rewrite(precision)
+        self._asks.rewrite(precision)
+
+    def levels(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """(bids, asks) as (price, size) texts, best first."""
+        return self._bids.texts(), self._asks.texts()
+
+    def _longest_fractions(self) -> tuple[int, int]:
+        bids, asks = self._bids.decimals(), self._asks.decimals()
+        return max(bids[0], asks[0]), max(bids[1], asks[1])

@@ -1,0 +1,289 @@
+"""Kraken as a sans-I/O session: WebSocket v2 live; frames of v1 are understood where a recording has them.
+
+    instrument > precision of each pair, without which a checksum cannot be built
+    book ──────> snapshot, then changes; cut to the depth and proven by CRC32 after each message;
+                 a wrong checksum is a gap: unsubscribe, subscribe, wait for the new snapshot
+    trade ─────> ids are dense: a hole is a gap, filled from GET /0/public/Trades (v1 has no ids)
+    ticker, ohlc as they come; ping every half minute, a heartbeat comes every second
+
+On subscription bars are filled from GET /0/public/OHLC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from actors.backoff import Backoff
+from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Origin
+from actors.feeds.kraken.facts import Ack, BookText, Fact, Reading
+from actors.feeds.kraken.names import PROVIDER, VENUE
+from actors.feeds.kraken.pair import RESYNC_BASE_S, RESYNC_CAP_S, Pair, offered_depth
+from actors.feeds.kraken.parse import read
+from actors.feeds.kraken.requests import Speaker, asset_pairs_url, bars_url, rest_name, trades_url
+from actors.feeds.line import Instruments
+from actors.feeds.rest_calls import RestCalls
+from actors.feeds.trade_ids import Range
+from domain.clock import NS_PER_MIN, NS_PER_S, NS_PER_US
+from domain.ids import venue_of
+from domain.market.observations import Bar, BookSnapshot, InstrumentInfo, Observation, Trade
+
+WS_URL = "wss://ws.kraken.com/v2"
+REST_URL = "https://api.kraken.com"
+REST_INTERVAL_S = 1.1
+"""Public endpoints allow about one request a second and address (support article 206548367)."""
+PAIRS_PER_CONNECTION = 100
+SILENCE_S = 10.0
+PING_NS = 30 * NS_PER_S
+SNAPSHOT_LIMIT_NS = 30 * NS_PER_S
+MAX_TRADE_PAGES = 100
+MAX_BARS = 720
+RESUBSCRIBE_BASE_S, RESUBSCRIBE_CAP_S = 1.0, 60.0
+
+
+class KrakenSession:
+    """See the module. `settings.channels`: trades, quotes, book, bars."""
+
+    def __init__(self, settings: FeedSettings) -> None:
+        self._settings = settings
+        self._ws_url = settings.ws_url or WS_URL
+        self._rest_url = (settings.rest_url or REST_URL).rstrip("/")
+        self._depth = offered_depth(settings.book_depth)
+        self._calls = RestCalls(REST_INTERVAL_S, f"{PROVIDER}:{settings.seed}")
+        self._speaker = Speaker()
+        self._pairs: dict[str, Pair] = {}
+        self._subscribed: set[str] = set()
+        self._instruments = Instruments()
+        self._decimals: dict[str, tuple[int | None, int | None]] = {}
+        self._aliases: dict[str, str] = {}
+        self._ping_at: dict[int, int] = {}
+        self._protocols: dict[int, int] = {}
+        self._resubscribe_at: dict[int, int] = {}
+        self._resubscribe_backoff = Backoff(RESUBSCRIBE_BASE_S, RESUBSCRIBE_CAP_S, settings.seed)
+        wanted = [each for each in dict.fromkeys(settings.instruments) if venue_of(each) == VENUE]
+        for index, instrument in enumerate(wanted):
+            self._subscribed.add(instrument)
+            self._instruments.sight(instrument, Effects())
+            self._pair(instrument, index // PAIRS_PER_CONNECTION).depth = self._depth
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        connections = sorted({self._pairs[each].connection for each in self._subscribed})
+        return [Endpoint(connection, self._ws_url, SILENCE_S) for connection in connections]
+
+    def on_start(self, now: int) -> Effects:
+        effects = Effects()
+        if self._subscribed:
+            url = asset_pairs_url(self._rest_url)
+            effects.requests.append(self._calls.ask(url, "instruments", None, now))
+        bars = min(self._settings.backfill_bars, MAX_BARS)
+        for instrument in sorted(self._subscribed) if bars > 0 else ():
+            # The forming bar comes in addition and `since` is exclusive.
+            since = now // NS_PER_MIN * NS_PER_MIN - (bars + 1) * NS_PER_MIN
+            url = bars_url(self._rest_url, rest_name(instrument, self._aliases), since // NS_PER_S)
+            effects.requests.append(self._calls.ask(url, "bars", instrument, now))
+        return effects
+
+    def on_open(self, connection: int, now: int) -> Effects:
+        effects = Effects()
+        self._subscribe(connection, now, effects)
+        return effects
+
+    def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
+        effects = Effects()
+        reading = read(frame, Origin("ws", now, endpoint))
+        self._protocols[connection] = reading.protocol
+        for fact in _in_order(reading):
+            self._take(fact, connection, now, effects)
+        for ack in reading.acks:
+            self._take_ack(ack, connection, now, effects)
+        for instrument in reading.lost_books:
+            pair = self._pair(instrument, connection)
+            if pair.book is not None:
+                self._renew(pair, "unreadable frame", now, effects)
+        effects.rejects += [(reject, _raw(frame)) for reject in reading.rejects]
+        return effects
+
+    def on_close(self, connection: int, reason: str, now: int) -> Effects:
+        effects = Effects()
+        self._ping_at.pop(connection, None)
+        self._resubscribe_at.pop(connection, None)
+        for pair in self._pairs.values():
+            if pair.connection == connection:
+                pair.book = pair.resync_at = None
+                pair.lose_feed(reason, now, effects)
+        return effects
+
+    def on_response(
+        self, request: HttpRequest, status: int, headers: Mapping[str, str], body: str | bytes, now: int
+    ) -> Effects:
+        effects = Effects()
+        reading = read(body, Origin("http", now, request.url, VENUE, status))
+        effects.rejects += [(reject, _raw(body)) for reject in reading.rejects]
+        # Kraken says most errors with status 200.
+        said = {reject.reject_class for reject in reading.rejects} if not reading.facts else set()
+        failed = 429 if "throttled" in said else 503 if "upstream" in said else status
+        if not 200 <= failed < 300:
+            again = self._calls.again(request, failed, headers, now)
+            effects.requests += [again] if again else []
+            return effects
+        self._calls.done(request)
+        self._take_answer(request, reading, now, effects)
+        return effects
+
+    def on_timer(self, now: int) -> Effects:
+        effects = Effects()
+        for pair in self._pairs.values():
+            if pair.resync_at is not None and now >= pair.resync_at:
+                self._ask_snapshot(pair, now, effects)
+        for connection, due in list(self._ping_at.items()):
+            if now >= due:
+                self._ping_at[connection] = now + PING_NS
+                effects.sends.append((connection, self._speaker.ping(self._protocols.get(connection, 2))))
+        for connection, due in list(self._resubscribe_at.items()):
+            if now >= due:
+                del self._resubscribe_at[connection]
+                self._subscribe(connection, now, effects)
+        return effects
+
+    def _take(self, fact: Fact, connection: int, now: int, effects: Effects) -> None:
+        if isinstance(fact, InstrumentInfo):
+            self._learn(fact, effects)
+            return
+        pair = self._pair(fact.instrument, connection)
+        if not pair.heard:
+            pair.heard = True
+            self._instruments.sight(fact.instrument, effects)
+        if isinstance(fact, BookText):
+            pair.protocol = fact.protocol
+            if not pair.take_book(fact, now, effects):
+                self._renew(pair, "checksum", now, effects)
+        elif isinstance(fact, Trade):
+            missing, since = pair.take_print(fact, now, effects)
+            if missing is not None:
+                self._ask_trades(pair, missing, since, 1, now, effects)
+            pair.restored("trades", now, effects)
+        else:
+            effects.observations.append(fact)
+            pair.restored("quotes", now, effects)
+
+    def _pair(self, instrument: str, connection: int) -> Pair:
+        """The pair's state; made on first sight, as in a recording whose subscription is unknown."""
+        pair = self._pairs.get(instrument)
+        if pair is None:
+            backoff = Backoff(RESYNC_BASE_S, RESYNC_CAP_S, f"{self._settings.seed}:{instrument}")
+            pair = self._pairs[instrument] = Pair(
+                provider=PROVIDER, instrument=instrument, connection=connection, backoff=backoff
+            )
+            pair.decimals = self._decimals.get(instrument, (None, None))
+        pair.connection = connection
+        return pair
+
+    def _learn(self, info: InstrumentInfo, effects: Effects) -> None:
+        self._instruments.learn(info, effects)
+        if info.aliases:
+            self._aliases[info.instrument] = info.aliases[0]
+        self._decimals[info.instrument] = info.price_precision, info.size_precision
+        pair = self._pairs.get(info.instrument)
+        if pair is not None:
+            pair.learn_decimals(info.price_precision, info.size_precision)
+
+    def _take_ack(self, ack: Ack, connection: int, now: int, effects: Effects) -> None:
+        if ack.error is None:
+            if ack.channel == "book" and ack.instrument is not None and ack.depth is not None:
+                self._pair(ack.instrument, connection).depth = ack.depth
+        elif ack.error_class == "not_found" and ack.instrument in self._subscribed:
+            self._subscribed.discard(ack.instrument)
+            self._pairs[ack.instrument].resync_at = None
+        elif ack.error_class == "throttled":
+            wait_ns = int(self._resubscribe_backoff.next_s() * NS_PER_S)
+            self._resubscribe_at[connection] = now + wait_ns
+
+    def _subscribe(self, connection: int, now: int, effects: Effects) -> None:
+        pairs = [self._pairs[each] for each in sorted(self._subscribed)]
+        pairs = [pair for pair in pairs if pair.connection == connection]
+        if not pairs:
+            return
+        self._ping_at[connection] = now + PING_NS
+        names = [pair.instrument for pair in pairs]
+        wanted = set(self._settings.channels)
+        frames = [self._speaker.say("subscribe", channel="instrument", snapshot=True)]
+        if "book" in wanted:
+            frames.append(self._speaker.subscribe("book", names, depth=self._depth, snapshot=True))
+            for pair in pairs:
+                pair.resync_at = now + SNAPSHOT_LIMIT_NS
+        if "trades" in wanted:
+            frames.append(self._speaker.subscribe("trade", names, snapshot=True))
+        if wanted & {"quotes", "ticker"}:
+            frames.append(self._speaker.subscribe("ticker", names, event_trigger="bbo", snapshot=True))
+        if "bars" in wanted:
+            frames.append(self._speaker.subscribe("ohlc", names, interval=1, snapshot=True))
+        effects.sends += [(connection, frame) for frame in frames]
+
+    def _renew(self, pair: Pair, reason: str, now: int, effects: Effects) -> None:
+        pair.break_book(reason, now, effects)
+        if pair.resync_at is not None and pair.resync_at <= now:
+            self._ask_snapshot(pair, now, effects)
+
+    def _ask_snapshot(self, pair: Pair, now: int, effects: Effects) -> None:
+        """Ask, and ask again if none has come in time."""
+        pair.resync_at = now + SNAPSHOT_LIMIT_NS
+        depth = pair.depth or self._depth
+        frames = self._speaker.renew_book(pair.instrument, depth, pair.protocol)
+        effects.sends += [(pair.connection, frame) for frame in frames]
+
+    def _ask_trades(
+        self, pair: Pair, missing: Range, since: int, page: int, now: int, effects: Effects
+    ) -> None:
+        """`since` is a microsecond before the last trade we have: v2 cuts times to microseconds."""
+        name = rest_name(pair.instrument, self._aliases)
+        url = trades_url(self._rest_url, name, max(since - NS_PER_US, 0))
+        purpose = f"trades {missing[0]} {missing[1]} {page} {since}"
+        effects.requests.append(self._calls.ask(url, purpose, pair.instrument, now))
+
+    def _take_answer(self, request: HttpRequest, reading: Reading, now: int, effects: Effects) -> None:
+        facts = [each for each in reading.facts if not isinstance(each, BookText)]
+        purpose, *numbers = request.purpose.split(" ")
+        if purpose == "trades" and request.instrument is not None:
+            pair = self._pairs[request.instrument]
+            self._take_page(pair, [int(each) for each in numbers], facts, now, effects)
+            return
+        bars = [each for each in facts if isinstance(each, Bar) and each.closed]
+        effects.observations += bars[-self._settings.backfill_bars :] if purpose == "bars" else bars
+        for fact in facts:
+            if isinstance(fact, InstrumentInfo):
+                self._learn(fact, effects)
+            elif not isinstance(fact, Bar):
+                self._take_unsolicited(fact, now, effects)
+
+    def _take_page(
+        self, pair: Pair, numbers: list[int], facts: list[Observation], now: int, effects: Effects
+    ) -> None:
+        first, last, page, since = numbers
+        trades = [each for each in facts if isinstance(each, Trade)]
+        pair.fill(trades, now, effects)
+        newest = max((each.ts_event for each in trades), default=since)
+        if pair.ids.still_missing((first, last)) and newest > since + NS_PER_US and page < MAX_TRADE_PAGES:
+            self._ask_trades(pair, (first, last), newest, page + 1, now, effects)
+
+    def _take_unsolicited(self, fact: Observation, now: int, effects: Effects) -> None:
+        """An answer that nobody asked for, as in a recording of somebody else's session."""
+        pair = self._pairs.get(fact.instrument)
+        if pair is None:
+            effects.observations.append(fact)
+        elif isinstance(fact, Trade) and pair.ids.high is not None:
+            pair.fill([fact], now, effects)
+        elif not isinstance(fact, BookSnapshot):
+            # A REST snapshot has no checksum and cannot be joined with the changes.
+            effects.observations.append(fact)
+
+
+def _in_order(reading: Reading) -> list[Fact]:
+    """The trades before a subscription by id, whichever way round they came."""
+    if not reading.first_trades:
+        return reading.facts
+    trades = [each for each in reading.facts if isinstance(each, Trade)]
+    trades.sort(key=lambda trade: (trade.instrument, int(trade.trade_id or 0)))
+    return list(trades)
+
+
+def _raw(payload: str | bytes) -> bytes:
+    return payload if isinstance(payload, bytes) else payload.encode(errors="replace")

@@ -1,0 +1,344 @@
+"""KeeperShard: the single writer of some market partitions, as a plain class on one event loop.
+
+    observe(batches) -> admit, fold ---+--> pending --group commit--> durable --+-> the sender's answer
+                                       |                                        +-> polls (recent ring)
+                                       +--> read: answer at fold offset F ------+-> released once F is durable
+
+Nothing leaves before it is durable. A partition whose append fails is dropped and made anew from the
+log; one that somebody else has claimed is given up. State changes only between two awaits, so calls
+interleave freely; what is held across an await is a `Seat`, which says itself when it is lost.
+
+Feeds call `observe`; the serving side `last book state bars instruments heads poll`; the supervisor
+`start adopt release stats`; the actor's shell `tick` about every 100 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from actors import views
+from actors.answers import BarRow, BookAnswer, LastAnswer, Place, PollReply, StateAnswer
+from actors.commit import GroupCommit
+from actors.intake import Ack, accepted, refused, undecoded
+from actors.lease import Leases
+from actors.polling import Polls
+from actors.seat import Seat
+from actors.shard_settings import ShardSettings
+from actors.snapshotting import Snapshotter
+from actors.tenure import Tenure
+from domain.clock import Clock
+from domain.envelope import Batch, Cursor
+from domain.errors import (
+    Conflict,
+    Corrupt,
+    FinanceHubError,
+    Malformed,
+    NotFound,
+    NotOwner,
+    Retryable,
+    Unavailable,
+)
+from domain.ids import market_partition
+from domain.keeper import SymbolKeeper
+from domain.keeper_state import PartitionSettings
+from domain.market.observations import InstrumentInfo
+from storage.codec import decode_batch
+from storage.event_log import EventLog, SnapshotStore
+from storage.settings import WriterSettings
+from storage.writer import LogWriter
+
+Answer = TypeVar("Answer")
+
+
+class KeeperShard:
+    """One owner process. `instance` must differ between two lives of the same `name`.
+
+    `clock` stamps blocks (wall time); `monotonic` judges leases and deadlines, in seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        log: EventLog,
+        snapshots: SnapshotStore,
+        clock: Clock,
+        settings: ShardSettings,
+        *,
+        instance: str,
+        partition_count: int,
+        fold_settings: PartitionSettings | None = None,
+        writer_settings: WriterSettings | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.owner = f"{name}#{instance}"
+        self._settings = settings
+        self._monotonic = monotonic
+        self._partition_count = partition_count
+        fold = fold_settings or PartitionSettings()
+        writer = LogWriter(log, self.owner, clock, writer_settings)
+        self._tenure = Tenure(self.owner, log, writer, snapshots, monotonic, settings, fold)
+        self._seats = self._tenure.seats
+        self._leases = Leases(log, self.owner, self._seats, monotonic, settings.lease_s, self._fenced)
+        self._polls = Polls(self._tenure, self._leases, monotonic, settings)
+        self._commit = GroupCommit(
+            self._seats,
+            writer,
+            self.owner,
+            monotonic,
+            settings,
+            polled=self._polls.active,
+            on_commit=self._polls.wake,
+            on_lost=self._lost,
+        )
+        self._snapshotter = Snapshotter(self._tenure, snapshots, self._commit, monotonic, settings)
+        self._committing: asyncio.Task[None] | None = None
+        self._ticking = False
+        self.batches = 0
+        self.refusals: dict[str, int] = {}
+
+    # The supervisor's side
+
+    async def start(self, partitions: Iterable[str]) -> None:
+        """Take over the partitions, one after the other. Raises Unavailable; may be called again."""
+        if self._committing is None:
+            self._committing = asyncio.get_running_loop().create_task(self._commit.run())
+        for partition in partitions:
+            await self._tenure.take(partition)
+
+    async def adopt(self, partition: str) -> Place:
+        """Take over one partition, whoever had it; its place when ready. May be called again."""
+        await self.start(())
+        head = (await self._tenure.take(partition)).head
+        return head.partition, head.offset
+
+    async def release(self, partition: str) -> Place:
+        """Stop intake, drain, snapshot, give up. Its place; the next owner may claim.
+
+        Raises NotOwner where it is not ours, Unavailable where draining failed: it is still ours then.
+        """
+        seat = self._tenure.seat(partition)
+        seat.closing = True
+        try:
+            self._commit.hurry()
+            await seat.durable(seat.eventful)
+            await self._snapshotter.take(seat)
+        except Retryable:
+            seat.closing = False
+            if seat.lost is not None:
+                raise
+        self._tenure.leave(seat, NotOwner(f"{partition!r} was released by {self.owner!r}"))
+        self._polls.wake()
+        return partition, seat.head.offset
+
+    async def close(self) -> None:
+        """Stop at once. What was not durable was never acknowledged."""
+        if self._committing is not None:
+            self._committing.cancel()
+            await asyncio.gather(self._committing, return_exceptions=True)
+        await self._snapshotter.close()
+        await self._tenure.close()
+
+    async def tick(self) -> None:
+        """Leases and snapshots that are due; a tick that comes while one runs does nothing."""
+        if self._ticking:
+            return
+        self._ticking = True
+        try:
+            self._require_committing()
+            self._snapshotter.start_due()
+            if self._leases.due():
+                await self._leases.renew()
+        except Retryable:
+            self.refusals["lease"] = self.refusals.get("lease", 0) + 1
+        finally:
+            self._ticking = False
+
+    def stats(self) -> Mapping[str, object]:
+        """Counters and gauges; latencies in ms, `partitions` as `financehub status` shows them."""
+        return {
+            "name": self.name,
+            "batches": self.batches,
+            "refusals": dict(self.refusals),
+            "pending_events": self._tenure.bound.events,
+            "pending_bytes": self._tenure.bound.bytes,
+            "restored": self._tenure.restored,
+            "snapshots": self._snapshotter.taken,
+            "polls": self._polls.waiting,
+            "recent_bytes": sum(seat.recent.size_bytes for seat in self._seats.values()),
+            "broken": {partition: str(error) for partition, error in self._tenure.broken.items()},
+            **self._commit.stats(),
+            "partitions": [
+                {"partition": partition, "epoch": seat.epoch, "head_offset": seat.head.offset}
+                for partition, seat in sorted(self._seats.items())
+            ],
+        }
+
+    # The feeds' side
+
+    async def observe(self, payload: Sequence[tuple[str, bytes]]) -> list[Ack]:
+        """(partition, encoded Batch) in order -> an Ack for each, once what it says is durable."""
+        outcomes: list[Ack | tuple[Seat, Batch, int]] = []
+        folded = 0
+        for partition, encoded in payload:
+            outcome = self._admit(partition, encoded)
+            outcomes.append(outcome)
+            if isinstance(outcome, tuple):
+                folded += len(outcome[1].events)
+            if folded >= self._settings.fold_slice_events:
+                folded = 0
+                await asyncio.sleep(0)
+        acks = [one if isinstance(one, Ack) else await self._settled(*one) for one in outcomes]
+        self._count(acks)
+        return acks
+
+    def _admit(self, partition: str, encoded: bytes) -> Ack | tuple[Seat, Batch, int]:
+        """Fold one batch, or refuse it."""
+        try:
+            seat = self._tenure.seat(partition)
+        except (Retryable, Conflict) as error:
+            return undecoded(partition, "not_owner" if isinstance(error, NotOwner) else "unavailable")
+        if seat.closing or self._tenure.bound.full:
+            return undecoded(partition, "busy")
+        try:
+            batch = decode_batch(encoded)
+        except Malformed:
+            return undecoded(partition, "malformed")
+        try:
+            ticket, admitted = seat.fold(batch, len(encoded))
+        except FinanceHubError as error:
+            return refused(partition, batch, error)
+        except Exception as error:  # noqa: BLE001 - a defect of the fold must cost one batch, not the shard
+            self._tenure.lose(seat, Unavailable(f"folding a batch failed: {error!r}"))
+            return undecoded(partition, "malformed")
+        if not batch.events and not admitted:
+            return accepted(partition, batch)
+        if seat.dirty:
+            self._commit.nudge(seat)
+        return seat, batch, ticket
+
+    async def _settled(self, seat: Seat, batch: Batch, ticket: int) -> Ack:
+        """The answer once the log has it."""
+        try:
+            await seat.durable(min(ticket, seat.eventful))
+        except Conflict:
+            return Ack(seat.partition, batch.incarnation, batch.sequence, "not_owner")
+        except FinanceHubError:
+            return Ack(seat.partition, batch.incarnation, batch.sequence, "unavailable")
+        if seat.is_durable(ticket):
+            return accepted(seat.partition, batch)
+        return Ack(seat.partition, batch.incarnation, batch.sequence, "held")
+
+    def _count(self, acks: Sequence[Ack]) -> None:
+        self.batches += len(acks)
+        for ack in acks:
+            if ack.refusal is not None:
+                self.refusals[ack.refusal] = self.refusals.get(ack.refusal, 0) + 1
+
+    # The serving side
+
+    async def last(self, instrument: str, *, after: Cursor | None = None) -> LastAnswer:
+        """Newest trade, quote and ticker. Raises NotFound, NotOwner, Unavailable (so do all reads)."""
+        return await self._read(instrument, after, views.last_answer)
+
+    async def book(self, instrument: str, depth: int, *, after: Cursor | None = None) -> BookAnswer:
+        return await self._read(
+            instrument, after, lambda keeper, place: views.book_answer(keeper, depth, place)
+        )
+
+    async def state(self, instrument: str, *, after: Cursor | None = None) -> StateAnswer:
+        """Everything now. `at` is the recorded time of the newest durable event."""
+        seat = await self._ready(self._partition_of(instrument), after)
+        answer = await self._released(
+            seat, lambda: views.state_answer(_keeper(seat, instrument), 0, _place(seat))
+        )
+        return msgspec.structs.replace(answer, at=seat.head.recorded_ns)
+
+    async def bars(
+        self, instrument: str, interval: str, *, after: Cursor | None = None
+    ) -> tuple[list[BarRow], Place]:
+        """The bars that the keeper holds, oldest first, forming ones (closed False) last."""
+        return await self._read(
+            instrument, after, lambda keeper, place: (views.bar_rows(keeper, interval), place)
+        )
+
+    async def instruments(self) -> list[InstrumentInfo]:
+        """What venues said of the instruments of the partitions owned here, by id."""
+        found: list[InstrumentInfo] = []
+        for partition in sorted(self._seats):
+            seat = await self._ready(partition, None)
+            found += await self._released(seat, seat.market.instruments)
+        return sorted(found, key=lambda info: info.instrument)
+
+    async def heads(self) -> dict[str, int]:
+        """Durable offset of each partition owned here."""
+        return {partition: seat.head.offset for partition, seat in sorted(self._seats.items())}
+
+    async def poll(self, after: Mapping[str, int], wait_s: float, max_events: int | None = None) -> PollReply:
+        """Durable events after the caller's offsets; see `Polls.poll`."""
+        return await self._polls.poll(after, wait_s, max_events or self._settings.poll_events)
+
+    def _partition_of(self, instrument: str) -> str:
+        return market_partition(instrument, self._partition_count)
+
+    async def _read(
+        self, instrument: str, after: Cursor | None, question: Callable[[SymbolKeeper, Place], Answer]
+    ) -> Answer:
+        seat = await self._ready(self._partition_of(instrument), after)
+        return await self._released(seat, lambda: question(_keeper(seat, instrument), _place(seat)))
+
+    async def _ready(self, partition: str, after: Cursor | None) -> Seat:
+        """The seat, ours beyond doubt and as far as `after`."""
+        seat = self._tenure.seat(partition)
+        await self._leases.require(seat)
+        if after is None or after.at(partition) <= seat.head.offset:
+            return seat
+        await self._polls.reached(seat, after.at(partition), self._settings.read_wait_s)
+        return seat
+
+    async def _released(self, seat: Seat, answer: Callable[[], Answer]) -> Answer:
+        """Answer from the fold, and let the answer go once what it was made of is durable."""
+        if seat.lost is not None:
+            raise seat.lost
+        made, ticket = answer(), seat.eventful
+        if not seat.is_durable(ticket):
+            self._commit.hurry()
+            await seat.durable(ticket)
+        await self._leases.require(seat)
+        return made
+
+    # Ownership
+
+    def _lost(self, seat: Seat, error: FinanceHubError) -> None:
+        """An append failed: the log knows better than the fold."""
+        if isinstance(error, NotOwner):
+            self._fenced(seat)
+        else:
+            self._tenure.lose(seat, error)
+            self._polls.wake()
+
+    def _fenced(self, seat: Seat) -> None:
+        self._tenure.leave(seat, NotOwner(f"{seat.partition!r} has another owner than {self.owner!r}"))
+        self._polls.wake()
+
+    def _require_committing(self) -> None:
+        """A commit loop that died of a defect must not look like a slow log."""
+        task = self._committing
+        if task is not None and task.done() and not task.cancelled() and (error := task.exception()):
+            raise Corrupt(f"the commit loop of {self.owner!r} has stopped: {error!r}")
+
+
+def _keeper(seat: Seat, instrument: str) -> SymbolKeeper:
+    keeper = seat.market.keeper(instrument)
+    if keeper is None:
+        raise NotFound(f"instrument {instrument!r} has not been seen")
+    return keeper
+
+
+def _place(seat: Seat) -> Place:
+    return seat.partition, seat.folded

@@ -1,0 +1,371 @@
+"""The whole system in one process and one event loop: the Directory over plain objects, without Ray.
+
+    HandFeed -> KeeperShards -> log <- Projector -> read models
+                     ^           ^                      ^
+                     +-- LocalDirectory --- Reader -----+
+
+Serving tests and the simulation talk to it as deployments talk to the actors; `feed` puts observations
+in. Everything it runs is the production code of those objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, PollReply, StateAnswer
+from actors.bars_query import base_of
+from actors.connections import ConnectionManager, ConnectionSettings
+from actors.hand_feed import HandFeed
+from actors.history import History, HistorySettings
+from actors.keeper_shard import KeeperShard
+from actors.projector import Projector, ProjectorSettings
+from actors.reader import Reader, ReaderSettings
+from actors.runtime import WallClock
+from actors.shard_settings import ShardSettings
+from actors.sharding import assign
+from actors.stores import Stores, memory_stores
+from domain.clock import Clock
+from domain.envelope import Cursor, Recorded
+from domain.errors import Conflict, NotOwner, Unavailable
+from domain.ids import market_partition, market_partitions
+from domain.keeper_state import PartitionSettings
+from domain.market.observations import InstrumentInfo, Observation
+
+Answer = TypeVar("Answer")
+
+CALL_S = 2.0
+"""How long a call looks for the owner of a partition that moves."""
+RETRY_S = 0.02
+TICK_S = 0.1
+
+
+class LocalSettings(Struct, frozen=True):
+    """Production defaults, but blocks do not linger: a test should not wait for 20 ms."""
+
+    shard: ShardSettings = ShardSettings(linger_ms=0.0, linger_polled_ms=0.0)
+    fold: PartitionSettings = PartitionSettings()
+    reader: ReaderSettings = ReaderSettings()
+    history: HistorySettings = HistorySettings()
+    projector: ProjectorSettings = ProjectorSettings()
+    connections: ConnectionSettings = ConnectionSettings()
+
+
+class LocalDirectory:
+    """`Directory` in one process. Open it with `over_memory` or `over`, and `close` it."""
+
+    def __init__(
+        self,
+        stores: Stores[Any],
+        *,
+        partition_count: int,
+        shard_count: int,
+        clock: Clock,
+        settings: LocalSettings,
+        instance: str,
+    ) -> None:
+        self.clock = clock
+        self.stores = stores
+        self.partition_count = partition_count
+        self._partitions = market_partitions(partition_count)
+        self.shards = {
+            name: KeeperShard(
+                name,
+                stores.log,
+                stores.snapshots,
+                clock,
+                settings.shard,
+                instance=instance,
+                partition_count=partition_count,
+                fold_settings=settings.fold,
+            )
+            for name in (f"keeper-shard-{index}" for index in range(shard_count))
+        }
+        self.routes: dict[str, KeeperShard] = {}
+        history = History(stores.log, stores.snapshots, settings.fold, settings.history)
+        self.reader = Reader(
+            stores.log, history, stores.bars, stores.checkpoints, clock, partition_count, settings.reader
+        )
+        self.projector = Projector(stores.log, stores.checkpoints, stores.projections, settings.projector)
+        self.connections = ConnectionManager(
+            stores.log, clock, settings.connections, owner=f"connections#{instance}"
+        )
+        self._feeds: dict[str, HandFeed] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def over_memory(
+        cls,
+        partition_count: int = 4,
+        *,
+        shard_count: int = 1,
+        clock: Clock | None = None,
+        settings: LocalSettings | None = None,
+    ) -> LocalDirectory:
+        """A started system over a log in memory."""
+        return await cls.over(
+            memory_stores(),
+            partition_count=partition_count,
+            shard_count=shard_count,
+            clock=clock,
+            settings=settings,
+        )
+
+    @classmethod
+    async def over(
+        cls,
+        stores: Stores[Any],
+        *,
+        partition_count: int = 4,
+        shard_count: int = 1,
+        clock: Clock | None = None,
+        settings: LocalSettings | None = None,
+        instance: str = "1",
+    ) -> LocalDirectory:
+        """A started system over any stores; `instance` differs between two lives over the same ones."""
+        directory = cls(
+            stores,
+            partition_count=partition_count,
+            shard_count=shard_count,
+            clock=clock or WallClock(),
+            settings=settings or LocalSettings(),
+            instance=instance,
+        )
+        await directory.start()
+        return directory
+
+    async def start(self) -> None:
+        """Give every partition to its shard and begin to project, audit and keep leases."""
+        for partition, name in assign(self._partitions, self.shards).items():
+            await self._adopt(partition, name)
+        await self.connections.start()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self.projector.run()), loop.create_task(self._tick_forever())]
+
+    async def close(self) -> None:
+        """Stop everything; the stores keep what is durable."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.connections.stop()
+        for shard in self.shards.values():
+            await shard.close()
+
+    async def feed(
+        self, observations: Sequence[Observation], provider: str = "sim", *, clock: int | None = None
+    ) -> Cursor:
+        """Hand observations in as that provider's feed; the heads once they are durable.
+
+        `clock`: the feed's time for all of them, ns UTC; else it follows their `ts_recv`. A bar closes
+        when the clock passes its end by the allowance: `beat` moves the clock alone.
+        """
+        await (await self._hand_feed(provider)).observe(observations, clock)
+        self.projector.nudge()
+        return await self.heads()
+
+    async def beat(self, clock: int, provider: str = "sim") -> Cursor:
+        """Move the feed's clock; the heads once what became due is durable."""
+        await (await self._hand_feed(provider)).beat(clock)
+        await self.instruments()
+        self.projector.nudge()
+        return await self.heads()
+
+    async def restart_feed(self, provider: str = "sim") -> None:
+        """The next `feed` is a new incarnation of the provider's feed."""
+        self._feeds.pop(provider, None)
+
+    async def projected(self) -> None:
+        """Wait until the read models have everything that is durable."""
+        await self.projector.catch_up()
+
+    async def move(self, partition: str, shard: str) -> None:
+        """Hand a partition to another shard: stop intake, drain, snapshot, release, adopt."""
+        await self.routes[partition].release(partition)
+        await self._adopt(partition, shard)
+
+    # Directory
+
+    def partition_of(self, instrument: str) -> str:
+        return market_partition(instrument, self.partition_count)
+
+    def partitions(self) -> Sequence[str]:
+        return list(self._partitions)
+
+    async def instruments(self) -> Sequence[InstrumentInfo]:
+        found = [info for shard in self._owners() for info in await shard.instruments()]
+        return sorted(found, key=lambda info: info.instrument)
+
+    async def last(self, instrument: str, *, after: Cursor | None = None) -> LastAnswer:
+        return await self._ask(instrument, lambda shard: shard.last(instrument, after=after))
+
+    async def book(self, instrument: str, depth: int, *, after: Cursor | None = None) -> BookAnswer:
+        return await self._ask(instrument, lambda shard: shard.book(instrument, depth, after=after))
+
+    async def state(
+        self, instrument: str, *, at: int | Cursor | None = None, after: Cursor | None = None
+    ) -> StateAnswer:
+        if at is None or after is not None:
+            now = await self._ask(instrument, lambda shard: shard.state(instrument, after=after))
+            if at is None:
+                return now
+        return await self.reader.state_at(instrument, at)
+
+    async def bars(
+        self,
+        instrument: str,
+        interval: str,
+        start: int,
+        end: int,
+        limit: int,
+        *,
+        at: int | Cursor | None = None,
+    ) -> tuple[Sequence[BarRow], Cursor]:
+        if at is not None:
+            return await self.reader.bars_at(instrument, interval, start, end, limit, at)
+        base = base_of(interval)
+        tail, place = await self._ask(instrument, lambda shard: shard.bars(instrument, base))
+        return await self.reader.bars(instrument, interval, start, end, limit, tail=tail, place=place)
+
+    async def events(
+        self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int
+    ) -> Sequence[Recorded]:
+        found: list[Recorded] = []
+        while len(found) < limit:
+            scan = await self.reader.events(instrument, kinds, after, until, limit - len(found))
+            found.extend(scan.events)
+            after = scan.scanned_to
+            if scan.done:
+                break
+        return found
+
+    async def events_between(
+        self,
+        instrument: str,
+        kinds: Sequence[str],
+        start: int,
+        end: int,
+        limit: int,
+        page: str | None = None,
+    ) -> Page:
+        """Events with start <= ts_event < end in log order, a page at a time; see `Reader`."""
+        return await self.reader.events_between(instrument, kinds, start, end, limit, page)
+
+    async def heads(self) -> Cursor:
+        return Cursor(dict.fromkeys(self._partitions, 0)).merged((await self.reader.heads()).offsets)
+
+    async def cursor_at(self, recorded_ns: int) -> Cursor:
+        return await self.reader.cursor_at(recorded_ns)
+
+    async def poll(self, after: Mapping[str, int], *, wait_s: float) -> PollReply:
+        """One poll at each owner concerned; the first that has something ends the others' waiting."""
+        asked: dict[KeeperShard, dict[str, int]] = {}
+        for partition, offset in after.items():
+            asked.setdefault(self._owner(partition), {})[partition] = offset
+        loop = asyncio.get_running_loop()
+        waiting = {loop.create_task(shard.poll(offsets, wait_s)) for shard, offsets in asked.items()}
+        try:
+            return await _first_reply(waiting)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def read_log(
+        self, partition: str, after: int, *, until: int | None = None, limit: int = 5000
+    ) -> Sequence[Recorded]:
+        return await self.reader.read_log(partition, after, until=until, limit=limit)
+
+    async def feeds(self) -> Sequence[FeedStatus]:
+        return [feed.status() for _, feed in sorted(self._feeds.items())]
+
+    async def open_session(self, session: str, user: str, role: str, expires_at: int, gateway: str) -> None:
+        self.connections.open_session(session, user, role, expires_at, gateway)
+
+    async def subscribed(self, session: str, channel: str, instruments: Sequence[str]) -> None:
+        self.connections.subscribed(session, channel, instruments)
+
+    async def close_session(self, session: str, code: int, reason: str) -> None:
+        self.connections.close_session(session, code, reason)
+
+    async def system(self) -> Mapping[str, object]:
+        lags = await self.projector.lags()
+        return {
+            "actors": [
+                {"role": "keeper_shard", "name": name, "state": "running", **_partitions_of(shard)}
+                for name, shard in self.shards.items()
+            ],
+            "feeds": [asdict(status) for status in await self.feeds()],
+            "projections": [{"name": name, "lag_events": lag} for name, lag in lags],
+            "sessions": len(self.connections),
+        }
+
+    async def _adopt(self, partition: str, name: str) -> None:
+        shard = self.shards[name]
+        await shard.start([partition])
+        self.routes[partition] = shard
+
+    async def _hand_feed(self, provider: str) -> HandFeed:
+        feed = self._feeds.get(provider)
+        if feed is None:
+            feed = await HandFeed.started(provider, self.stores.log, self.partition_count, self.routes)
+            self._feeds[provider] = feed
+        return feed
+
+    def _owners(self) -> list[KeeperShard]:
+        return list(dict.fromkeys(self.routes.values()))
+
+    def _owner(self, partition: str) -> KeeperShard:
+        if partition not in self.routes:
+            raise Unavailable(f"nobody owns {partition!r}")
+        return self.routes[partition]
+
+    async def _ask(self, instrument: str, question: Callable[[KeeperShard], Awaitable[Answer]]) -> Answer:
+        """The owner's answer; while a partition moves, the next owner's."""
+        partition = self.partition_of(instrument)
+        deadline = asyncio.get_running_loop().time() + CALL_S
+        while True:
+            try:
+                return await question(self._owner(partition))
+            except NotOwner:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise Unavailable(f"{partition!r} has found no owner within {CALL_S} s") from None
+            await asyncio.sleep(RETRY_S)
+
+    async def _tick_forever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            for shard in self.shards.values():
+                await shard.tick()
+            self.connections.expire_silent()
+
+
+async def _first_reply(waiting: set[asyncio.Task[PollReply]]) -> PollReply:
+    """The replies that are there once one has something, or all have come. Raises where none did."""
+    reply = PollReply(events={}, behind={}, epochs={})
+    failure: Exception = Unavailable("no partition was asked for")
+    answered = False
+    pending = waiting
+    while pending and not (reply.events or reply.behind):
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            try:
+                _merge(reply, task.result())
+                answered = True
+            except (Conflict, Unavailable) as error:
+                failure = error
+    if not answered:
+        raise Unavailable(str(failure))
+    return reply
+
+
+def _merge(reply: PollReply, other: PollReply) -> None:
+    reply.events.update(other.events)
+    reply.behind.update(other.behind)
+    reply.epochs.update(other.epochs)
+
+
+def _partitions_of(shard: KeeperShard) -> dict[str, object]:
+    return {"partitions": shard.stats()["partitions"]}

@@ -1,0 +1,148 @@
+"""A feed's not yet acknowledged batches for one partition, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from domain.clock import NS_PER_MS
+from domain.envelope import Batch
+from domain.market.observations import Observation
+from storage.codec import encode_batch
+
+MAX_BATCH_SPAN_NS = 100 * NS_PER_MS
+"""Timers run at a batch's clock before its events. A batch that spans more than this would close bars
+over events that were in time; a bar's allowance is 1 s."""
+
+
+class OutgoingBatch:
+    """One numbered batch; once encoded it never changes, so that a repeat is byte for byte the same."""
+
+    __slots__ = ("_encoded", "clock", "events", "first_clock", "sequence")
+
+    def __init__(self, sequence: int, clock: int) -> None:
+        self.sequence = sequence
+        self.first_clock = clock
+        self.clock = clock
+        self.events: list[Observation] = []
+        self._encoded: bytes | None = None
+
+    @property
+    def filler(self) -> bool:
+        """It only carries a number."""
+        return not self.events
+
+    def takes(self, clock: int, max_events: int) -> bool:
+        """Whether one more event at that clock may join."""
+        return (
+            self._encoded is None
+            and not self.filler
+            and len(self.events) < max_events
+            and clock - self.first_clock <= MAX_BATCH_SPAN_NS
+        )
+
+    def encoded(self, sender: str, incarnation: int) -> bytes:
+        if self._encoded is None:
+            self._encoded = encode_batch(
+                Batch(sender, incarnation, self.sequence, self.clock, tuple(self.events))
+            )
+        return self._encoded
+
+
+class OutgoingStream:
+    """Batches 1, 2, ... of one sender for one partition, from the first unacknowledged one on."""
+
+    def __init__(self, partition: str, max_batch_events: int) -> None:
+        self.partition = partition
+        self.in_flight = False
+        self.beat_clock: int | None = None
+        self.regressions = 0
+        self._sequence = 0
+        self._acknowledged = 0
+        self._held = 0
+        self._max_batch_events = max_batch_events
+        self._batches: deque[OutgoingBatch] = deque()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is unanswered."""
+        return not self._batches
+
+    @property
+    def due(self) -> bool:
+        """There is something to send and no call is out that carries this stream."""
+        return not self.in_flight and (not self.idle or self.beat_clock is not None)
+
+    @property
+    def backlogged(self) -> bool:
+        """More than the batch that is still growing."""
+        return len(self._batches) > 1
+
+    @property
+    def last_sequence(self) -> int:
+        return self._sequence
+
+    def add(self, observation: Observation, clock: int) -> int:
+        """Queue one observation; returns how many its batch now holds."""
+        batch = self._batches[-1] if self._batches else None
+        if batch is None or not batch.takes(clock, self._max_batch_events):
+            batch = self._open(clock)
+        batch.events.append(observation)
+        batch.clock = clock
+        return len(batch.events)
+
+    def unacknowledged(self, budget: int) -> Iterator[OutgoingBatch]:
+        """From the oldest on, at most `budget` events but at least one batch."""
+        taken = 0
+        for batch in self._batches:
+            if taken and taken + len(batch.events) > budget:
+                return
+            taken += len(batch.events)
+            yield batch
+
+    def acknowledge(self, sequence: int) -> int:
+        """Batches up to that one are durable; returns how many events that frees."""
+        if sequence > self._acknowledged:
+            self._acknowledged = sequence
+            self.regressions = 0
+        return self._release(sequence)
+
+    def hold(self, sequence: int) -> int:
+        """The shard knows batches up to that one, and the last had nothing new: it goes with the next block.
+
+        Their events are durable, their numbers are not yet. Returns how many events that frees.
+        """
+        released = self._release(sequence)
+        self._held = max(self._held, sequence)
+        return released
+
+    def expect(self, sequence: int) -> None:
+        """The shard wants to go on from that batch; `regressions` counts wishes for an acknowledged one.
+
+        Numbers that were held when the shard fell over are sent again, empty: they had nothing new.
+        """
+        if sequence <= self._acknowledged:
+            self.regressions += 1
+            return
+        fillers = [OutgoingBatch(number, 0) for number in range(sequence, self._held + 1)]
+        self._batches.extendleft(reversed(fillers))
+        self._held = min(self._held, sequence - 1)
+
+    def _release(self, sequence: int) -> int:
+        released = 0
+        while self._batches and self._batches[0].sequence <= sequence:
+            released += len(self._batches.popleft().events)
+        return released
+
+    def _open(self, clock: int) -> OutgoingBatch:
+        self._sequence += 1
+        batch = OutgoingBatch(self._sequence, clock)
+        self._batches.append(batch)
+        return batch
+
+
+def rotated(streams: Iterable[OutgoingStream], turn: int) -> list[OutgoingStream]:
+    """The same streams, another one first each turn, so that none starves behind a busy one."""
+    ordered = list(streams)
+    start = turn % len(ordered) if ordered else 0
+    return ordered[start:] + ordered[:start]

@@ -1,0 +1,177 @@
+"""Projector: tails the log into the read models.
+
+    heads ──> per projection and partition behind its head: one step (rows + checkpoint, one transaction)
+
+Exactly once, whoever dies and however many projectors run: a step's checkpoint moves by compare-and-set
+in the transaction of its rows, so of two projectors one writes and the other looks again. Wakes about
+every 100 ms, and at once when nudged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+from msgspec import Struct
+
+from actors.backoff import Backoff
+from domain.errors import Conflict, NotFound, Rejected, Retryable
+from storage.event_log import EventLog
+from storage.projections import CheckpointStore, Output, Projection, ProjectionRunner
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+FAMILIES = ("market", "provider", "access")
+
+
+@runtime_checkable
+class Droppable(Protocol[T_contra]):
+    """A projection whose rows can be dropped, to be made again from the log."""
+
+    async def clear(self, connection: T_contra) -> None:
+        """Drop all rows; commits nothing itself. Rows written again must be the same: upserts by key."""
+
+
+class ProjectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[projector]` of financehub.toml."""
+
+    poll_ms: int = 100
+    blocks_a_step: int = 16
+    steps_a_turn: int = 8
+    """Steps of one partition before the next has its turn, so that one long backlog starves nobody."""
+    backoff_base_s: float = 0.1
+    backoff_cap_s: float = 5.0
+
+
+class Projector(Generic[T]):
+    """Runs every projection over every partition of the log, in order within a partition."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        checkpoints: CheckpointStore[T],
+        projections: Sequence[Projection[T]],
+        settings: ProjectorSettings | None = None,
+    ) -> None:
+        self._log = log
+        self._checkpoints = checkpoints
+        self._projections = {projection.name: projection for projection in projections}
+        self._runners = {
+            projection.name: ProjectionRunner(log, checkpoints, projection) for projection in projections
+        }
+        self._settings = settings or ProjectorSettings()
+        self._done: dict[tuple[str, str], int] = {}
+        self._wake = asyncio.Event()
+        self.applied = 0
+        self.conflicts = 0
+        self.failures = 0
+
+    def nudge(self) -> None:
+        """Something was appended: look now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For ever; waits longer and longer while the database does not answer. Raises Corrupt."""
+        settings = self._settings
+        backoff = Backoff(settings.backoff_base_s, settings.backoff_cap_s, "projector")
+        while True:
+            try:
+                moved = await self.step()
+            except Retryable:
+                self.failures += 1
+                await asyncio.sleep(backoff.next_s())
+                continue
+            backoff.reset()
+            if not moved:
+                await self._sleep(settings.poll_ms / 1e3)
+
+    async def catch_up(self) -> None:
+        """Step until every projection has reached the heads. Raises Unavailable, Corrupt."""
+        while True:
+            moved = await self.step()
+            if not moved:
+                return
+            await asyncio.sleep(0)
+
+    async def step(self) -> int:
+        """Move every projection that is behind by a bounded number of blocks; returns events looked at.
+
+        A step in which another projector was first counts as movement: there may be more.
+        """
+        moved = 0
+        for partition, head in await self._heads():
+            for name in self._runners:
+                if self._done.get((name, partition), -1) < head:
+                    moved += await self._advance(name, partition)
+        return moved
+
+    async def lags(self) -> list[tuple[str, int]]:
+        """(projection, events it has still to apply over all partitions), by name."""
+        heads = await self._heads()
+        return [
+            (name, sum([max(0, await runner.lag(partition, head)) for partition, head in heads]))
+            for name, runner in sorted(self._runners.items())
+        ]
+
+    async def rebuild(self, name: str) -> None:
+        """Drop a read model and fold it again from the first retained block; returns when it is whole.
+
+        The rows go in the transaction that first sets a checkpoint back. What another projector writes
+        meanwhile is written again, the same. Raises NotFound; Rejected where the rows cannot be dropped.
+        """
+        if name not in self._projections:
+            raise NotFound(f"no projection {name!r}; there are {', '.join(sorted(self._projections))}")
+        projection = self._projections[name]
+        if not isinstance(projection, Droppable):
+            raise Rejected(f"projection {name!r} does not say how its rows are dropped")
+        output: Output[T] = projection.clear
+        for partition, _ in await self._heads():
+            await self._set_back(name, partition, output)
+            output = _nothing
+        await self.catch_up()
+
+    async def _set_back(self, name: str, partition: str, output: Output[T]) -> None:
+        while True:
+            seen = await self._checkpoints.load(name, partition)
+            try:
+                await self._checkpoints.advance(seen, 0, output)
+            except Conflict:
+                self.conflicts += 1
+                continue
+            self._done.pop((name, partition), None)
+            return
+
+    async def _advance(self, name: str, partition: str) -> int:
+        moved = 0
+        for _ in range(self._settings.steps_a_turn):
+            try:
+                count = await self._runners[name].run_once(partition, max_blocks=self._settings.blocks_a_step)
+            except Conflict:
+                self.conflicts += 1
+                return moved + 1
+            if count == 0:
+                break
+            moved += count
+            self.applied += count
+        if count == 0:
+            self._done[name, partition] = (await self._checkpoints.load(name, partition)).offset
+        return moved
+
+    async def _heads(self) -> list[tuple[str, int]]:
+        return [
+            (head.partition, head.offset)
+            for head in await self._log.heads()
+            if head.offset and head.partition.partition("/")[0] in FAMILIES
+        ]
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        self._wake.clear()
+
+
+async def _nothing(_: object) -> None:
+    """The output of a step that writes no rows."""

@@ -1,0 +1,117 @@
+"""A partition's state out of the log: the newest snapshot that fits, and the tail after it.
+
+A snapshot fits where its fold version is this build's and its block hash is found in the log itself.
+Where it does not, an older one is tried, and at last the whole log: never a guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from actors.recent import RecentEvents
+from domain.envelope import MarketEvent
+from domain.errors import Conflict, Corrupt
+from domain.keeper_state import PartitionSettings
+from domain.partition import FOLD_VERSION, MarketPartition
+from storage import block as blocks
+from storage.codec import decode_events
+from storage.event_log import GENESIS_HASH, Block, EventLog, Head, Snapshot, SnapshotStore
+
+READ_BLOCKS = 64
+
+
+async def restore(
+    log: EventLog, snapshots: SnapshotStore, head: Head, settings: PartitionSettings, recent: RecentEvents
+) -> tuple[MarketPartition, int]:
+    """(state at `head`, offset of the snapshot it began with). Fills `recent` with the newest of the tail.
+
+    Raises Corrupt where the log contradicts itself, Unavailable.
+    """
+    at_most = head.offset
+    while True:
+        snapshot, market = await _starting_point(log, snapshots, head, settings, at_most)
+        recent.restart(snapshot.offset)
+        try:
+            await _replay_tail(log, head, snapshot, market, recent)
+        except Corrupt:
+            if snapshot.offset == 0:
+                raise
+            at_most = snapshot.offset - 1
+        else:
+            return market, snapshot.offset
+
+
+async def _replay_tail(
+    log: EventLog, head: Head, snapshot: Snapshot, market: MarketPartition, recent: RecentEvents
+) -> None:
+    offset, block_hash = snapshot.offset, snapshot.block_hash
+    while offset < head.offset:
+        for block in await _page(log, head.partition, offset, head.offset):
+            offset, block_hash = blocks.verify_chain([block], offset, block_hash)
+            events = decode_market_events(block)
+            replay(market, block, events)
+            recent.append(block.recorded_ns, events)
+            await asyncio.sleep(0)
+    if (offset, block_hash) != (head.offset, head.hash):
+        raise Corrupt(f"the log of {head.partition!r} ends at {offset}, its head says {head.offset}")
+
+
+def decode_market_events(block: Block) -> list[MarketEvent]:
+    """A market partition holds nothing else."""
+    return cast(list[MarketEvent], decode_events(block.codec, block.payload, block.event_count))
+
+
+def replay(market: MarketPartition, block: Block, events: list[MarketEvent]) -> None:
+    """Apply a block batch by batch, as it was admitted. Decisions are applied, not taken again."""
+    start = 0
+    for admitted in block.header.batches:
+        end = start + admitted.count
+        market.apply(admitted, events[start:end])
+        start = end
+    if start != len(events):
+        raise Corrupt(f"block {block.first_offset} of {block.partition!r} has events of no batch")
+
+
+async def _page(log: EventLog, partition: str, after: int, until: int) -> list[Block]:
+    """The next blocks that hold (after, until]."""
+    page = await log.read(partition, after, until=until, max_blocks=READ_BLOCKS)
+    if not page:
+        raise Corrupt(f"the log of {partition!r} has nothing after {after}, though {until} is its head")
+    return page
+
+
+async def _starting_point(
+    log: EventLog, snapshots: SnapshotStore, head: Head, settings: PartitionSettings, at_most: int
+) -> tuple[Snapshot, MarketPartition]:
+    while at_most > 0:
+        snapshot = await snapshots.latest(head.partition, at_most=at_most)
+        if snapshot is None:
+            break
+        market = await _fitting(log, head, snapshot, settings)
+        if market is not None:
+            return snapshot, market
+        at_most = snapshot.offset - 1
+    empty = Snapshot(head.partition, 0, GENESIS_HASH, FOLD_VERSION, 0, b"")
+    return empty, MarketPartition(head.partition, settings)
+
+
+async def _fitting(
+    log: EventLog, head: Head, snapshot: Snapshot, settings: PartitionSettings
+) -> MarketPartition | None:
+    if snapshot.fold_version != FOLD_VERSION or not await _of_this_log(log, head, snapshot):
+        return None
+    try:
+        return MarketPartition.restore(snapshot.state, settings)
+    except (Conflict, Corrupt):
+        return None
+
+
+async def _of_this_log(log: EventLog, head: Head, snapshot: Snapshot) -> bool:
+    """Whether the block that ends at the snapshot's offset has the snapshot's hash."""
+    if snapshot.offset == head.offset:
+        return snapshot.block_hash == head.hash
+    following = await log.read(head.partition, snapshot.offset, until=snapshot.offset + 1, max_blocks=1)
+    return bool(following) and (
+        following[0].first_offset == snapshot.offset + 1 and following[0].prev_hash == snapshot.block_hash
+    )

@@ -1,0 +1,293 @@
+"""One shell per role: how its plain object is put together, and what its report says.
+
+The supervisor, and whoever starts the instance, make actors through here; nobody else does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from actors import spawn
+from actors.connections import ConnectionManager, ConnectionSettings
+from actors.feed import FeedActor
+from actors.feeds.live import LiveSource
+from actors.feeds.provider_log import claim_provider
+from actors.feeds.registry import load_adapter
+from actors.feeds.sim.source import SimSource
+from actors.feeds.source import Source
+from actors.history import History
+from actors.keeper_shard import KeeperShard
+from actors.projector import Projector
+from actors.reader import Reader
+from actors.routes import Routes
+from actors.runtime import SUPERVISOR, Runtime
+from actors.sender import Sender
+from actors.shard_settings import ShardSettings
+from actors.shells import Shell
+from actors.supervisor import Handle, Supervisor
+from domain.errors import Conflict, FinanceHubError, Retryable
+from observability.log import get_log
+from storage.checkpoints import PostgresCheckpoints
+from storage.pool import Connection, Pool, close_pool, open_pool
+from storage.postgres_log import PostgresLog
+from storage.projections import Projection
+from storage.read_models.postgres_bars import PostgresBars
+from storage.read_models.postgres_events import PostgresEvents
+from storage.settings import StorageSettings
+from storage.snapshots import PostgresSnapshots
+from storage.writer import LogWriter
+
+FEED_RETRY_S = 1.0
+SESSION_SWEEP_TICKS = 20
+
+log = get_log("roles")
+
+
+class _OverDatabase(Shell):
+    """A shell whose inside works on the database."""
+
+    async def connect(self) -> PostgresLog:
+        settings = StorageSettings(
+            dsn=self.runtime.dsn, allow_unsafe_durability=self.runtime.allow_unsafe_durability
+        )
+        self.pool: Pool = await open_pool(settings, role=self.runtime.service_role)
+        return PostgresLog(self.pool, settings)
+
+    async def close(self, inside: Any) -> None:
+        await close_pool(self.pool)
+
+    @property
+    def life(self) -> str:
+        """Differs between two lives of one actor."""
+        return f"{os.getpid()}-{self.clock.now_ns():x}"
+
+
+class KeeperShardActor(_OverDatabase):
+    """Hosts a `KeeperShard`. After a restart by Ray it takes up what the log says it owned."""
+
+    role: ClassVar[str] = "keeper_shard"
+
+    async def build(self) -> KeeperShard:
+        event_log = await self.connect()
+        shard = KeeperShard(
+            self.name,
+            event_log,
+            PostgresSnapshots(self.pool),
+            self.clock,
+            ShardSettings(),
+            instance=self.life,
+            partition_count=self.runtime.partition_count,
+        )
+        if spawn.was_restarted():
+            heads = await event_log.heads("market")
+            await shard.start([h.partition for h in heads if h.owner.startswith(f"{self.name}#")])
+        return shard
+
+    async def about(self, inside: KeeperShard) -> dict[str, Any]:
+        stats = dict(inside.stats())
+        return {"partitions": stats.pop("partitions"), "stats": stats}
+
+    async def tick(self, inside: KeeperShard) -> None:
+        await inside.tick()
+
+    async def close(self, inside: KeeperShard) -> None:
+        for held in list((await self.about(inside))["partitions"]):
+            try:
+                await inside.release(held["partition"])
+            except FinanceHubError as error:
+                log.warning("not released", partition=held["partition"], error=str(error))
+        await inside.close()
+        await super().close(inside)
+
+
+class ReaderActor(_OverDatabase):
+    """Hosts a `Reader`."""
+
+    role: ClassVar[str] = "reader"
+
+    async def build(self) -> Reader:
+        event_log = await self.connect()
+        history = History(event_log, PostgresSnapshots(self.pool))
+        bars, checkpoints = PostgresBars(self.pool), PostgresCheckpoints(self.pool)
+        return Reader(event_log, history, bars, checkpoints, self.clock, self.runtime.partition_count)
+
+
+class ProjectorActor(_OverDatabase):
+    """Hosts the `Projector`."""
+
+    role: ClassVar[str] = "projector"
+
+    async def build(self) -> Projector[Connection]:
+        event_log = await self.connect()
+        models: list[Projection[Connection]] = [PostgresBars(self.pool), PostgresEvents(self.pool)]
+        projector = Projector(event_log, PostgresCheckpoints(self.pool), models)
+        self._running = asyncio.create_task(projector.run())
+        return projector
+
+    async def about(self, inside: Projector[Connection]) -> dict[str, Any]:
+        if self._running.done():
+            self._running.result()
+        lags = await inside.lags()
+        for name, lag in lags:
+            self.telemetry.gauge("financehub.projection.lag", lag, projection=name)
+        return {"projections": [{"name": name, "lag_events": lag} for name, lag in lags]}
+
+    async def close(self, inside: Projector[Connection]) -> None:
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        await super().close(inside)
+
+
+class ConnectionsActor(_OverDatabase):
+    """Hosts the `ConnectionManager`."""
+
+    role: ClassVar[str] = "connections"
+
+    async def build(self) -> ConnectionManager:
+        event_log = await self.connect()
+        limits = ConnectionSettings(max_sockets_per_user=self.runtime.sockets_per_user)
+        manager = ConnectionManager(event_log, self.clock, limits, owner=f"{self.name}#{self.life}")
+        await manager.start()
+        self._ticks = 0
+        return manager
+
+    async def tick(self, inside: ConnectionManager) -> None:
+        self._ticks += 1
+        if self._ticks % SESSION_SWEEP_TICKS == 0:
+            inside.expire_silent()
+
+    async def close(self, inside: ConnectionManager) -> None:
+        await inside.stop()
+        await super().close(inside)
+
+
+class FeedShell(_OverDatabase):
+    """Hosts one incarnation of a `FeedActor` after another until it is stopped."""
+
+    role: ClassVar[str] = "feed"
+
+    @property
+    def provider(self) -> str:
+        return self.runtime.feed_names()[self.name]
+
+    async def build(self) -> FeedShell:
+        event_log = await self.connect()
+        self._routes = Routes(self.runtime)
+        self._writer_of: Callable[[], LogWriter] = lambda: LogWriter(
+            event_log, f"{self.name}#{self.life}", self.clock
+        )
+        self._feed = self._incarnation(await self._source())
+        self._running = asyncio.create_task(self._run())
+        return self
+
+    async def about(self, inside: FeedShell) -> dict[str, Any]:
+        if self._running.done():
+            self._running.result()
+        status = self._feed.status()
+        return {"feed": {field: getattr(status, field) for field in status.__struct_fields__}}
+
+    async def close(self, inside: FeedShell) -> None:
+        await self._feed.stop()
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        await super().close(inside)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._feed.run()
+            except Conflict as error:
+                log.warning("another incarnation has taken over", provider=self.provider, error=str(error))
+                return
+            except Retryable as error:
+                log.warning("feed failed", provider=self.provider, error=str(error))
+            await asyncio.sleep(FEED_RETRY_S)
+            self._feed = self._incarnation(await self._source())
+
+    def _incarnation(self, source: Source) -> FeedActor:
+        settings = self.runtime.feeds[self.provider]
+        return FeedActor(
+            self.provider,
+            source,
+            settings.instruments,
+            claim=lambda: claim_provider(self._writer_of(), self.provider),
+            make_sender=self._sender,
+            telemetry=self.telemetry,
+        )
+
+    def _sender(self, incarnation: int) -> Sender:
+        return Sender(
+            self.provider,
+            incarnation,
+            self.runtime.partition_count,
+            self._routes.owners,
+            refresh=self._routes.refresh,
+        )
+
+    async def _source(self) -> Source:
+        settings = self.runtime.feeds[self.provider]
+        if self.provider == "sim":
+            prices = await self._routes.last_prices(settings.instruments)
+            return SimSource(settings, self.clock, prices=prices)
+        return LiveSource(load_adapter(self.provider), settings, self.clock)
+
+
+class SupervisorActor(Shell):
+    """Hosts the `Supervisor`, which makes all the others."""
+
+    role: ClassVar[str] = "supervisor"
+
+    async def build(self) -> Supervisor:
+        supervisor = Supervisor(self.runtime, spawner(self.runtime))
+        await supervisor.start()
+        self._watching = asyncio.create_task(supervisor.run())
+        return supervisor
+
+    async def close(self, inside: Supervisor) -> None:
+        self._watching.cancel()
+        await inside.stop()
+
+
+SHELLS: dict[str, type[Shell]] = {
+    "keeper_shard": KeeperShardActor,
+    "reader": ReaderActor,
+    "projector": ProjectorActor,
+    "connections": ConnectionsActor,
+    "feed": FeedShell,
+}
+RESOURCES = {"keeper_shard": "keeper", "feed": "feed"}
+"""Custom resources of cluster.yaml that place a role, where the cluster offers them."""
+
+
+def spawner(runtime: Runtime) -> Callable[[str, str], Handle]:
+    """Creates, or finds, the actor of a role."""
+    known: dict[str, Handle] = {}
+
+    def make(role: str, name: str) -> Handle:
+        if name not in known or not spawn.exists(name):
+            known[name] = spawn.spawn(SHELLS[role], name, runtime, resource=RESOURCES.get(role))
+        return known[name]
+
+    return make
+
+
+async def start_supervisor(runtime: Runtime, timeout_s: float) -> None:
+    """Make the supervisor and wait until everything serves. Raises Conflict, Unavailable."""
+    foreign = await asyncio.to_thread(spawn.running_names)
+    if foreign:
+        raise Conflict(f"actors of another instance run in this Ray: {', '.join(foreign)}; stop them first")
+    supervisor = spawn.spawn(SupervisorActor, SUPERVISOR, runtime)
+    await supervisor.report(timeout_s=timeout_s)
+
+
+async def stop_supervisor(timeout_s: float) -> None:
+    """Drain everything; what does not drain in time is left to die with Ray."""
+    try:
+        supervisor = spawn.find(SUPERVISOR)
+        await supervisor.stop(timeout_s=timeout_s)
+        supervisor.kill()
+    except FinanceHubError as error:
+        log.warning("stopped hard", error=str(error))

@@ -1,0 +1,85 @@
+"""Who owns which partition, as a feed or a gateway knows it: asked of the supervisor, kept until wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from actors import spawn
+from actors.intake import Ack
+from actors.runtime import SUPERVISOR, Runtime
+from actors.sender import Payload, ShardHandle
+from actors.spawn import Remote
+from domain.errors import FinanceHubError
+from domain.ids import market_partition
+
+ASK_TIMEOUT_S = 3.0
+OBSERVE_TIMEOUT_S = 30.0
+
+
+class RemoteShard:
+    """A keeper shard behind Ray, as a sender sees it."""
+
+    def __init__(self, remote: Remote) -> None:
+        self.remote = remote
+
+    async def observe(self, payload: Payload) -> list[Ack]:
+        acks: list[Ack] = await self.remote.call("observe", payload, timeout_s=OBSERVE_TIMEOUT_S)
+        return acks
+
+
+class Routes:
+    """partition -> shard. `owners` is live: `refresh` changes it in place."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._shards: dict[str, RemoteShard] = {}
+        self._refreshing: asyncio.Task[None] | None = None
+        self.owners: dict[str, ShardHandle] = {}
+        self.names: dict[str, str] = {}
+
+    async def refresh(self) -> None:
+        """Ask the supervisor; callers at the same time share one question. Raises Unavailable."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._refreshing)
+
+    async def _refresh(self) -> None:
+        supervisor = await asyncio.to_thread(spawn.find, SUPERVISOR)
+        topology: dict[str, str] = await supervisor.call("topology", timeout_s=ASK_TIMEOUT_S)
+        for partition, name in topology.items():
+            self.names[partition] = name
+            self.owners[partition] = await self.shard(name)
+
+    async def shard(self, name: str) -> RemoteShard:
+        """Equal names give the same object. Raises NotFound."""
+        if name not in self._shards:
+            self._shards[name] = RemoteShard(await asyncio.to_thread(spawn.find, name))
+        return self._shards[name]
+
+    def forget(self, name: str) -> None:
+        """The actor behind a name was made anew: find it again."""
+        self._shards.pop(name, None)
+
+    async def last_prices(self, instruments: Sequence[str]) -> dict[str, float]:
+        """Newest trade price of the instruments that have one; empty where nobody answers."""
+        found: dict[str, float] = {}
+        try:
+            await self.refresh()
+            for instrument in instruments:
+                answer = await self._last(instrument)
+                if answer is not None and answer.trade is not None:
+                    found[instrument] = answer.trade.price
+        except FinanceHubError:
+            return found
+        return found
+
+    async def _last(self, instrument: str) -> Any:
+        name = self.names.get(market_partition(instrument, self._runtime.partition_count))
+        if name is None:
+            return None
+        try:
+            return await (await self.shard(name)).remote.call("last", instrument, timeout_s=ASK_TIMEOUT_S)
+        except FinanceHubError:
+            return None

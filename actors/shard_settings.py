@@ -1,0 +1,36 @@
+"""Settings of a keeper shard."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class ShardSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[shard]` in financehub.toml. Bounds are per shard, except `recent_*`: per partition."""
+
+    linger_ms: float = 20.0
+    """How long a block may grow while nobody polls; DESIGN.md section 4."""
+    linger_polled_ms: float = 1.0
+    """The same while somebody polls or waits for a read."""
+    linger_events: int = 1_000
+    """So many pending events in a partition end the lingering: the block is large enough."""
+    block_events: int = 20_000
+    intake_events: int = 200_000
+    """Folded and not durable; over it batches are refused as `busy`."""
+    intake_bytes: int = 64 << 20
+    fold_slice_events: int = 1_000
+    """About 2.5 ms of folding, after which others get a turn."""
+    recent_events: int = 50_000
+    recent_bytes: int = 32 << 20
+    poll_events: int = 5_000
+    poll_bytes: int = 8 << 20
+    """About what one reply may weigh."""
+    poll_max_wait_s: float = 30.0
+    read_wait_s: float = 2.0
+    """How long a read waits for its `after` cursor."""
+    lease_s: float = 5.0
+    snapshot_events: int = 100_000
+    snapshot_s: float = 60.0
+    """A partition is snapshot after so many events, or after so long with at least one."""
+    recover_backoff_s: float = 0.05
+    recover_backoff_cap_s: float = 5.0

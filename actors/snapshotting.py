@@ -1,0 +1,79 @@
+"""Snapshots of the shard's seats: one partition at a time, each at a block's end that is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from actors.commit import GroupCommit
+from actors.seat import Seat
+from actors.shard_settings import ShardSettings
+from actors.tenure import Tenure
+from domain.errors import FinanceHubError
+from domain.partition import FOLD_VERSION
+from storage.event_log import Snapshot, SnapshotStore
+
+
+class Snapshotter:
+    """Takes snapshots that are due. The state is read in one step, written once its block is durable."""
+
+    def __init__(
+        self,
+        tenure: Tenure,
+        store: SnapshotStore,
+        commit: GroupCommit,
+        monotonic: Callable[[], float],
+        settings: ShardSettings,
+    ) -> None:
+        self.taken = 0
+        self.failed = 0
+        self._tenure = tenure
+        self._store = store
+        self._commit = commit
+        self._monotonic = monotonic
+        self._settings = settings
+        self._task: asyncio.Task[None] | None = None
+
+    def start_due(self) -> None:
+        """Begin with the partition that has waited longest, unless one is being written."""
+        if self._task is not None and not self._task.done():
+            return
+        due = [seat for seat in self._tenure.seats.values() if self._due(seat)]
+        if due:
+            longest = min(due, key=lambda seat: self._tenure.snapshot_at(seat.partition)[1])
+            self._task = asyncio.get_running_loop().create_task(self._try(longest))
+
+    async def take(self, seat: Seat) -> None:
+        """Snapshot the seat as it is now. Raises what the seat is lost of, or Unavailable."""
+        offset = seat.folded
+        if offset <= self._tenure.snapshot_at(seat.partition)[0]:
+            return
+        end = seat.block_end()
+        if end is None:
+            return
+        state = seat.market.snapshot()
+        self._commit.nudge(seat)
+        head = await asyncio.shield(end)
+        await self._store.save(
+            Snapshot(seat.partition, head.offset, head.hash, FOLD_VERSION, head.recorded_ns, state)
+        )
+        self._tenure.snapshot_written(seat.partition, offset)
+        self.taken += 1
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _due(self, seat: Seat) -> bool:
+        offset, at_s = self._tenure.snapshot_at(seat.partition)
+        grown = seat.folded - offset
+        if grown >= self._settings.snapshot_events:
+            return True
+        return grown > 0 and self._monotonic() - at_s >= self._settings.snapshot_s
+
+    async def _try(self, seat: Seat) -> None:
+        try:
+            await self.take(seat)
+        except FinanceHubError:
+            self.failed += 1

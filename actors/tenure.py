@@ -1,0 +1,157 @@
+"""How a shard comes by its seats and loses them: claim, restore, recover, give up.
+
+A lost seat is made anew from the log, unless the log names another owner: then it is given up. Claiming
+again is by compare-and-set on one's own epoch, so two owners never pull at a partition in turns. `owner`
+names one life of one process; a restarted process has another name and takes over by a plain claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from actors.backoff import Backoff
+from actors.intake import IntakeBound
+from actors.recent import RecentEvents
+from actors.restore import restore
+from actors.seat import Seat
+from actors.shard_settings import ShardSettings
+from domain.errors import Conflict, Corrupt, FinanceHubError, NotOwner, Retryable, Unavailable
+from domain.keeper_state import PartitionSettings
+from storage.event_log import EventLog, Head, SnapshotStore
+from storage.writer import LogWriter
+
+
+class Tenure:
+    """The seats of one shard by partition; at most one at a time for each."""
+
+    def __init__(
+        self,
+        owner: str,
+        log: EventLog,
+        writer: LogWriter,
+        snapshots: SnapshotStore,
+        monotonic: Callable[[], float],
+        settings: ShardSettings,
+        fold_settings: PartitionSettings,
+    ) -> None:
+        self.owner = owner
+        self.seats: dict[str, Seat] = {}
+        self.bound = IntakeBound(settings.intake_events, settings.intake_bytes)
+        self.broken: dict[str, FinanceHubError] = {}
+        self.restored = 0
+        self._log = log
+        self._writer = writer
+        self._snapshots = snapshots
+        self._monotonic = monotonic
+        self._settings = settings
+        self._fold_settings = fold_settings
+        self._snapshot_at: dict[str, tuple[int, float]] = {}
+        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._recovering: dict[str, asyncio.Task[None]] = {}
+
+    def seat(self, partition: str) -> Seat:
+        """Raises Unavailable while it is being restored, NotOwner where it is not ours."""
+        seat = self.seats.get(partition)
+        if seat is not None:
+            return seat
+        if partition in self._recovering:
+            raise Unavailable(f"{partition!r} is being restored")
+        if partition in self.broken:
+            raise Unavailable(f"{partition!r} cannot be restored: {self.broken[partition]}")
+        raise NotOwner(f"{partition!r} is not owned by {self.owner!r}")
+
+    async def take(self, partition: str) -> Seat:
+        """Take over a partition, whoever had it. Raises Unavailable, Corrupt; may be called again."""
+        async with self._changing[partition]:
+            if partition not in self.seats:
+                self._stop_recovering(partition)
+                began_s = self._monotonic()
+                await self._sit(await self._writer.claim(partition), began_s)
+            return self.seats[partition]
+
+    def leave(self, seat: Seat, error: FinanceHubError) -> None:
+        """Give a seat up for good: it was released, or somebody else has it."""
+        if self.seats.get(seat.partition) is seat:
+            del self.seats[seat.partition]
+            self._writer.release(seat.partition)
+        seat.lose(error)
+
+    def lose(self, seat: Seat, error: FinanceHubError) -> None:
+        """The seat's fold may differ from the log: drop it and make it anew."""
+        self.leave(seat, error)
+        partition = seat.partition
+        if partition not in self._recovering and partition not in self.seats:
+            task = asyncio.get_running_loop().create_task(self._recover(partition))
+            self._recovering[partition] = task
+            task.add_done_callback(lambda done: self._forget(partition, done))
+
+    async def close(self) -> None:
+        """Leave every seat at once, without draining."""
+        tasks = list(self._recovering.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for seat in list(self.seats.values()):
+            self.leave(seat, Unavailable(f"{self.owner!r} has stopped"))
+
+    def snapshot_at(self, partition: str) -> tuple[int, float]:
+        """(offset, monotonic time) of the newest snapshot this owner wrote or began with."""
+        return self._snapshot_at.get(partition, (0, 0.0))
+
+    def snapshot_written(self, partition: str, offset: int) -> None:
+        self._snapshot_at[partition] = (offset, self._monotonic())
+
+    async def _sit(self, head: Head, began_s: float) -> None:
+        recent = RecentEvents(
+            head.partition,
+            head.offset,
+            max_events=self._settings.recent_events,
+            max_bytes=self._settings.recent_bytes,
+        )
+        try:
+            market, offset = await restore(self._log, self._snapshots, head, self._fold_settings, recent)
+        except Corrupt as error:
+            self.broken[head.partition] = error
+            raise
+        self.broken.pop(head.partition, None)
+        self.snapshot_written(head.partition, offset)
+        self.restored += 1
+        self.seats[head.partition] = Seat(head, market, recent, self.bound, began_s)
+
+    def _stop_recovering(self, partition: str) -> None:
+        task = self._recovering.pop(partition, None)
+        if task is not None:
+            task.cancel()
+
+    async def _recover(self, partition: str) -> None:
+        settings = self._settings
+        backoff = Backoff(settings.recover_backoff_s, settings.recover_backoff_cap_s, self.owner)
+        while True:
+            if await self._recovered(partition):
+                return
+            await asyncio.sleep(backoff.next_s())
+
+    def _forget(self, partition: str, task: asyncio.Task[None]) -> None:
+        if self._recovering.get(partition) is task:
+            del self._recovering[partition]
+
+    async def _recovered(self, partition: str) -> bool:
+        """One attempt. True where the partition has a seat again, or is not ours to have."""
+        async with self._changing[partition]:
+            if partition in self.seats:
+                return True
+            began_s = self._monotonic()
+            try:
+                heads = {head.partition: head for head in await self._log.heads("market")}
+                if heads[partition].owner != self.owner:
+                    return True
+                epoch = heads[partition].epoch
+                head = await self._writer.claim(partition, expected_epoch=epoch)
+                await self._sit(head, began_s)
+            except (Retryable, Conflict):
+                return False
+            except Corrupt:
+                return True
+        return True

@@ -1,0 +1,141 @@
+"""The serving side as one ASGI application, independent of Ray.
+
+    scope "http"       -> Litestar (deployments/http)
+    scope "websocket"  -> the stream (deployments/ws)
+    scope "lifespan"   -> accepted; nothing needs it: the first request starts what it needs
+
+Plain ASGI in front, so that Ray Serve's ingress, uvicorn and tests run the very same object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from typing import Any
+
+from msgspec import Struct
+
+from actors.directory import Directory
+from deployments.auth.tickets import Spent, TicketBooth
+from deployments.auth.tokens import Authority
+from deployments.http.application import MAX_BODY_BYTES, make_http
+from deployments.http.metrics import MetricsSource, OwnMetrics
+from deployments.http.problems import FRAMEWORK, MEDIA_TYPE, body, problem
+from deployments.http.serving import Serving
+from deployments.instrument_index import InstrumentIndex
+from deployments.ws.endpoint import Message, Receive, Scope, Send, Socket
+from deployments.ws.service import StreamService
+from deployments.ws.settings import StreamSettings
+from observability.metrics import Telemetry
+
+
+class ServingSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`gateway` "" makes a new name per process: an incarnation, as the ConnectionManager wants it."""
+
+    stream: StreamSettings = StreamSettings()
+    metrics_open: bool = False
+    """`/metrics` without a token for direct connections from this machine."""
+    gateway: str = ""
+
+
+class Gateway:
+    """The ASGI application."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        auth: Authority,
+        settings: ServingSettings,
+        telemetry: Telemetry | None,
+        metrics: MetricsSource | None,
+        spent: Spent | None,
+    ) -> None:
+        name = settings.gateway or f"gateway-{secrets.token_hex(6)}"
+        if metrics is None and telemetry is not None:
+            metrics = OwnMetrics(telemetry, name)
+        index = InstrumentIndex(directory)
+        booth = TicketBooth(auth, spent)
+        self._serving = Serving(directory, auth, booth, index, metrics, settings.metrics_open)
+        self.stream = StreamService(directory, auth, booth, index, settings.stream, telemetry, name)
+        self.http = make_http(self._serving, telemetry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await Socket(self.stream, scope, receive, send).serve()
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._http(scope, receive, send)
+
+    async def drain(self) -> None:
+        """Not ready any more; every socket closed with 4503; background work stopped."""
+        self._serving.draining = True
+        await self.stream.drain()
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _body_bytes(scope) > MAX_BODY_BYTES:
+            await _too_large(send)
+            return
+        if scope["method"] == "HEAD":
+            scope["method"], send = "GET", _without_body(send)
+        app: Any = self.http
+        await app(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.drain()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def create_app(
+    directory: Directory,
+    auth: Authority,
+    settings: ServingSettings,
+    telemetry: Telemetry | None = None,
+    *,
+    metrics: MetricsSource | None = None,
+    spent: Spent | None = None,
+) -> Gateway:
+    """`metrics`: samples of all processes for `/metrics` (default: this one's). `spent`: shared memory of
+    used tickets, for instances with several gateways (default: this process's own)."""
+    return Gateway(directory, auth, settings, telemetry, metrics, spent)
+
+
+def _body_bytes(scope: Scope) -> int:
+    """The announced length of the body; 0 where there is none."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            with contextlib.suppress(ValueError):
+                return int(value)
+    return 0
+
+
+async def _too_large(send: Send) -> None:
+    text = body(problem(FRAMEWORK[413], f"a request body has at most {MAX_BODY_BYTES} bytes"))
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(text)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+def _without_body(send: Send) -> Send:
+    """HEAD is GET without the body: same status and headers."""
+
+    async def head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {
+                "type": "http.response.body",
+                "body": b"",
+                "more_body": message.get("more_body", False),
+            }
+        await send(message)
+
+    return head

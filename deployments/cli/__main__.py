@@ -1,0 +1,124 @@
+"""`financehub`: one parser; each verb's module is imported only when the verb runs.
+
+Exit codes: 0 done; 1 the answer is negative; 2 usage; 3 the running system cannot be reached;
+4 internal or environment failure. Data on stdout, everything else on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from domain.errors import FinanceHubError, Rejected, Retryable
+
+Verb = Callable[[argparse.Namespace], int]
+
+DONE, NEGATIVE, USAGE, UNREACHABLE, FAILED = 0, 1, 2, 3, 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    module, _, function = chosen.verb_at.partition(":")
+    try:
+        verb: Verb = getattr(import_module(module), function)
+        return verb(chosen)
+    except Rejected as error:
+        return _fail(USAGE, error)
+    except Retryable as error:
+        return _fail(UNREACHABLE, error)
+    except BrokenPipeError:  # the reader has gone, as in `financehub tail | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (FinanceHubError, OSError) as error:
+        return _fail(FAILED, error)
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def _fail(code: int, error: Exception) -> int:
+    print(f"financehub: {error}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="financehub",
+        description="Self-hosted real-time market-data hub.",
+        epilog="exit codes: 0 done, 1 negative answer, 2 usage, 3 not reachable, 4 failure",
+    )
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    _add_lifecycle(verbs)
+    _add_log_verbs(verbs)
+    _add_capture_verbs(verbs)
+    return parser
+
+
+def _add_lifecycle(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    up = _verb(verbs, "up", "start everything; Ctrl-C stops it", "deployments.cli.lifecycle:up")
+    up.add_argument("--detach", action="store_true", help="return once it serves")
+    up.add_argument("--json", action="store_true", help="print the addresses as one JSON line")
+    up.add_argument("--feeds", help="comma-separated providers to run instead of the settings' list")
+    up.add_argument("--port", type=int, help="HTTP and WebSocket port")
+    up.add_argument("--dsn", help="PostgreSQL or TimescaleDB instead of the embedded database")
+    status = _verb(verbs, "status", "what runs, where, and how it does", "deployments.cli.lifecycle:status")
+    status.add_argument("--json", action="store_true", help="one JSON document")
+    _verb(verbs, "down", "stop a running instance", "deployments.cli.lifecycle:down")
+    token = _verb(verbs, "token", "print a token for HTTP and WebSocket", "deployments.cli.lifecycle:token")
+    token.add_argument("--user", default="me", help="who the token is for (default: me)")
+    token.add_argument("--role", choices=("admin", "trader", "viewer"), default="viewer")
+    token.add_argument("--ttl", default="1h", help="how long it lasts: 90s 15m 1h 30d (default: 1h)")
+
+
+def _add_log_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    tail = _verb(verbs, "tail", "events of the log as JSON lines", "deployments.cli.log:tail")
+    tail.add_argument(
+        "--from", dest="start", help="cursor, RFC 3339 time or now-15m (default: the beginning)"
+    )
+    tail.add_argument("--instrument", help="only this instrument")
+    tail.add_argument("--kind", help="only events of this kind")
+    tail.add_argument("--follow", action="store_true", help="go on at the head")
+    verify = _verb(verbs, "verify", "check the whole log; exit 1 on any fault", "deployments.cli.log:verify")
+    verify.add_argument("--json", action="store_true", help="one JSON document")
+    replay = _verb(verbs, "replay", "put a capture through the system", "deployments.cli.log:replay")
+    replay.add_argument("file", help="a capture: .jsonl, .jsonl.gz, .jsonl.zst")
+    replay.add_argument("--provider", required=True)
+    replay.add_argument("--speed", choices=("1", "10", "max"), default="max")
+    replay.add_argument("--json", action="store_true", help="one JSON line at the end")
+
+
+def _add_capture_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    record = _verb(
+        verbs, "record", "record a provider's frames to a capture", "deployments.cli.record:record"
+    )
+    record.add_argument("--provider", required=True)
+    record.add_argument("--instruments", help="comma-separated ids (default: the settings' watch list)")
+    record.add_argument("--for", dest="duration", default="60s", help="how long: 30s 5m (default: 60s)")
+    record.add_argument("--out", required=True, help="capture to write; .gz and .zst compress")
+    parse = _verb(
+        verbs, "parse", "payloads or captures to observations, offline", "deployments.cli.offline:parse"
+    )
+    parse.add_argument("provider")
+    parse.add_argument("files", nargs="+", metavar="FILE")
+    parse.add_argument("--kind", help="only observations of this kind")
+    parse.add_argument("--venue", help="the venue where the payload leaves it open")
+    fold = _verb(verbs, "fold", "captures to the state they end in, offline", "deployments.cli.offline:fold")
+    fold.add_argument("provider")
+    fold.add_argument("files", nargs="+", metavar="CAPTURE")
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str, verb_at: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+    parser.add_argument("--data-dir", help="which instance (default: the settings' or the platform's place)")
+    parser.add_argument("--config", help="settings file (default: ./financehub.toml where it exists)")
+    parser.set_defaults(verb_at=verb_at)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""`tail`, `verify`, `replay`: the log of an instance, running or stopped."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from actors.tail import OpenLog, Wanted, cursor_at
+from actors.tail import tail as tail_events
+from deployments import instance
+from deployments.cli.lifecycle import settings_of
+from deployments.progress import Progress
+from domain.clock import parse_query_time
+from domain.envelope import CURSOR_PREFIX, Cursor, Recorded, parse_cursor
+from domain.errors import Unavailable
+from domain.ids import instrument_id
+
+
+class _Opened:
+    def __init__(self, dsn: str, partition_count: int) -> None:
+        self.dsn = dsn
+        self.partition_count = partition_count
+
+
+@contextlib.contextmanager
+def opened_database(arguments: argparse.Namespace) -> Iterator[_Opened]:
+    """The running instance's database, or the embedded one started for this alone."""
+    from actors.database import open_database
+
+    settings = settings_of(arguments)
+    running = instance.find_running(settings.data_dir)
+    if running is not None:
+        yield _Opened(running.dsn, running.partition_count)
+        return
+    if not settings.database.dsn and not (settings.data_dir / "pg").exists():
+        raise Unavailable(f"there is no database in {settings.data_dir}")
+    with instance.acquire(settings.data_dir):
+        database = open_database(settings.data_dir, settings.database.dsn)
+        try:
+            yield _Opened(database.dsn, database.partition_count)
+        finally:
+            database.stop()
+
+
+def tail(arguments: argparse.Namespace) -> int:
+    instrument = instrument_id(arguments.instrument) if arguments.instrument else None
+    start = _start(arguments.start)
+    with opened_database(arguments) as database:
+        wanted = Wanted(instrument, arguments.kind, database.partition_count)
+        asyncio.run(_print_tail(database.dsn, start, wanted, follow=arguments.follow))
+    return 0
+
+
+def _start(text: str | None) -> Cursor | int:
+    """A cursor as it is; a time as ns; nothing means the beginning. Raises Malformed."""
+    if text is None:
+        return Cursor({})
+    return parse_cursor(text) if text.startswith(CURSOR_PREFIX) else parse_query_time(text, time.time_ns())
+
+
+async def _print_tail(dsn: str, start: Cursor | int, wanted: Wanted, *, follow: bool) -> None:
+    async with OpenLog(dsn) as opened:
+        cursor = start if isinstance(start, Cursor) else await cursor_at(opened.log, start)
+        async for recorded in tail_events(opened.log, cursor, wanted, follow=follow):
+            sys.stdout.write(_line(recorded))
+            if follow:
+                sys.stdout.flush()
+
+
+def _line(recorded: Recorded) -> str:
+    place = {
+        "partition": recorded.partition,
+        "offset": recorded.offset,
+        "recorded_at": recorded.recorded_at,
+        "kind": recorded.event.kind,
+    }
+    body: dict[str, Any] = msgspec.to_builtins(recorded.event)
+    return json.dumps(place | body) + "\n"
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    with opened_database(arguments) as database:
+        report = asyncio.run(_verified(database.dsn))
+    if arguments.json:
+        print(json.dumps(report))
+    else:
+        for line in report["partitions"]:
+            print(line["partition"], "ok" if _is_sound(line) else f"FAULT {line}", f"{line['events']} events")
+    return 0 if report["ok"] else 1
+
+
+async def _verified(dsn: str) -> dict[str, Any]:
+    from actors.verify import verify as verify_log
+
+    async with OpenLog(dsn) as opened:
+        verdicts = await verify_log(opened.log, opened.snapshots)
+    lines = [msgspec.to_builtins(verdict) for verdict in verdicts]
+    return {"ok": all(_is_sound(line) for line in lines), "partitions": lines}
+
+
+def _is_sound(line: dict[str, Any]) -> bool:
+    return bool(line["dense"] and line["hash_ok"] and line["state_equal"] is not False)
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """Through the running system: its shards fold and append, its clients see it."""
+    from deployments.replay import replay_capture
+
+    running = instance.require_running(settings_of(arguments).data_dir)
+    result = replay_capture(running, arguments.file, arguments.provider, arguments.speed)
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        Progress().say(", ".join(f"{key} {value}" for key, value in result.items()))
+    return 0

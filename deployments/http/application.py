@@ -1,0 +1,62 @@
+"""The HTTP application: routes, guard, errors, parameter check."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+
+from deployments.http import docs, history, instruments, operations
+from deployments.http.guard import guard
+from deployments.http.parameters import KnownParameters
+from deployments.http.problems import from_bug, from_domain, from_framework
+from deployments.http.serving import Serving
+from domain.errors import FinanceHubError
+from observability.metrics import Telemetry
+
+HANDLERS = [*operations.HANDLERS, *instruments.HANDLERS, *history.HANDLERS, *docs.HANDLERS]
+MAX_BODY_BYTES = 64 * 1024
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+def make_http(serving: Serving, telemetry: Telemetry | None) -> Litestar:
+    """The Litestar application; its state carries `serving`."""
+    known = KnownParameters()
+
+    async def check(request: Request[Any, Any, Any]) -> None:
+        request.scope["started"] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
+        known.check(request)
+
+    async def measure(request: Request[Any, Any, Any]) -> None:
+        started = request.scope.get("started")
+        if telemetry is not None and isinstance(started, float):
+            route = request.route_handler.handler_name
+            telemetry.observe("financehub.http.latency", time.perf_counter() - started, route=route)
+            telemetry.count("financehub.http.requests", route=route)
+
+    app = Litestar(
+        route_handlers=HANDLERS,
+        guards=[guard],
+        before_request=check,
+        after_request=_with_headers,
+        after_response=measure,
+        exception_handlers={
+            FinanceHubError: from_domain,
+            HTTPException: from_framework,
+            Exception: from_bug,
+        },
+        openapi_config=docs.OPENAPI,
+        request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
+        state=State({"serving": serving}),
+    )
+    known.learn(app)
+    return app
+
+
+async def _with_headers(response: Response[Any]) -> Response[Any]:
+    response.headers.update(_HEADERS)
+    return response

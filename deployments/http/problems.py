@@ -1,0 +1,170 @@
+"""Every error as `application/problem+json` (RFC 9457): the only table from error to status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from msgspec import Struct
+
+from domain.errors import (
+    Ambiguous,
+    Conflict,
+    Corrupt,
+    FinanceHubError,
+    Forbidden,
+    Malformed,
+    NotFound,
+    OutcomeUnknown,
+    OverLimit,
+    Rejected,
+    Retryable,
+    Throttled,
+    Unauthenticated,
+)
+from observability.log import get_log
+
+log = get_log("http")
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "/docs#problem-"
+RETRY_AFTER_S = 1
+
+
+class Row(Struct, frozen=True):
+    """`slug` ends the problem's `type`, which is a place in the docs page."""
+
+    status: int
+    slug: str
+    title: str
+
+
+class FieldError(Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong. `candidates`: ids that an ambiguous alias fits."""
+
+    detail: str
+    parameter: str | None = None
+    candidate: str | None = None
+
+
+class Problem(Struct, frozen=True):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class UnknownParameter(Malformed):
+    """A query parameter that the route does not have; `parameter` names it."""
+
+    def __init__(self, message: str, parameter: str = "") -> None:
+        super().__init__(message, parameter)
+        self.parameter = parameter
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class BadParameter(UnknownParameter):
+    """A parameter whose value is out of range or cannot be read."""
+
+
+TABLE: tuple[tuple[type[FinanceHubError], Row], ...] = (
+    (UnknownParameter, Row(400, "bad-parameter", "A parameter is wrong")),
+    (Malformed, Row(400, "malformed", "The request cannot be understood")),
+    (Unauthenticated, Row(401, "unauthenticated", "A valid token is needed")),
+    (Forbidden, Row(403, "forbidden", "The token does not allow this")),
+    (NotFound, Row(404, "not-found", "There is no such thing")),
+    (Ambiguous, Row(409, "ambiguous", "The alias fits several instruments")),
+    (OverLimit, Row(429, "over-limit", "A limit of this system is reached")),
+    (Rejected, Row(400, "rejected", "The request cannot be carried out")),
+    (Throttled, Row(503, "throttled", "A provider's rate limit is reached")),
+    (OutcomeUnknown, Row(503, "outcome-unknown", "The outcome is not known")),
+    (Retryable, Row(503, "unavailable", "Not available now: try again")),
+    (Conflict, Row(409, "conflict", "Somebody else was first")),
+    (Corrupt, Row(500, "corrupt", "Stored data contradict themselves")),
+    (FinanceHubError, Row(500, "internal", "Something went wrong here")),
+)
+"""First match wins."""
+
+FRAMEWORK: dict[int, Row] = {
+    400: Row(400, "bad-parameter", "A parameter is wrong"),
+    401: Row(401, "unauthenticated", "A valid token is needed"),
+    403: Row(403, "forbidden", "The token does not allow this"),
+    404: Row(404, "not-found", "There is no such thing"),
+    405: Row(405, "method-not-allowed", "This method is not served here"),
+    413: Row(413, "too-large", "The request is too large"),
+    429: Row(429, "over-limit", "A limit of this system is reached"),
+    503: Row(503, "unavailable", "Not available now: try again"),
+}
+INTERNAL = Row(500, "internal", "Something went wrong here")
+
+
+def row_of(error: FinanceHubError) -> Row:
+    return next(row for kind, row in TABLE if isinstance(error, kind))
+
+
+def problem(row: Row, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
+    return Problem(TYPE_PREFIX + row.slug, row.title, row.status, detail, errors)
+
+
+def body(given: Problem) -> bytes:
+    return msgspec.json.encode(given)
+
+
+def from_domain(request: Request[Any, Any, Any], error: FinanceHubError) -> Response[bytes]:
+    """The handler for our own errors."""
+    row = row_of(error)
+    if row.status >= 500 and row.status != 503:
+        log.error("request_failed", path=request.url.path, error=repr(error))
+    return _response(problem(row, str(error) or row.title, _details(error)), headers_for(error, row))
+
+
+def from_framework(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """The handler for the framework's: validation, unknown paths, methods, sizes."""
+    row = FRAMEWORK.get(error.status_code, INTERNAL)
+    detail = row.title if row.status >= 500 else (error.detail or row.title)
+    headers = {key: value for key, value in (error.headers or {}).items() if key.lower() != "content-type"}
+    return _response(problem(row, detail, _validation_details(error.extra)), headers)
+
+
+def from_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Anything else is a bug: logged here, told without details."""
+    log.error("request_failed", path=request.url.path, error=repr(error))
+    return _response(problem(INTERNAL, "an internal error was logged"), {})
+
+
+def headers_for(error: FinanceHubError, row: Row) -> dict[str, str]:
+    if row.status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="financehub"'}
+    if isinstance(error, Retryable):
+        after_s = getattr(error, "retry_after_s", None) or RETRY_AFTER_S
+        return {"Retry-After": str(max(1, round(after_s)))}
+    return {"Retry-After": str(RETRY_AFTER_S)} if row.status == 429 else {}
+
+
+def _response(given: Problem, headers: dict[str, str]) -> Response[bytes]:
+    return Response(body(given), status_code=given.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _details(error: FinanceHubError) -> tuple[FieldError, ...]:
+    if isinstance(error, Ambiguous):
+        return tuple(FieldError("fits", candidate=name) for name in error.candidates)
+    if isinstance(error, UnknownParameter):
+        return (FieldError(str(error), parameter=error.parameter),)
+    return ()
+
+
+def _validation_details(extra: object) -> tuple[FieldError, ...]:
+    if not isinstance(extra, list):
+        return ()
+    return tuple(
+        FieldError(str(item.get("message", "")), parameter=item.get("key"))
+        for item in extra
+        if isinstance(item, dict)
+    )

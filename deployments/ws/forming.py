@@ -1,0 +1,58 @@
+"""Bars that have not closed yet, told a few times a second to whoever listens to the bars channel.
+
+Provisional: without offset, never resumed, and the newest value replaces one that is still queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from actors.answers import BarRow
+from deployments.ws.channels import Key
+from deployments.ws.frames import forming_bar_frame
+from deployments.ws.hub import Hub
+from domain.errors import FinanceHubError
+from domain.market.intervals import bar_start, interval_ns
+from observability.log import get_log
+
+log = get_log("forming")
+
+
+class FormingBars:
+    """Asks for the bars of instruments that have traded since the last round."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._waiting: dict[Key, int] = {}
+        """Chain -> time of the newest trade; what one round cannot do waits for the next."""
+
+    async def tell(self) -> None:
+        """One round: at most `forming_at_once` questions."""
+        traded, self._hub.traded = self._hub.traded, {}
+        for key in self._hub.keys("bars"):
+            if key.instrument in traded:
+                self._waiting[key] = traded[key.instrument]
+        now = [key for key, _ in zip(self._waiting, range(self._hub.settings.forming_at_once), strict=False)]
+        await asyncio.gather(*(self._tell_one(key, self._waiting.pop(key)) for key in now))
+
+    async def _tell_one(self, key: Key, traded_at: int) -> None:
+        length = interval_ns(key.variant)
+        start = bar_start(traded_at, length)
+        try:
+            rows, _ = await self._hub.directory.bars(
+                key.instrument, key.variant, start, start + 2 * length, 2
+            )
+        except FinanceHubError as error:
+            log.debug("forming_bar_failed", instrument=key.instrument, error=str(error))
+            return
+        row = _forming(rows)
+        # The bar may have closed while we asked.
+        if row is None or row.ts_event <= self._hub.newest_bar(key):
+            return
+        for lane in self._hub.lanes(key):
+            lane.outbox.provisional(lane, forming_bar_frame(row, lane.outbox.codec))
+
+
+def _forming(rows: Sequence[BarRow]) -> BarRow | None:
+    return next((row for row in reversed(rows) if not row.closed), None)

@@ -1,0 +1,270 @@
+"""One poll loop for all sockets of a process: events in, frames to every lane that wants them.
+
+The hub's `position` says, per partition, up to where events have been handed to the lanes. Handing over
+is synchronous, and so is attaching: a lane that has read the log up to the position and attaches without
+an `await` in between misses nothing and sees nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from actors.answers import PollReply
+from actors.directory import Directory
+from deployments.ws.channels import Key, Target, targets
+from deployments.ws.frames import SharedFrame
+from deployments.ws.lane import Lane
+from deployments.ws.settings import StreamSettings
+from domain.envelope import Cursor, Recorded
+from domain.errors import FinanceHubError, Retryable, Unavailable
+from domain.market.observations import Trade
+from observability.log import get_log
+
+log = get_log("hub")
+
+SLICE_EVENTS = 500
+"""Handed over in one go; between slices the sockets' writers run."""
+RETRY_S = 0.25
+MAX_RETRY_S = 2.0
+
+
+class Route:
+    """All lanes of one chain. `last` is the newest offset seen, None before the first."""
+
+    __slots__ = ("lanes", "last", "newest_bar")
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        self.lanes: list[Lane] = []
+        self.newest_bar = -1
+        """Start of the newest closed bar: a provisional value of it or an earlier one is stale."""
+
+
+class PatternTaker(Protocol):
+    """A subscription by pattern, live in some partitions."""
+
+    channel: str
+    variant: str
+
+    def lane_for(self, instrument: str, partition: str) -> Lane | None:
+        """The lane of an instrument that joins; None where it does not fit or is not live there."""
+
+
+class Hub:
+    """Starts with the first subscription, stops when there has been none for a while."""
+
+    def __init__(self, directory: Directory, settings: StreamSettings) -> None:
+        self.directory = directory
+        self.settings = settings
+        self.position: dict[str, int] = {}
+        self.traded: dict[str, int] = {}
+        """Instrument -> ts_event of its newest trade, since forming bars were last told."""
+        self.on_failure: Callable[[], None] = lambda: None
+        self._epochs: dict[str, int] = {}
+        self._routes: dict[Key, Route] = {}
+        self._patterns: dict[tuple[str, str], list[PatternTaker]] = {}
+        self._pattern_channels: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._cursor_text: str | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._task is not None
+
+    async def start(self) -> None:
+        """Idempotent. Raises Unavailable."""
+        async with self._starting:
+            if self._task is not None:
+                return
+            heads = await self.directory.heads()
+            self.position = {partition: heads.at(partition) for partition in self.directory.partitions()}
+            self._epochs.clear()
+            self._cursor_text = None
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="hub")
+            self._task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for route in self._routes.values():
+            route.last = None
+
+    def cursor(self) -> str:
+        """Where the hub stands, as clients carry it."""
+        if self._cursor_text is None:
+            self._cursor_text = Cursor(self.position).encode()
+        return self._cursor_text
+
+    def attach(self, lane: Lane) -> None:
+        """Live from the next event on."""
+        lane.attached = True
+        route = self._route(lane.key, lane.partition)
+        if lane not in route.lanes:
+            route.lanes.append(lane)
+
+    def detach(self, lane: Lane) -> None:
+        route = self._routes.get(lane.key)
+        if route is None:
+            return
+        if lane in route.lanes:
+            route.lanes.remove(lane)
+        if not route.lanes and lane.key.channel not in self._pattern_channels:
+            del self._routes[lane.key]
+
+    def add_pattern(self, taker: PatternTaker) -> None:
+        """From now on instruments that fit join as they appear (in the taker's live partitions)."""
+        self._patterns.setdefault((taker.channel, taker.variant), []).append(taker)
+        self._pattern_channels[taker.channel] = self._pattern_channels.get(taker.channel, 0) + 1
+
+    def remove_pattern(self, taker: PatternTaker) -> None:
+        takers = self._patterns.get((taker.channel, taker.variant), [])
+        if taker not in takers:
+            return
+        takers.remove(taker)
+        self._pattern_channels[taker.channel] -= 1
+        if not self._pattern_channels[taker.channel]:
+            del self._pattern_channels[taker.channel]
+            self._forget_empty(taker.channel)
+
+    def pattern_live(self, taker: PatternTaker, partition: str) -> None:
+        """The taker has become live in a partition: join the chains that exist there."""
+        for key, route in self._routes.items():
+            if (
+                key.channel == taker.channel
+                and key.variant == taker.variant
+                and self.directory.partition_of(key.instrument) == partition
+            ):
+                self._join(taker, key, partition, route)
+
+    def lanes(self, key: Key) -> Sequence[Lane]:
+        route = self._routes.get(key)
+        return route.lanes if route is not None else ()
+
+    def newest_bar(self, key: Key) -> int:
+        """Start of the newest closed bar handed over, ns; -1 before the first."""
+        route = self._routes.get(key)
+        return route.newest_bar if route is not None else -1
+
+    def keys(self, channel: str) -> list[Key]:
+        """Chains of a channel that somebody listens to."""
+        return [key for key, route in self._routes.items() if key.channel == channel and route.lanes]
+
+    def hand_over(self, partition: str, events: Sequence[Recorded]) -> None:
+        """Give durable events to their lanes and move the position. Never awaits."""
+        position = self.position[partition]
+        for recorded in events:
+            if recorded.offset <= position:
+                continue
+            for target in targets(recorded.event):
+                self._deliver(partition, recorded, target)
+        self.position[partition] = max(position, events[-1].offset)
+        self._cursor_text = None
+
+    def _deliver(self, partition: str, recorded: Recorded, target: Target) -> None:
+        event = recorded.event
+        instrument: str = event.instrument  # type: ignore[union-attr]
+        if type(event) is Trade:
+            self.traded[instrument] = event.ts_event
+        # A plain tuple is equal to the Key it looks for, and much cheaper to make.
+        route = self._routes.get((target.channel, instrument, target.variant))  # type: ignore[call-overload]
+        if route is None:
+            if target.channel not in self._pattern_channels:
+                return
+            route = self._route(Key(target.channel, instrument, target.variant), partition)
+        if target.form == "frame":
+            if target.channel == "bars":
+                route.newest_bar = max(route.newest_bar, recorded.event.ts_event)
+            _push(route, recorded)
+        elif target.form == "notice":
+            for lane in route.lanes:
+                lane.notice(recorded)
+
+    def _route(self, key: Key, partition: str) -> Route:
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = Route()
+            for taker in self._patterns.get((key.channel, key.variant), ()):
+                self._join(taker, key, partition, route)
+        return route
+
+    def _join(self, taker: PatternTaker, key: Key, partition: str, route: Route) -> None:
+        lane = taker.lane_for(key.instrument, partition)
+        if lane is not None and lane not in route.lanes:
+            route.lanes.append(lane)
+
+    def _forget_empty(self, channel: str) -> None:
+        empty = [key for key, route in self._routes.items() if key.channel == channel and not route.lanes]
+        for key in empty:
+            del self._routes[key]
+
+    async def _run(self) -> None:
+        retry_s = RETRY_S
+        while True:
+            try:
+                reply = await self.directory.poll(dict(self.position), wait_s=self.settings.poll_wait_s)
+                await self._take(reply)
+                retry_s = RETRY_S
+            except Retryable as error:
+                log.warning("poll_failed", error=str(error), retry_s=retry_s)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, MAX_RETRY_S)
+            await asyncio.sleep(self.settings.poll_linger_s)
+
+    async def _take(self, reply: PollReply) -> None:
+        for partition, until in reply.behind.items():
+            await self._read_until(partition, until)
+        for partition, events in reply.events.items():
+            if not events or partition not in self.position or self._stale(partition, reply):
+                continue
+            if events[0].offset > self.position[partition] + 1:
+                await self._read_until(partition, events[0].offset - 1)
+            await self._in_slices(partition, events)
+
+    def _stale(self, partition: str, reply: PollReply) -> bool:
+        """Told by an owner that another one has replaced since."""
+        epoch = reply.epochs.get(partition, 0)
+        known = self._epochs.get(partition, 0)
+        self._epochs[partition] = max(epoch, known)
+        return epoch < known
+
+    async def _in_slices(self, partition: str, events: Sequence[Recorded]) -> None:
+        for start in range(0, len(events), SLICE_EVENTS):
+            self.hand_over(partition, events[start : start + SLICE_EVENTS])
+            await asyncio.sleep(0)
+
+    async def _read_until(self, partition: str, until: int) -> None:
+        """Memory does not reach back to our position: the log does."""
+        while self.position.get(partition, until) < until:
+            events = await self.directory.read_log(partition, self.position[partition], until=until)
+            if not events:
+                raise Unavailable(f"the log of {partition} ends before offset {until}")
+            await self._in_slices(partition, events)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """The loop must not end by itself: whoever listens is told to connect again."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        log.error("hub_failed", error=repr(error))
+        self._task = None
+        if not isinstance(error, FinanceHubError):
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "the hub's poll loop failed", "exception": error, "task": task}
+            )
+        self.on_failure()
+
+
+def _push(route: Route, recorded: Recorded) -> None:
+    if not route.lanes:
+        return
+    frame = SharedFrame(recorded, route.last)
+    route.last = recorded.offset
+    for lane in route.lanes:
+        lane.push(frame)

@@ -1,0 +1,137 @@
+"""From a cursor to now: read the log, then join the hub without missing or doubling anything.
+
+    read_log ... read_log, reached >= hub.position ──no await──> attach
+
+Reading is paced by the client: the next chunk is read when the outbox has room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from actors.directory import Directory
+from deployments.ws.channels import Key, targets
+from deployments.ws.frames import SharedFrame
+from deployments.ws.hub import Hub
+from deployments.ws.lane import Lane
+from deployments.ws.outbox import Outbox
+from deployments.ws.previous import previous_offsets
+from deployments.ws.subscriptions import PatternSubscription, Subscriptions
+from domain.envelope import Recorded
+from domain.errors import Unavailable
+
+EMPTY_READS = 100
+EMPTY_READ_S = 0.02
+"""The hub was told of an event that the log does not show yet: wait, but not for ever."""
+
+
+class Resume:
+    """One subscription's chains in one partition."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        subscriptions: Subscriptions,
+        outbox: Outbox,
+        partition: str,
+        lanes: Sequence[Lane],
+        patterns: Sequence[PatternSubscription],
+    ) -> None:
+        self._hub = hub
+        self._directory: Directory = hub.directory
+        self._subscriptions = subscriptions
+        self._outbox = outbox
+        self._partition = partition
+        self._lanes = {lane.key: lane for lane in lanes}
+        self._patterns = patterns
+
+    async def run(self, after: int, known: Sequence[str], at_once: asyncio.Semaphore) -> None:
+        """Deliver everything after `after`, then go live. `known`: instruments that patterns may fit.
+
+        Raises Rejected where `after` lies below the retained log, Unavailable.
+        """
+        self._subscriptions.reading[self] = (self._partition, after)
+        try:
+            async with at_once:
+                await self._link_back(after, known)
+            await self._catch_up(after, at_once)
+        finally:
+            self._subscriptions.reading.pop(self, None)
+
+    async def _link_back(self, after: int, known: Sequence[str]) -> None:
+        keys = set(self._lanes)
+        for found in self._patterns:
+            fitting = (name for name in known if self._is_here(name) and found.fits(name))
+            keys |= {Key(found.channel, name, found.variant) for name in fitting}
+        last = await previous_offsets(self._directory, self._partition, keys, after)
+        for key, offset in last.items():
+            if key in self._lanes:
+                self._lanes[key].chain.last = offset
+            for found in self._patterns:
+                found.last_known.setdefault(key, offset)
+
+    async def _catch_up(self, reached: int, at_once: asyncio.Semaphore) -> None:
+        chunk = self._hub.settings.resume_chunk
+        empty = 0
+        while True:
+            async with at_once:
+                events = await self._directory.read_log(self._partition, reached, limit=chunk)
+            for recorded in events:
+                self._replay(recorded)
+            if events:
+                reached, empty = events[-1].offset, 0
+                self._subscriptions.reading[self] = (self._partition, reached)
+            if reached >= self._hub.position[self._partition]:
+                # No await since the position was read: the next event comes through the hub.
+                self._go_live(reached)
+                return
+            if not events:
+                empty = await self._wait_for_log(empty)
+            await self._outbox.room()
+
+    async def _wait_for_log(self, empty: int) -> int:
+        if empty >= EMPTY_READS:
+            raise Unavailable(f"the log of {self._partition} is behind what was published")
+        await asyncio.sleep(EMPTY_READ_S)
+        return empty + 1
+
+    def _replay(self, recorded: Recorded) -> None:
+        for target in targets(recorded.event):
+            if target.form == "provisional":
+                continue
+            instrument: str = recorded.event.instrument  # type: ignore[union-attr]
+            lane = self._lane(Key(target.channel, instrument, target.variant))
+            if lane is None:
+                continue
+            if target.form == "notice":
+                lane.notice(recorded)
+            else:
+                lane.replay(SharedFrame(recorded, None))
+
+    def _lane(self, key: Key) -> Lane | None:
+        lane = self._lanes.get(key)
+        if lane is not None:
+            return lane if self._subscriptions.lanes.get(key) is lane else None
+        if key in self._subscriptions.lanes:
+            return None  # another subscription of this socket has it
+        for found in self._patterns:
+            if (found.channel, found.variant) == (key.channel, key.variant) and found.fits(key.instrument):
+                lane = self._lanes[key] = found.new_lane(key, self._partition)
+                lane.cut = True
+                return lane
+        return None
+
+    def _go_live(self, reached: int) -> None:
+        for key, lane in self._lanes.items():
+            if self._subscriptions.lanes.get(key) is lane:
+                lane.floor = reached
+                self._hub.attach(lane)
+        current = self._subscriptions.patterns.values()
+        for found in self._patterns:
+            if found in current:
+                found.live[self._partition] = reached
+                self._hub.pattern_live(found, self._partition)
+
+    def _is_here(self, instrument: str) -> bool:
+        return self._directory.partition_of(instrument) == self._partition

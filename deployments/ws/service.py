@@ -1,0 +1,142 @@
+"""Everything that the sockets of one gateway process share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+
+from actors.answers import FeedStatus
+from actors.directory import Directory
+from deployments.auth.principal import Principal
+from deployments.auth.tickets import TicketBooth
+from deployments.auth.tokens import Authority
+from deployments.instrument_index import InstrumentIndex
+from deployments.ws.codec import Codec
+from deployments.ws.feed_watch import FeedWatch
+from deployments.ws.forming import FormingBars
+from deployments.ws.hub import Hub
+from deployments.ws.outbox import Outbox
+from deployments.ws.protocol import CLOSE_DRAINING
+from deployments.ws.session import Session
+from deployments.ws.settings import StreamSettings
+from domain.errors import FinanceHubError, OverLimit, Unavailable
+from observability.log import get_log
+from observability.metrics import Telemetry
+
+log = get_log("stream")
+
+
+class StreamService:
+    """Hub, timers and sessions. Nothing runs before the first session."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        authority: Authority,
+        booth: TicketBooth,
+        index: InstrumentIndex,
+        settings: StreamSettings,
+        telemetry: Telemetry | None,
+        gateway: str,
+    ) -> None:
+        self.directory = directory
+        self.authority = authority
+        self.booth = booth
+        self.index = index
+        self.settings = settings
+        self.telemetry = telemetry
+        self.gateway = gateway
+        self.hub = Hub(directory, settings)
+        self.hub.on_failure = self._hub_failed
+        self.feeds = FeedWatch(directory)
+        self.resumes = asyncio.Semaphore(settings.resumes_at_once)
+        self.sessions: set[Session] = set()
+        self.draining = False
+        self._nobody_left = asyncio.Event()
+        self._nobody_left.set()
+        self._forming = FormingBars(self.hub)
+        self._ticker: asyncio.Task[None] | None = None
+        self._idle_since = time.monotonic()
+
+    async def open(self, principal: Principal, codec: Codec) -> Session:
+        """Raises OverLimit, Unavailable."""
+        if self.draining:
+            raise Unavailable("this gateway is draining: connect again")
+        if len(self.sessions) >= self.settings.max_sockets:
+            raise OverLimit(f"this gateway has {len(self.sessions)} sockets, the limit")
+        name = secrets.token_urlsafe(12)
+        await self.directory.open_session(
+            name, principal.user, principal.role, principal.expires_at, self.gateway
+        )
+        session = Session(self, Outbox(codec, self.settings), name, principal)
+        self.sessions.add(session)
+        self._nobody_left.clear()
+        self._start_ticker()
+        return session
+
+    async def close(self, session: Session, code: int, reason: str) -> None:
+        """Forget a session and give its slot back."""
+        session.end()
+        self.sessions.discard(session)
+        if not self.sessions:
+            self._nobody_left.set()
+        try:
+            await self.directory.close_session(session.name, code, reason)
+        except FinanceHubError as error:
+            # The slot is leased to this gateway: the ConnectionManager frees it by itself.
+            log.warning("close_session_failed", session=session.name, error=str(error))
+
+    async def drain(self) -> None:
+        """Close every socket with 4503, wait until they are gone, and stop."""
+        self.draining = True
+        for session in list(self.sessions):
+            session.close(CLOSE_DRAINING, "this gateway is draining: connect again")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.close_s):
+                await self._nobody_left.wait()
+        await self.hub.stop()
+        ticker, self._ticker = self._ticker, None
+        if ticker is not None:
+            ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticker
+
+    def _hub_failed(self) -> None:
+        for session in list(self.sessions):
+            session.close(CLOSE_DRAINING, "the stream was interrupted: connect again")
+
+    def _start_ticker(self) -> None:
+        if self._ticker is None:
+            self._ticker = asyncio.get_running_loop().create_task(self._tick_forever(), name="stream-ticker")
+
+    async def _tick_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.tick_s)
+            now_ns, now_s = self.authority.clock.now_ns(), time.monotonic()
+            for session in list(self.sessions):
+                session.tick(now_ns, now_s)
+            await self._forming.tell()
+            if any(session.subscriptions.feeds for session in self.sessions):
+                await self.feeds.look(now_s, self._tell_feed)
+            await self._rest_when_idle(now_s)
+            self._measure()
+
+    def _tell_feed(self, status: FeedStatus) -> None:
+        for session in self.sessions:
+            if session.subscriptions.feeds:
+                session.tell_feed(status)
+
+    async def _rest_when_idle(self, now_s: float) -> None:
+        if any(session.subscriptions.lanes or session.subscriptions.patterns for session in self.sessions):
+            self._idle_since = now_s
+        elif self.hub.running and now_s - self._idle_since > self.settings.idle_stop_s:
+            await self.hub.stop()
+
+    def _measure(self) -> None:
+        if self.telemetry is None:
+            return
+        self.telemetry.gauge("financehub.gateway.sockets", len(self.sessions))
+        subscriptions = sum(len(session.subscriptions) for session in self.sessions)
+        self.telemetry.gauge("financehub.gateway.subscriptions", subscriptions)

@@ -1,0 +1,50 @@
+"""Bounds of the stream. Every one is a ceiling for what one socket may cost the process."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Times in seconds, sizes in bytes."""
+
+    auth_deadline_s: float = 5.0
+    """From the handshake to a valid credential."""
+    max_message_bytes: int = 64 * 1024
+    messages_per_s: float = 50.0
+    message_burst: int = 200
+    bad_frames_allowed: int = 10
+    """Frames that cannot be understood, per socket, before it is closed with 4400."""
+    max_subscriptions: int = 2_000
+    """Instruments and patterns per socket."""
+    max_sockets: int = 5_000
+    """Per gateway process; the quota per user is the ConnectionManager's."""
+
+    outbox_frames: int = 20_000
+    outbox_bytes: int = 8 * 1024 * 1024
+    conflate_above_frames: int = 500
+    conflate_above_bytes: int = 256 * 1024
+    message_bytes: int = 256 * 1024
+    """Frames are gathered into messages of about this size."""
+    slow_close_s: float = 10.0
+    """A socket that stays over its bound, or takes nothing, for so long is closed with 4408."""
+
+    cursor_every_s: float = 0.5
+    expiring_before_s: float = 60.0
+    tick_s: float = 0.25
+    """Timers of all sockets run so often: cursors, expiry, slowness, forming bars."""
+    close_s: float = 5.0
+    """For a close frame to get out behind what is already written."""
+
+    poll_wait_s: float = 1.0
+    poll_linger_s: float = 0.002
+    """Between two polls: lets frames gather while the sockets are written."""
+    idle_stop_s: float = 30.0
+    """Without any subscription for so long, polling stops."""
+
+    resume_chunk: int = 2_000
+    resumes_at_once: int = 2
+    book_depth: int = 10_000
+    book_buffer: int = 5_000
+    """Deltas kept while a snapshot is awaited."""
+    forming_at_once: int = 64

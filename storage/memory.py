@@ -1,0 +1,172 @@
+"""The log, snapshots and checkpoints in memory: tests, simulation, dry runs.
+
+Same semantics as PostgreSQL's: compare-and-set heads, fencing, all partitions of an append or none. A
+fault hook makes answers go missing the way networks do, so that a simulation meets what production will.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum
+
+from msgspec.structs import replace
+
+from domain.errors import Conflict, NotOwner, OutcomeUnknown, Unavailable
+from storage.block import head_after, in_partition_order, require_retained
+from storage.event_log import GENESIS_HASH, Block, Checkpoint, Head, Snapshot
+from storage.ladder import thin
+from storage.projections import Output
+
+
+class Fault(Enum):
+    """What goes wrong with one call."""
+
+    REFUSED = "nothing was done: Unavailable"
+    LOST_REQUEST = "an append never arrived: OutcomeUnknown"
+    LOST_ANSWER = "an append was committed, its answer went missing: OutcomeUnknown"
+    LATE = "an append is still under way: OutcomeUnknown now, committed before the next claim there"
+
+
+Faults = Callable[[str, Sequence[str]], Fault | None]
+"""(operation, partitions) -> fault. Operations: append claim read heads offset_at."""
+Delay = Callable[[str], Awaitable[None]]
+"""Awaited before an operation takes effect and again before its answer is given."""
+
+
+class MemoryLog:
+    """EventLog in memory; `faults` and `delay` are asked on every call."""
+
+    def __init__(self, *, faults: Faults | None = None, delay: Delay | None = None) -> None:
+        self._heads: dict[str, Head] = {}
+        self._blocks: dict[str, list[Block]] = {}
+        self._late: list[list[Block]] = []
+        self._faults = faults
+        self._delay = delay
+
+    async def heads(self, family: str | None = None) -> list[Head]:
+        await self._enter("heads", ())
+        prefix = "" if family is None else f"{family}/"
+        return [head for name, head in sorted(self._heads.items()) if name.startswith(prefix)]
+
+    async def claim(self, partition: str, owner: str, *, expected_epoch: int | None = None) -> Head:
+        fault = await self._enter("claim", (partition,))
+        self._land_late(partition)
+        now = self._heads.get(partition, Head(partition, 0, "", 0, GENESIS_HASH))
+        if expected_epoch is not None and (now.epoch != expected_epoch or partition not in self._heads):
+            raise NotOwner(f"{partition!r} is no longer at epoch {expected_epoch}")
+        claimed = replace(now, epoch=now.epoch + 1, owner=owner)
+        self._heads[partition] = claimed
+        await self._leave("claim")
+        if fault is not None:
+            raise Unavailable(f"the answer to the claim of {partition!r} went missing")
+        return claimed
+
+    async def append(self, blocks: Sequence[Block]) -> None:
+        ordered = in_partition_order(blocks)
+        fault = await self._enter("append", [block.partition for block in ordered])
+        if fault is Fault.LATE:
+            self._late.append(ordered)
+        elif fault is not Fault.LOST_REQUEST:
+            self._commit(ordered)
+        await self._leave("append")
+        if fault is not None:
+            raise OutcomeUnknown(f"no answer to an append: {fault.name}")
+
+    def _commit(self, blocks: Sequence[Block]) -> None:
+        unfit = [block.partition for block in blocks if not self._follows(block)]
+        if unfit:
+            raise NotOwner(f"another writer has moved one of {unfit!r}")
+        for block in blocks:
+            self._heads[block.partition] = head_after(block, self._heads[block.partition].owner)
+            self._blocks.setdefault(block.partition, []).append(block)
+
+    def _follows(self, block: Block) -> bool:
+        head = self._heads.get(block.partition)
+        return head is not None and (head.epoch, head.offset + 1, head.hash) == (
+            block.epoch,
+            block.first_offset,
+            block.prev_hash,
+        )
+
+    def _land_late(self, partition: str) -> None:
+        """An append under way holds its row locks: a claim waits for it to end, and then sees it."""
+        waiting, self._late = self._late, []
+        for blocks in waiting:
+            if all(block.partition != partition for block in blocks):
+                self._late.append(blocks)
+            elif all(map(self._follows, blocks)):
+                self._commit(blocks)
+
+    async def read(
+        self, partition: str, after: int, *, until: int | None = None, max_blocks: int = 64
+    ) -> list[Block]:
+        await self._enter("read", (partition,))
+        kept = self._blocks.get(partition, [])
+        start = bisect.bisect_right(kept, after, key=lambda block: block.last_offset)
+        found = [b for b in kept[start : start + max_blocks] if until is None or b.first_offset <= until]
+        require_retained(partition, after, found)
+        return found
+
+    async def offset_at(self, partition: str, recorded_ns: int) -> int:
+        await self._enter("offset_at", (partition,))
+        kept = self._blocks.get(partition, [])
+        count = bisect.bisect_right(kept, recorded_ns, key=lambda block: block.recorded_ns)
+        return kept[count - 1].last_offset if count else 0
+
+    async def close(self) -> None:
+        """Nothing to give back; what was appended stays."""
+
+    async def _enter(self, operation: str, partitions: Sequence[str]) -> Fault | None:
+        if self._delay is not None:
+            await self._delay(operation)
+        fault = self._faults(operation, partitions) if self._faults is not None else None
+        if fault is Fault.REFUSED or (fault is not None and operation not in ("append", "claim")):
+            raise Unavailable(f"{operation} was refused by the fault hook")
+        return fault
+
+    async def _leave(self, operation: str) -> None:
+        if self._delay is not None:
+            await self._delay(operation)
+
+
+class MemorySnapshots:
+    """SnapshotStore in memory, thinned like the stored one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[int, Snapshot]] = {}
+
+    async def save(self, snapshot: Snapshot) -> None:
+        kept = self._kept.setdefault(snapshot.partition, {})
+        kept[snapshot.offset] = snapshot
+        offsets = sorted(kept)
+        for index in thin([kept[offset].recorded_ns for offset in offsets], snapshot.recorded_ns):
+            del kept[offsets[index]]
+
+    async def latest(self, partition: str, *, at_most: int | None = None) -> Snapshot | None:
+        kept = self._kept.get(partition, {})
+        fitting = [offset for offset in kept if at_most is None or offset <= at_most]
+        return kept[max(fitting)] if fitting else None
+
+    async def ladder(self, partition: str) -> list[Snapshot]:
+        kept = self._kept.get(partition, {})
+        return [replace(kept[offset], state=b"") for offset in sorted(kept)]
+
+
+class MemoryCheckpoints:
+    """CheckpointStore in memory; outputs get None for a connection."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], Checkpoint] = {}
+
+    async def load(self, projection: str, partition: str) -> Checkpoint:
+        nothing = Checkpoint(projection, partition, 0, 0)
+        return self._kept.get((projection, partition), nothing)
+
+    async def advance(self, seen: Checkpoint, offset: int, output: Output[None]) -> Checkpoint:
+        if await self.load(seen.projection, seen.partition) != seen:
+            raise Conflict(f"{seen.projection!r} has moved on in {seen.partition!r}")
+        await output(None)
+        moved = replace(seen, offset=offset, version=seen.version + 1)
+        self._kept[(seen.projection, seen.partition)] = moved
+        return moved

@@ -1,0 +1,180 @@
+"""Bring a database to this build's schema: numbered SQL, each applied once, under an advisory lock.
+
+Refuses a server that may lose commits and a schema newer than this build. Uses TimescaleDB where the
+server offers it. Safe to run by several processes at once and at every start.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from pathlib import Path
+
+import asyncpg
+from msgspec import Struct
+
+from domain.clock import format_time
+from domain.errors import Corrupt, Rejected
+from storage.pool import MAINTENANCE_ROLE, SERVICE_ROLE, Connection, domain_errors
+from storage.settings import StorageSettings
+
+SCHEMA_DIR = Path(__file__).parent / "schema"
+_LOCK = 0x46_49_4E_48_55_42  # "FINHUB": one number for every FinanceHub database
+_NUMBERED = re.compile(r"(\d{4})_[a-z_]+\.sql")
+_VERSIONS = """
+CREATE TABLE IF NOT EXISTS schema_versions (
+    number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+"""
+
+
+class Instance(Struct, frozen=True):
+    """What a database is. `service_role` None: the user may not create roles, a trigger guards the log."""
+
+    instance_id: str
+    market_partitions: int
+    created_at: str
+    schema_version: int
+    postgres_version: str
+    timescaledb_version: str | None
+    timescaledb_license: str | None
+    service_role: str | None
+
+
+async def migrate(settings: StorageSettings, now_ns: int) -> Instance:
+    """Create or upgrade the schema and return what the database is.
+
+    Raises Rejected (newer schema, unsafe durability, missing rights), Unavailable.
+    """
+    with domain_errors("migrate"):
+        connection = await asyncpg.connect(settings.dsn, timeout=settings.connect_timeout_s)
+        try:
+            return await _migrate(connection, settings, now_ns)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise Rejected(f"the database user lacks a right: {error}") from error
+        finally:
+            await connection.close()
+
+
+async def _migrate(connection: Connection, settings: StorageSettings, now_ns: int) -> Instance:
+    await _require_durability(connection, allow_unsafe=settings.allow_unsafe_durability)
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)  # ends with the connection
+    timescale = await _ensure_timescale(connection)
+    async with connection.transaction():
+        await connection.execute(_VERSIONS)
+        version = await _apply_numbered(connection)
+        await _describe(connection, settings.market_partitions, now_ns)
+        if timescale is not None:
+            await _ensure_hypertables(connection)
+        role = await _guard_log(connection)
+    meta = {row["name"]: row["value"] for row in await connection.fetch("SELECT name, value FROM meta")}
+    return Instance(
+        instance_id=meta["instance_id"],
+        market_partitions=int(meta["market_partitions"]),
+        created_at=meta["created_at"],
+        schema_version=version,
+        postgres_version=str(await connection.fetchval("SHOW server_version")),
+        timescaledb_version=timescale,
+        timescaledb_license=await _license(connection) if timescale else None,
+        service_role=role,
+    )
+
+
+async def _require_durability(connection: Connection, *, allow_unsafe: bool) -> None:
+    for name in ("fsync", "synchronous_commit"):
+        value = await connection.fetchval("SELECT current_setting($1)", name)
+        if value == "off" and not allow_unsafe:
+            raise Rejected(f"the server has {name} off and may lose committed events; switch it on or force")
+
+
+async def _ensure_timescale(connection: Connection) -> str | None:
+    """The extension's version, created where the server preloads it; None without it."""
+    try:
+        preloaded = await connection.fetchval(
+            "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"
+            " AND current_setting('shared_preload_libraries') LIKE '%timescaledb%'"
+        )
+        if preloaded is not None:
+            await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    except asyncpg.InsufficientPrivilegeError:
+        pass  # an administrator may have created it; else plain tables serve as well
+    version: str | None = await connection.fetchval(
+        "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+    )
+    return version
+
+
+async def _license(connection: Connection) -> str | None:
+    name: str | None = await connection.fetchval("SELECT current_setting('timescaledb.license', true)")
+    return name
+
+
+def _numbered_files() -> list[tuple[int, Path]]:
+    names = ((_NUMBERED.fullmatch(path.name), path) for path in SCHEMA_DIR.iterdir())
+    files = sorted((int(match[1]), path) for match, path in names if match)
+    if [number for number, _ in files] != list(range(1, len(files) + 1)):
+        raise Corrupt(f"schema files are not numbered 1 to {len(files)}")
+    return files
+
+
+async def _apply_numbered(connection: Connection) -> int:
+    files = _numbered_files()
+    applied = await connection.fetchval("SELECT coalesce(max(number), 0) FROM schema_versions")
+    if applied > len(files):
+        raise Rejected(f"the database has schema {applied}, newer than this build's {len(files)}")
+    for number, path in files[applied:]:
+        await connection.execute(path.read_text())
+        await connection.execute(
+            "INSERT INTO schema_versions (number, name) VALUES ($1, $2)", number, path.name
+        )
+    return len(files)
+
+
+async def _describe(connection: Connection, market_partitions: int, now_ns: int) -> None:
+    facts = {
+        "instance_id": uuid.uuid4().hex,
+        "market_partitions": str(market_partitions),
+        "created_at": format_time(now_ns),
+    }
+    await connection.executemany(
+        "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", list(facts.items())
+    )
+
+
+async def _ensure_hypertables(connection: Connection) -> None:
+    done = await connection.fetchval("SELECT 1 FROM meta WHERE name = 'hypertables'")
+    if done is not None:
+        return
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM log_blocks)"):
+        return  # the extension came to a database in use: plain tables stay until an explicit move
+    await connection.execute((SCHEMA_DIR / "hypertables.sql").read_text())
+    await connection.execute("INSERT INTO meta (name, value) VALUES ('hypertables', 'yes')")
+
+
+async def _guard_log(connection: Connection) -> str | None:
+    """The role under which the service runs; None where a trigger stands in for it."""
+    for role in (SERVICE_ROLE, MAINTENANCE_ROLE):
+        if not await _ensure_role(connection, role):
+            await connection.execute((SCHEMA_DIR / "append_only.sql").read_text())
+            return None
+    await connection.execute((SCHEMA_DIR / "grants.sql").read_text())
+    return SERVICE_ROLE
+
+
+async def _ensure_role(connection: Connection, role: str) -> bool:
+    """Roles belong to the whole server: another database's migration may create one meanwhile."""
+    try:
+        async with connection.transaction():
+            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+                await connection.execute(f"CREATE ROLE {role} NOLOGIN")
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+        pass
+    try:
+        async with connection.transaction():
+            await connection.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
+            if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+                await connection.execute(f"GRANT {role} TO CURRENT_USER")
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    return True

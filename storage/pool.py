@@ -1,0 +1,69 @@
+"""Connections to PostgreSQL, and the one place where its errors become ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from domain.errors import Rejected, Unavailable
+from storage.settings import StorageSettings
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool, Connection = asyncpg.Pool, asyncpg.Connection
+
+SERVICE_ROLE = "financehub_service"
+"""May append to the log and read it, and never change or delete a block."""
+MAINTENANCE_ROLE = "financehub_maintenance"
+"""May merge and drop cold blocks; the archivist's."""
+
+LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+"""The connection is gone, was closed by the server, or could not be made."""
+_BUSY = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
+@contextmanager
+def domain_errors(what: str) -> Iterator[None]:
+    """Driver errors of a statement that changed nothing (or may be repeated) -> Unavailable, Rejected."""
+    try:
+        yield
+    except TimeoutError:
+        raise Unavailable(f"{what}: the database did not answer in time") from None
+    except _REFUSED as error:
+        raise Rejected(f"{what}: {error}") from error
+    except (*LOST, *_BUSY) as error:
+        raise Unavailable(f"{what}: {error}") from error
+
+
+async def open_pool(settings: StorageSettings, *, role: str | None = None) -> Pool:
+    """A pool whose connections act as `role` (see `migrate.Instance.service_role`). Raises Unavailable."""
+    session = {"application_name": "financehub", "jit": "off", **({"role": role} if role else {})}
+    with domain_errors("connect"):
+        return await asyncpg.create_pool(
+            settings.dsn,
+            min_size=settings.pool_min,
+            max_size=settings.pool_max,
+            timeout=settings.connect_timeout_s,
+            command_timeout=settings.read_timeout_s,
+            server_settings=session,
+        )
+
+
+async def close_pool(pool: Pool, timeout_s: float = 5.0) -> None:
+    """Close politely; past the deadline cut what is left."""
+    try:
+        await asyncio.wait_for(pool.close(), timeout_s)
+    except TimeoutError:
+        pool.terminate()

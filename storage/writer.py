@@ -1,0 +1,189 @@
+"""The writing end of an owner's partitions: seals blocks on the heads it holds and settles lost answers.
+
+append ── ok ───────────────────────────────> heads move, blocks are returned
+   ├── NotOwner ────────────────────────────> heads forgotten, raised: the owner reloads its state
+   ├── Unavailable (nothing was done) ──────> the same blocks again, after a delay
+   └── OutcomeUnknown ── claim every partition again with our own epoch
+                            ├── epoch of somebody else ──> NotOwner
+                            ├── head is our block ───────> it was committed
+                            └── head is what it was ─────> seal anew under the new epoch, append
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from domain.clock import NS_PER_S, Clock
+from domain.envelope import Admitted, Event
+from domain.errors import Corrupt, NotOwner, OutcomeUnknown, Unavailable
+from storage.block import head_after, seal
+from storage.event_log import Block, EventLog, Head
+from storage.settings import WriterSettings
+
+
+class Part(Struct, frozen=True):
+    """What one partition gets in an append: at least one event, and the batches they came of."""
+
+    partition: str
+    admitted: Sequence[Admitted]
+    events: Sequence[Event]
+
+
+class _Patience:
+    """Attempts left, with capped and jittered delays between them, until a deadline."""
+
+    def __init__(
+        self, settings: WriterSettings, clock: Clock, sleep: Callable[[float], Awaitable[None]], seed: str
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._sleep = sleep
+        self._random = random.Random(seed)
+        self._deadline = clock.now_ns() + int(settings.deadline_s * NS_PER_S)
+        self._attempt = 0
+
+    async def wait_after(self, error: Exception) -> None:
+        """Raises the error where patience has run out."""
+        self._attempt += 1
+        if self._attempt >= self._settings.max_attempts or self._clock.now_ns() >= self._deadline:
+            raise error
+        delay = min(self._settings.max_delay_s, self._settings.first_delay_s * 2 ** (self._attempt - 1))
+        await self._sleep(delay * self._random.uniform(0.5, 1.0))
+
+
+class LogWriter:
+    """Claims partitions for one owner and appends to them, one append at a time.
+
+    `owner` must be unique to this incarnation of the process: a claim whose answer was lost is
+    recognised by it.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        owner: str,
+        clock: Clock,
+        settings: WriterSettings | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._log = log
+        self._owner = owner
+        self._clock = clock
+        self._settings = settings or WriterSettings()
+        self._sleep = sleep
+        self._heads: dict[str, Head] = {}
+        self._turn = asyncio.Lock()
+
+    @property
+    def heads(self) -> Mapping[str, Head]:
+        """Durable heads of the partitions held."""
+        return self._heads
+
+    async def claim(self, partition: str, *, expected_epoch: int | None = None) -> Head:
+        """Become the partition's writer, whoever was it before, or only where an epoch still stands.
+
+        Raises Unavailable, NotOwner (another epoch than expected).
+        """
+        patience = self._patience()
+        if expected_epoch is not None:
+            head = await self._claim_again(partition, expected_epoch, patience)
+        else:
+            head = await self._claim_any(partition, patience)
+        self._heads[partition] = head
+        return head
+
+    async def _claim_any(self, partition: str, patience: _Patience) -> Head:
+        while True:
+            try:
+                return await self._log.claim(partition, self._owner)
+            except Unavailable as error:  # claiming twice is harmless: the epoch counts further
+                await patience.wait_after(error)
+
+    def release(self, partition: str) -> None:
+        """Forget a partition; its next owner claims it."""
+        self._heads.pop(partition, None)
+
+    async def append(self, parts: Sequence[Part]) -> list[Block]:
+        """Make events durable: one block for each part, all or none, in the order given.
+
+        Raises NotOwner, Malformed, and past the deadline Unavailable or OutcomeUnknown. After any error
+        but Malformed the partitions are no longer held: their state must be loaded again.
+        """
+        async with self._turn:
+            blocks = self._seal(parts)
+            try:
+                return await self._settle(parts, blocks)
+            except BaseException:  # cancelled too: nobody knows then whether it was committed
+                for part in parts:
+                    self.release(part.partition)
+                raise
+
+    async def _settle(self, parts: Sequence[Part], blocks: list[Block]) -> list[Block]:
+        patience = self._patience()
+        while True:
+            try:
+                await self._log.append(blocks)
+            except OutcomeUnknown as error:
+                committed = await self._was_committed(blocks, patience)
+                if not committed:
+                    await patience.wait_after(error)
+                    blocks = self._seal(parts)
+                    continue
+                return blocks
+            except Unavailable as error:
+                await patience.wait_after(error)
+                continue
+            self._heads.update((block.partition, head_after(block, self._owner)) for block in blocks)
+            return blocks
+
+    def _seal(self, parts: Sequence[Part]) -> list[Block]:
+        now = self._clock.now_ns()
+        return [seal(self._held(part.partition), part.admitted, part.events, now) for part in parts]
+
+    def _held(self, partition: str) -> Head:
+        head = self._heads.get(partition)
+        if head is None:
+            raise NotOwner(f"{partition!r} is not held by this writer")
+        return head
+
+    async def _was_committed(self, blocks: Sequence[Block], patience: _Patience) -> bool:
+        """Claims every partition again; their heads then tell, and the old append can no longer land."""
+        landed = set()
+        for block in sorted(blocks, key=lambda block: block.partition):
+            epoch = self._held(block.partition).epoch
+            head = await self._claim_again(block.partition, epoch, patience)
+            if head.hash not in (block.hash, block.prev_hash):
+                raise NotOwner(f"{block.partition!r} has a block of somebody else")
+            landed.add(head.hash == block.hash)
+            self._heads[block.partition] = head
+        if len(landed) > 1:
+            raise Corrupt("an append over several partitions was committed in part")
+        return landed.pop()
+
+    async def _claim_again(self, partition: str, epoch: int, patience: _Patience) -> Head:
+        while True:
+            try:
+                return await self._log.claim(partition, self._owner, expected_epoch=epoch)
+            except Unavailable as error:
+                await patience.wait_after(error)
+                epoch = await self._epoch_after_lost_claim(partition, epoch, patience)
+
+    async def _epoch_after_lost_claim(self, partition: str, epoch: int, patience: _Patience) -> int:
+        """A claim whose answer was lost may have counted: one epoch further, in our name."""
+        while True:
+            try:
+                heads = await self._log.heads(partition.split("/", 1)[0])
+            except Unavailable as error:
+                await patience.wait_after(error)
+                continue
+            found = next((head for head in heads if head.partition == partition), None)
+            ours = found is not None and found.owner == self._owner and found.epoch == epoch + 1
+            return epoch + 1 if ours else epoch
+
+    def _patience(self) -> _Patience:
+        return _Patience(self._settings, self._clock, self._sleep, self._owner)

@@ -1,0 +1,111 @@
+"""A proof that the simulation proves something: each sabotage is found within a few schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from actors.lease import Leases
+from actors.seat import Seat
+from domain.errors import FinanceHubError
+from domain.partition import MarketPartition
+from storage.block import head_after
+from storage.event_log import Block
+from storage.memory import MemoryLog
+from tests.simulation.world import World
+
+SCHEDULES = range(40)
+
+
+class UnfencedLog(MemoryLog):
+    """Takes every block, whoever wrote it and wherever it belongs."""
+
+    def _commit(self, blocks: Sequence[Block]) -> None:
+        for block in blocks:
+            self._heads[block.partition] = head_after(block, self._heads[block.partition].owner)
+            self._blocks.setdefault(block.partition, []).append(block)
+
+
+class ForgetfulLog(MemoryLog):
+    """Says that it has written, and now and then has not."""
+
+    def _commit(self, blocks: Sequence[Block]) -> None:
+        super()._commit(blocks)
+        for block in blocks:
+            if block.first_offset % 17 == 0:
+                self._blocks[block.partition].remove(block)
+
+
+def found(log: type[MemoryLog] = MemoryLog) -> str:
+    """What the first schedule that fails says; empty where none does."""
+    for seed in SCHEDULES:
+        try:
+            World(seed, log()).run()
+        except (AssertionError, FinanceHubError) as error:
+            return str(error)
+    return ""
+
+
+def test_a_log_that_does_not_fence_is_found() -> None:
+    assert "is not in the log" in found(UnfencedLog)
+
+
+def test_a_log_that_loses_blocks_is_found() -> None:
+    assert "acknowledged" in found(ForgetfulLog)
+
+
+def test_an_acknowledgement_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(_seat: Seat, _ticket: int) -> None:
+        return
+
+    monkeypatch.setattr(Seat, "durable", at_once)
+    monkeypatch.setattr(Seat, "is_durable", lambda _seat, _ticket: True)
+    assert "was acknowledged and is not in the log" in found()
+
+
+def test_a_read_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.keeper_shard.KeeperShard._released", _unguarded)
+    assert "before that was durable" in found()
+
+
+async def _unguarded(_shard, _seat, answer):
+    return answer()
+
+
+def test_an_owner_that_trusts_itself_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Leases, "holds", lambda _leases, _seat: True)
+    assert "answers for" in found()
+
+
+def test_an_event_published_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Seat.fold
+
+    def eager(seat: Seat, batch, size_bytes: int):
+        folded = original(seat, batch, size_bytes)
+        fresh = [event for fold in seat._pending for event in fold.events][seat.recent.head - seat.folded :]
+        seat.recent.append(0, fresh if seat.recent.head < seat.folded else [])
+        return folded
+
+    monkeypatch.setattr(Seat, "fold", eager)
+    assert "before it is durable" in found()
+
+
+def test_a_fold_that_admits_repeats_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MarketPartition, "_is_next", lambda _partition, _batch: True)
+    assert "was admitted after" in found()
+
+
+def test_a_snapshot_of_a_lost_seat_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the simulation once found: the fold of a lost seat, saved under its durable offset."""
+    original = Seat.block_end
+
+    def careless(seat: Seat):
+        lost, seat.lost = seat.lost, None
+        try:
+            return original(seat)
+        finally:
+            seat.lost = lost
+
+    monkeypatch.setattr(Seat, "block_end", careless)
+    assert "does not follow" in found()
