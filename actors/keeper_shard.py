@@ -35,7 +35,6 @@ from domain.clock import Clock
 from domain.envelope import Batch, Cursor
 from domain.errors import (
     Conflict,
-    Corrupt,
     FinanceHubError,
     Malformed,
     NotFound,
@@ -100,6 +99,7 @@ class KeeperShard:
         self._committing: asyncio.Task[None] | None = None
         self._ticking = False
         self.batches = 0
+        self.defects = 0
         self.refusals: dict[str, int] = {}
 
     # The supervisor's side
@@ -145,17 +145,18 @@ class KeeperShard:
         await self._tenure.close()
 
     async def tick(self) -> None:
-        """Leases and snapshots that are due; a tick that comes while one runs does nothing."""
+        """Leases and snapshots that are due; a tick that comes while one runs does nothing.
+
+        Raises Unavailable where the log could not be asked, or the commit loop had to be begun again.
+        """
         if self._ticking:
             return
         self._ticking = True
         try:
-            self._require_committing()
+            self._keep_committing()
             self._snapshotter.start_due()
             if self._leases.due():
                 await self._leases.renew()
-        except Retryable:
-            self.refusals["lease"] = self.refusals.get("lease", 0) + 1
         finally:
             self._ticking = False
 
@@ -164,6 +165,7 @@ class KeeperShard:
         return {
             "name": self.name,
             "batches": self.batches,
+            "defects": self.defects,
             "refusals": dict(self.refusals),
             "pending_events": self._tenure.bound.events,
             "pending_bytes": self._tenure.bound.bytes,
@@ -326,11 +328,17 @@ class KeeperShard:
         self._tenure.leave(seat, NotOwner(f"{seat.partition!r} has another owner than {self.owner!r}"))
         self._polls.wake()
 
-    def _require_committing(self) -> None:
-        """A commit loop that died of a defect must not look like a slow log."""
+    def _keep_committing(self) -> None:
+        """A commit loop that died of a defect must not look like a slow log: begin again from the log."""
         task = self._committing
-        if task is not None and task.done() and not task.cancelled() and (error := task.exception()):
-            raise Corrupt(f"the commit loop of {self.owner!r} has stopped: {error!r}")
+        if task is None or not task.done() or task.cancelled():
+            return
+        error = Unavailable(f"the commit loop of {self.owner!r} has stopped: {task.exception()!r}")
+        self.defects += 1
+        for seat in list(self._seats.values()):
+            self._lost(seat, error)
+        self._committing = asyncio.get_running_loop().create_task(self._commit.run())
+        raise error
 
 
 def _keeper(seat: Seat, instrument: str) -> SymbolKeeper:

@@ -28,6 +28,8 @@ from storage.codec import encode_batch
 Payload = list[tuple[str, bytes]]
 Note = tuple[OutgoingStream, OutgoingBatch | None]
 """What an item of a payload was; None for a heartbeat, which nothing waits for."""
+ASTRAY = ("not_owner", "unavailable")
+"""Refusals after which the owner may be somebody else."""
 MAX_REGRESSIONS = 100
 """A stale owner may expect what a newer one has acknowledged; so many in a row mean a log that lost data."""
 
@@ -59,6 +61,7 @@ class _Lane:
         self.wake = asyncio.Event()
         self.timer: asyncio.TimerHandle | None = None
         self.turn = 0
+        self.astray = False
         self.task: asyncio.Task[None] | None = None
 
     def wake_in(self, delay_s: float) -> None:
@@ -206,9 +209,13 @@ class Sender:
         while self.failure is None:
             await lane.wake.wait()
             lane.wake.clear()
-            if not await self._exchange(lane):
+            if await self._exchange(lane):
+                lane.backoff.reset()
+            else:
                 await asyncio.sleep(lane.backoff.next_s())
-                await self._reroute()
+                if lane.astray:
+                    await self._reroute()
+                self._wake_due()
             self._changed.set()
 
     async def _exchange(self, lane: _Lane) -> bool:
@@ -230,11 +237,11 @@ class Sender:
         finally:
             for stream in carried:
                 stream.in_flight = False
-        progressed = self._settle(notes, acks)
-        self._wake_due()
-        if progressed:
-            lane.backoff.reset()
-        return progressed
+        lane.astray = not acks or any(ack.refusal in ASTRAY for ack in acks)
+        passed = self._settle(notes, acks)
+        if passed:
+            self._wake_due()
+        return passed
 
     def _payload(self, streams: Sequence[OutgoingStream]) -> tuple[Payload, list[Note]]:
         """What to send, and a note on each item."""
@@ -306,4 +313,3 @@ class Sender:
             await asyncio.wait_for(self._refresh(), self._settings.call_timeout_s)
         except (FinanceHubError, TimeoutError):
             self.failed_refreshes += 1
-        self._wake_due()

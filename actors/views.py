@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from actors.answers import BarRow, BookAnswer, LastAnswer, Place, StateAnswer
 from domain.keeper import SymbolKeeper
+from domain.market.book import OrderBook
 from domain.market.decisions import BarClosed, BarCorrected
 from domain.market.figures import book_figures
 
@@ -42,6 +43,7 @@ def book_answer(keeper: SymbolKeeper, depth: int, place: Place) -> BookAnswer:
         ts_event=book.ts_event,
         place=place,
         figures=book_figures(book),
+        venue_depth=book.depth if isinstance(book, OrderBook) else None,
     )
 
 

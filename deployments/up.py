@@ -41,6 +41,7 @@ def run_until_stopped(settings: Settings, serving: Callable[[instance.Running], 
         undo.callback(Progress().say, "stopped")
         undo.enter_context(instance.acquire(settings.data_dir))
         running, database = _start(settings, undo)
+        stopping.listen()
         instance.publish(settings.data_dir, running)
         undo.callback(instance.withdraw, settings.data_dir)
         serving(running)
@@ -54,6 +55,10 @@ class _Stopping:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self.listen()
+
+    def listen(self) -> None:
+        """Again after Ray has started: it takes SIGTERM for itself."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self._asked.set())
 

@@ -30,8 +30,8 @@ from deployments.ws.protocol import (
 )
 from deployments.ws.rate import MessageRate
 from deployments.ws.service import StreamService
-from deployments.ws.session import Session, credential_error
-from domain.errors import FinanceHubError, Unauthenticated
+from deployments.ws.session import Session
+from domain.errors import FinanceHubError, Forbidden, OverLimit, Unauthenticated
 from observability.log import get_log
 
 log = get_log("socket")
@@ -94,7 +94,7 @@ class Socket:
             await self._close(ended.code, ended.reason)
             return
         except FinanceHubError as error:
-            code, reason = credential_error(error)
+            code, reason = _refusal(error)
             await self._refuse(error, code, reason)
             return
         await self._run(session, short_form, rest)
@@ -159,7 +159,7 @@ class Socket:
 
     async def _open_short_form(self, session: Session, op: Subscribe) -> None:
         try:
-            answer = await session.subscribe(op)
+            answer = await session.subscriber.subscribe(op)
         except FinanceHubError as error:
             session.fail(None, code_of(error), str(error))
             raise Ended(protocol.CLOSE_PROTOCOL, f"{code_of(error)}: {error}"[:120]) from None
@@ -334,3 +334,14 @@ class Socket:
 def _short(reason: str) -> str:
     """A close reason has at most 123 bytes."""
     return reason.encode()[:120].decode(errors="ignore")
+
+
+def _refusal(error: FinanceHubError) -> tuple[int, str]:
+    """Close code for a handshake that fails."""
+    if isinstance(error, Unauthenticated):
+        return protocol.CLOSE_UNAUTHENTICATED, str(error)
+    if isinstance(error, Forbidden):
+        return protocol.CLOSE_FORBIDDEN, str(error)
+    if isinstance(error, OverLimit):
+        return protocol.CLOSE_OVER_LIMIT, str(error)
+    return protocol.CLOSE_DRAINING, str(error)

@@ -19,7 +19,7 @@ from deployments.ws.frames import SharedFrame
 from deployments.ws.lane import Lane
 from deployments.ws.settings import StreamSettings
 from domain.envelope import Cursor, Recorded
-from domain.errors import FinanceHubError, Retryable, Unavailable
+from domain.errors import Conflict, FinanceHubError, Retryable, Unavailable
 from domain.market.observations import Trade
 from observability.log import get_log
 
@@ -211,7 +211,7 @@ class Hub:
                 reply = await self.directory.poll(dict(self.position), wait_s=self.settings.poll_wait_s)
                 await self._take(reply)
                 retry_s = RETRY_S
-            except Retryable as error:
+            except (Retryable, Conflict) as error:
                 log.warning("poll_failed", error=str(error), retry_s=retry_s)
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, MAX_RETRY_S)

@@ -74,6 +74,11 @@ class OrderBook:
         return self._status != "unsynced"
 
     @property
+    def depth(self) -> int | None:
+        """Levels a side that the venue keeps; None where it names no depth."""
+        return self._depth
+
+    @property
     def best_bid(self) -> float | None:
         return self._bids.best
 

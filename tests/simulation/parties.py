@@ -76,8 +76,9 @@ class Slot:
             await asyncio.sleep(0.25)
             try:
                 await shard.tick()
-            except FinanceHubError as error:
-                self.world.loop.defects.append(f"tick of {shard.owner}: {error!r}")
+            except Unavailable:
+                if shard.defects:
+                    self.world.loop.defects.append(f"the commit loop of {shard.owner} fell over")
 
     def restored(self) -> int:
         """How often the present life made a partition's state from the log."""

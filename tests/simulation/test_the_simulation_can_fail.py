@@ -79,15 +79,14 @@ def test_an_owner_that_trusts_itself_for_ever_is_found(monkeypatch: pytest.Monke
 
 
 def test_an_event_published_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Seat.fold
+    original = Seat.next_part
 
-    def eager(seat: Seat, batch, size_bytes: int):
-        folded = original(seat, batch, size_bytes)
-        fresh = [event for fold in seat._pending for event in fold.events][seat.recent.head - seat.folded :]
-        seat.recent.append(0, fresh if seat.recent.head < seat.folded else [])
-        return folded
+    def eager(seat: Seat, max_events: int):
+        part = original(seat, max_events)
+        seat.recent.append(0, part.events)
+        return part
 
-    monkeypatch.setattr(Seat, "fold", eager)
+    monkeypatch.setattr(Seat, "next_part", eager)
     assert "before it is durable" in found()
 
 

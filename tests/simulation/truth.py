@@ -47,6 +47,7 @@ class Truth:
         self._owners: dict[str, tuple[str, float]] = {}
         self._index: dict[str, tuple[set[Numbered], int]] = {}
         self.reads = 0
+        self.violations: list[Violation] = []
 
     # While it runs
 
@@ -56,25 +57,31 @@ class Truth:
     async def acknowledged(self, partition: str, batch: Batch) -> None:
         number = (batch.sender, batch.incarnation, batch.sequence)
         if number not in await self._admitted(partition):
-            raise Violation(f"{number} of {partition} was acknowledged and is not in the log")
+            raise self._note(f"{number} of {partition} was acknowledged and is not in the log")
         self._acknowledged[partition][number] = batch
 
     async def polled(self, partition: str, events: Sequence[Recorded], cursor: int) -> None:
         if events[0].offset != cursor + 1:
-            raise Violation(f"poll of {partition} after {cursor} begins at {events[0].offset}")
+            raise self._note(f"poll of {partition} after {cursor} begins at {events[0].offset}")
         if events[-1].offset > await self._head(partition):
-            raise Violation(f"poll of {partition} shows {events[-1].offset} before it is durable")
+            raise self._note(f"poll of {partition} shows {events[-1].offset} before it is durable")
         self._seen[partition].append(list(events))
 
     async def answered(self, owner: str, answer: LastAnswer, now_s: float) -> None:
         partition, offset = answer.place
         self.reads += 1
         if offset > await self._head(partition):
-            raise Violation(f"{owner} showed {partition} at {offset} before that was durable")
+            raise self._note(f"{owner} showed {partition} at {offset} before that was durable")
         current, since_s = self._owners[partition]
         if current != owner and now_s - since_s > self._lease_s:
-            raise Violation(f"{owner} answers for {partition}, {now_s - since_s:.2f} s after {current} came")
+            raise self._note(f"{owner} answers for {partition}, {now_s - since_s:.2f} s after {current} came")
         self._answers[partition][offset].append(answer)
+
+    def _note(self, what: str) -> Violation:
+        """Kept too, because it may be raised in a task that nobody awaits."""
+        violation = Violation(what)
+        self.violations.append(violation)
+        return violation
 
     # At the end
 

@@ -102,9 +102,7 @@ class World:
         watching = self.loop.create_task(self._keep_placed())
         await self._chaos()
         await self._calm()
-        await self._until(
-            self._settled, "every partition has an owner, everything added is durable and polled"
-        )
+        await self._until(self._settled, "partitions owned, all that was added durable and polled")
         watching.cancel()
         return await self._reckon()
 
@@ -141,6 +139,8 @@ class World:
     async def _until(self, reached: Callable[[], Awaitable[bool]], what: str) -> None:
         deadline_s = self.loop.time() + QUIET_S
         while not await reached():
+            if self.truth.violations:
+                raise self.truth.violations[0]
             if self.loop.time() > deadline_s:
                 raise Violation(f"not within {QUIET_S} s of calm: {what}")
             await asyncio.sleep(0.2)
@@ -162,6 +162,8 @@ class World:
                 raise Violation(f"{partition} has no owner after the calm")
             await seat.durable(seat.eventful)
             events += await self.truth.check(partition, seat.market)
+        if self.truth.violations:
+            raise self.truth.violations[0]
         if self.loop.defects:
             raise Violation(f"defects: {self.loop.defects}")
         return {

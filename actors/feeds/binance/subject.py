@@ -130,7 +130,7 @@ class Subject:
     def resume_trades(self) -> None:
         """After a reconnect: ask for what came after the last trade seen."""
         if self._track is not None and self._track.dense and self._track.high is not None:
-            self.trades_from = self._track.next_missing or self._track.high + 1
+            self.trades_from = self._track.high + 1
 
     def _book_step(self, step: Step, effects: Effects) -> None:
         effects.observations += step.observations

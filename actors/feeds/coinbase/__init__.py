@@ -5,7 +5,7 @@
     rest.py      REST bodies, recognised by endpoint or by shape
     session.py   subscriptions, books, gaps in trade ids and their backfill
 
-All of it rests on the documented frames alone (docs.cdp.coinbase.com/exchange, read 2026-11); no
+All of it rests on the documented frames alone (docs.cdp.coinbase.com/exchange); no
 recording of this venue was at hand. Instruments are `BASE-QUOTE.COINBASE`, the venue's own product ids.
 """
 

@@ -31,10 +31,7 @@ class Market(Line):
         """Admit a live trade once; returns the range that it shows to be missing."""
         if self.ids.high is None and self.announced is not None and int(trade.trade_id or 0) > self.announced:
             self.ids.reveal(self.announced)
-        missing = self.take_trade(trade, now, effects)
-        if self.suspect is not None and self.ids.high is not None and self.ids.high >= self.suspect[0]:
-            self.suspect = None
-        return missing
+        return self.take_trade(trade, now, effects)
 
     def hear_heartbeat(self, last_trade_id: int, now: int) -> None:
         """The venue's newest trade id. Whether it was missed shows after a grace."""

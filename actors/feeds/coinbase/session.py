@@ -29,7 +29,7 @@ from domain.market.observations import Bar, BookDelta, BookSnapshot, InstrumentI
 WS_URL = "wss://ws-feed.exchange.coinbase.com"
 REST_URL = "https://api.exchange.coinbase.com"
 REST_INTERVAL_S = 0.15
-"""Public endpoints allow 10 requests a second and address (docs: rate limits, read 2026-11)."""
+"""Public endpoints allow 10 requests a second and address (docs: rate limits)."""
 PRODUCTS_PER_CONNECTION = 50
 SILENCE_S = 10.0
 HEARTBEAT_LIMIT_NS = 10 * NS_PER_S
@@ -43,6 +43,7 @@ CANDLES_PER_PAGE = 300
 RESUBSCRIBE_BASE_S, RESUBSCRIBE_CAP_S = 1.0, 60.0
 _CHANNELS = {"trades": "matches", "quotes": "ticker", "ticker": "ticker", "level2": "level2"}
 _INVALID_PRODUCT = re.compile(r"([A-Za-z0-9]+-[A-Za-z0-9]+) is not a valid product")
+"""The venue documents error frames without their words: unconfirmed; other words are only a reject."""
 
 
 class CoinbaseSession:

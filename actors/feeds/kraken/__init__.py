@@ -8,7 +8,7 @@
     session.py    subscriptions, resynchronisation, gaps in trade ids and their backfill
 
 v1 is proven on a recording (10 books, 4,269 checksums); v2 and REST rest on the documented frames alone
-(docs.kraken.com, read 2026-11). Instruments are `BASE-QUOTE.KRAKEN`, XBT as BTC and XDG as DOGE.
+(docs.kraken.com). Instruments are `BASE-QUOTE.KRAKEN`, XBT as BTC and XDG as DOGE.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Kraken sends with each book update a CRC32 over the ten best asks (lowest first), then the ten best bids
 (highest first): of each level the price and then the size as text, without the point and without leading
-zeros. Source: docs.kraken.com, guides "Book checksum (WebSocket v1)" and "(WebSocket v2)", read 2026-11.
+zeros. Source: docs.kraken.com, guides "Book checksum (WebSocket v1)" and "(WebSocket v2)".
 The digits must be those of the pair's precision: `0.5` at eight decimals counts as `50000000`.
 """
 

@@ -5,7 +5,7 @@
 
 Recognised by the endpoint, else by shape. A body names its pair without a separator: the pair of the
 endpoint (`?pair=XBT/USD`) comes first, then what `names.instrument_of_rest_pair` can tell. Source:
-docs.kraken.com/api/docs/rest-api, read 2026-11; no recording was at hand.
+docs.kraken.com/api/docs/rest-api; no recording was at hand.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from domain.market.observations import Bar, BookSnapshot, InstrumentInfo, Observ
 WS_URL = "wss://ws.kraken.com/v2"
 REST_URL = "https://api.kraken.com"
 REST_INTERVAL_S = 1.1
-"""Public endpoints allow about one request a second and address (support article 206548367)."""
+"""Public endpoints allow about one request a second and address."""
 PAIRS_PER_CONNECTION = 100
 SILENCE_S = 10.0
 PING_NS = 30 * NS_PER_S

@@ -7,7 +7,7 @@
     spread   [bid, ask, time, bid size, ask size]
     ohlc-N   [time, end, open, high, low, close, vwap, volume, count]
 
-Source: docs.kraken.com/api/docs/websocket-v1, read 2026-11; proven on a recording of 2021 (trade, ticker
+Source: docs.kraken.com/api/docs/websocket-v1; proven on a recording of 2021 (trade, ticker
 and book). Nothing needs a map of channel ids: name and pair end each array.
 """
 

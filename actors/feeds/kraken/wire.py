@@ -1,6 +1,6 @@
 """Kraken's WebSocket v2 frames and control messages as they are documented.
 
-Source: docs.kraken.com/exchange/api-reference/spot-websocket-v2, read 2026-11. Numbers of the book stay
+Source: docs.kraken.com/exchange/api-reference/spot-websocket-v2. Numbers of the book stay
 raw, since its checksum is over the venue's own digits. Decode with `strict=False`: a number may also come
 as text. Fields that nobody reads are left out; unknown ones are ignored.
 """

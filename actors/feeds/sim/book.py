@@ -13,7 +13,7 @@ DEPTH = 25
 class Ladder:
     """Resting size per tick on both sides around a mid; always DEPTH levels a side, never crossed.
 
-    `move(mid)` re-centres and returns the changed levels; each change raises `sequence` by one.
+    `move(mid)` re-centres and returns the changed levels; a call that changed any raises `sequence` by one.
     """
 
     def __init__(self, about: SimInstrument, mid: float, rng: random.Random) -> None:
@@ -33,7 +33,7 @@ class Ladder:
         best_bid = max(1, centre - half)
         bids = self._shift(self._bids, range(best_bid, max(0, best_bid - DEPTH), -1))
         asks = self._shift(self._asks, range(centre + half, centre + half + DEPTH))
-        self.sequence += 1
+        self.sequence += bool(bids or asks)
         return bids, asks
 
     def _shift(self, side: dict[int, float], wanted: range) -> list[Level]:

@@ -25,9 +25,7 @@ def offsets_in_log(directory, instrument, kind, after=0):
     return [
         recorded.offset
         for recorded in directory.log[directory.partition_of(instrument)]
-        if recorded.event.instrument == instrument
-        and recorded.event.kind == kind
-        and recorded.offset > after
+        if recorded.event.instrument == instrument and recorded.event.kind == kind and recorded.offset > after
     ]
 
 
@@ -155,7 +153,9 @@ async def test_a_cursor_frame_never_runs_ahead_of_a_resume(serve, directory):
 async def test_a_cursor_beyond_the_log_is_refused(serve, directory):
     async with serve() as served, served.socket() as client:
         cursor = Cursor({directory.partition_of(BTC): 1_000}).encode()
-        await client.send({"op": "subscribe", "id": 1, "channel": "trades", "instruments": [BTC], "cursor": cursor})
+        await client.send(
+            {"op": "subscribe", "id": 1, "channel": "trades", "instruments": [BTC], "cursor": cursor}
+        )
         error = await client.until("error")
         assert (error["id"], error["code"]) == (1, "malformed")
 

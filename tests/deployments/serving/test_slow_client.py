@@ -89,7 +89,9 @@ async def test_book_deltas_merge_to_the_last_write_per_level():
 
 async def test_a_snapshot_supersedes_the_deltas_that_wait():
     feeder = Feeder("book", conflate_above_frames=1)
-    feeder.push(a_delta(bids=((1.0, 1.0),)), a_delta(bids=((2.0, 1.0),)), a_snapshot(), a_delta(bids=((99.0, 9.0),)))
+    feeder.push(
+        a_delta(bids=((1.0, 1.0),)), a_delta(bids=((2.0, 1.0),)), a_snapshot(), a_delta(bids=((99.0, 9.0),))
+    )
     frames = feeder.taken()
     assert [frame["type"] for frame in frames] == ["book", "book_snapshot", "book"]
     check_chain(frames)
@@ -145,25 +147,29 @@ async def test_the_waiting_offset_counts_what_was_dropped():
 
 async def test_a_client_that_takes_nothing_is_told_why_it_is_closed(serve, directory):
     bounds = {"outbox_frames": 200, "conflate_above_frames": 50, "outbox_bytes": 64_000, "slow_close_s": 0.15}
-    async with serve(**bounds) as served:
-        async with served.socket(slow=True) as client:
-            await client.subscribe("trades", BTC)
-            text = a_trade()
-            for _ in range(120):
-                # Far more than the kernel's buffers of a loopback connection hold.
-                directory.append(*([text] * 400))
-                await asyncio.sleep(0.005)
-                if served.directory.sessions == {}:
-                    break
-            await asyncio.sleep(0.3)
-            code, _ = await client.closed()
-            assert code == 4408
-            frames = client.of("trade", "gap")
-            check_chain(frames)
+    async with serve(**bounds) as served, served.socket(slow=True) as client:
+        await client.subscribe("trades", BTC)
+        text = a_trade()
+        for _ in range(120):
+            # Far more than the kernel's buffers of a loopback connection hold.
+            directory.append(*([text] * 400))
+            await asyncio.sleep(0.005)
+            if served.directory.sessions == {}:
+                break
+        await asyncio.sleep(0.3)
+        code, _ = await client.closed()
+        assert code == 4408
+        frames = client.of("trade", "gap")
+        check_chain(frames)
 
 
 async def test_a_client_that_pauses_gets_a_gap_and_resumes_from_its_cursor(serve, directory):
-    bounds = {"outbox_frames": 300, "conflate_above_frames": 100, "outbox_bytes": 100_000, "slow_close_s": 30.0}
+    bounds = {
+        "outbox_frames": 300,
+        "conflate_above_frames": 100,
+        "outbox_bytes": 100_000,
+        "slow_close_s": 30.0,
+    }
     total = 0
     async with serve(**bounds) as served, served.socket(slow=True) as client:
         await client.subscribe("trades", BTC)
@@ -216,7 +222,12 @@ async def test_a_book_that_lost_deltas_starts_again_from_a_snapshot(serve, direc
 
 
 async def test_a_fast_client_is_not_touched_by_a_slow_one(serve, directory):
-    bounds = {"outbox_frames": 2000, "conflate_above_frames": 100, "outbox_bytes": 10_000_000, "slow_close_s": 30.0}
+    bounds = {
+        "outbox_frames": 2000,
+        "conflate_above_frames": 100,
+        "outbox_bytes": 10_000_000,
+        "slow_close_s": 30.0,
+    }
     async with serve(**bounds) as served, served.socket(slow=True) as slow, served.socket() as fast:
         await slow.subscribe("trades", BTC)
         await fast.subscribe("trades", BTC)

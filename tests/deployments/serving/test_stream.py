@@ -91,7 +91,9 @@ async def test_bars_come_closed_with_their_revision_and_only_of_the_interval(ser
         answer = await client.subscribe("bars", BTC, interval="1m")
         assert answer["interval"] == "1m"
         bar = a_bar()
-        corrected = BarCorrected(**{name: getattr(bar, name) for name in bar.__struct_fields__} | {"revision": 1})
+        corrected = BarCorrected(
+            **{name: getattr(bar, name) for name in bar.__struct_fields__} | {"revision": 1}
+        )
         directory.append(a_bar(interval="1s"), bar, corrected)
         frames = await client.take("bar", 2)
         assert [frame["revision"] for frame in frames] == [0, 1]
@@ -107,7 +109,12 @@ async def test_a_forming_bar_is_provisional_and_outside_the_chain(serve, directo
         directory.forming[(BTC, "1m")] = bar_row(a_bar(start=START), closed=False)
         directory.append(a_trade(at=START + NS_PER_S))
         frame = await client.until("bar")
-        assert (frame["closed"], frame["provisional"], frame["offset"], frame["prev"]) == (False, True, None, None)
+        assert (frame["closed"], frame["provisional"], frame["offset"], frame["prev"]) == (
+            False,
+            True,
+            None,
+            None,
+        )
         directory.append(a_bar(start=START))
         closed = await client.until(lambda frame: frame["type"] == "bar" and frame["closed"])
         assert closed["prev"] is None
@@ -116,7 +123,9 @@ async def test_a_forming_bar_is_provisional_and_outside_the_chain(serve, directo
 async def test_a_forming_bar_of_the_provider_is_not_an_event_of_the_chain(serve, directory):
     async with serve() as served, served.socket() as client:
         await client.subscribe("bars", BTC)
-        values = dict(provider="sim", instrument=BTC, ts_recv=START, interval="1m", open=1.0, high=1.0, low=1.0)
+        values = dict(
+            provider="sim", instrument=BTC, ts_recv=START, interval="1m", open=1.0, high=1.0, low=1.0
+        )
         directory.append(
             Bar(ts_event=START, close=1.0, volume=1.0, closed=False, **values),
             Bar(ts_event=START, close=2.0, volume=2.0, closed=True, adjusted=True, **values),
@@ -140,7 +149,9 @@ async def test_a_pattern_takes_in_instruments_that_appear_later(serve, directory
     async with serve() as served, served.socket() as client:
         answer = await client.subscribe("trades", "*.SIM")
         assert answer["instruments"] == ["*.SIM"]
-        directory.append(a_trade(BTC), a_trade("NEW-USD.SIM"), a_trade("NEW-USD.ELSE"), a_trade("NEW-USD.SIM"))
+        directory.append(
+            a_trade(BTC), a_trade("NEW-USD.SIM"), a_trade("NEW-USD.ELSE"), a_trade("NEW-USD.SIM")
+        )
         frames = await client.take("trade", 3)
         assert sorted(frame["instrument"] for frame in frames) == [BTC, "NEW-USD.SIM", "NEW-USD.SIM"]
         check_chain(frames)
@@ -171,7 +182,9 @@ async def test_ping_is_answered_with_its_id_and_an_array_of_frames_is_understood
         assert [frame["id"] for frame in await client.take("pong", 2)] == [1, "two"]
 
 
-@pytest.mark.parametrize("channel", ["indicators", "patterns", "anomalies", "news", "alerts", "portfolio", "x"])
+@pytest.mark.parametrize(
+    "channel", ["indicators", "patterns", "anomalies", "news", "alerts", "portfolio", "x"]
+)
 async def test_a_channel_not_served_yet_is_an_error_with_a_code(serve, channel):
     async with serve() as served, served.socket() as client:
         await client.send({"op": "subscribe", "id": 4, "channel": channel, "instruments": [BTC]})
@@ -222,7 +235,9 @@ async def test_a_cursor_follows_the_frames(serve, directory):
         await client.subscribe("trades", BTC)
         directory.append(a_trade(), a_trade())
         await client.take("trade", 2)
-        cursor = await client.until(lambda f: f["type"] == "cursor" and f["cursor"] == directory.cursor().encode())
+        cursor = await client.until(
+            lambda f: f["type"] == "cursor" and f["cursor"] == directory.cursor().encode()
+        )
         assert cursor["cursor"] == directory.cursor().encode()
 
 
@@ -309,7 +324,13 @@ async def test_a_gap_of_the_provider_is_told_on_its_channel(serve, directory):
 
 @pytest.mark.parametrize(
     ("name", "channel"),
-    [("price", "ticker"), ("ticker", "ticker"), ("orderbook", "book"), ("trades", "trades"), ("trades/", "trades")],
+    [
+        ("price", "ticker"),
+        ("ticker", "ticker"),
+        ("orderbook", "book"),
+        ("trades", "trades"),
+        ("trades/", "trades"),
+    ],
 )
 async def test_the_short_form_subscribes_by_itself(serve, directory, name, channel):
     directory.append(a_snapshot())

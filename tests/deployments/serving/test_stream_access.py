@@ -56,9 +56,8 @@ async def test_a_bad_token_closes_with_4401_and_is_never_repeated(serve, way):
 
 
 async def test_a_long_lived_token_in_the_url_is_no_ticket(serve):
-    async with serve() as served:
-        async with served.socket(f"/v1/stream?ticket={served.token()}", token=None) as client:
-            assert (await client.closed())[0] == 4401
+    async with serve() as served, served.socket(f"/v1/stream?ticket={served.token()}", token=None) as client:
+        assert (await client.closed())[0] == 4401
 
 
 async def test_a_ticket_opens_one_socket_only(serve):
@@ -94,15 +93,17 @@ async def test_a_socket_opened_by_ticket_ends_with_the_token_behind_it(serve, cl
 
 
 async def test_expiry_is_announced_and_then_carried_out(serve, clock):
-    async with serve(expiring_before_s=60) as served:
-        async with served.socket(token=served.token(ttl_s=100)) as client:
-            await client.until("welcome")
-            clock.advance(50 * NS_PER_S)
-            assert (await client.until("expiring"))["expires"] == "2027-01-15T08:01:40Z"
-            clock.advance(51 * NS_PER_S)
-            code, reason = await client.closed()
-            assert (code, reason) == (4401, "the token has expired")
-            assert len(client.of("expiring")) == 1
+    async with (
+        serve(expiring_before_s=60) as served,
+        served.socket(token=served.token(ttl_s=100)) as client,
+    ):
+        await client.until("welcome")
+        clock.advance(50 * NS_PER_S)
+        assert (await client.until("expiring"))["expires"] == "2027-01-15T08:01:40Z"
+        clock.advance(51 * NS_PER_S)
+        code, reason = await client.closed()
+        assert (code, reason) == (4401, "the token has expired")
+        assert len(client.of("expiring")) == 1
 
 
 async def test_refresh_extends_the_session(serve, clock):
@@ -189,7 +190,8 @@ async def test_a_bad_frame_is_answered_and_the_socket_lives(serve, message):
 
 
 @pytest.mark.parametrize(
-    "message", [b"", b"\xff\xfe\x00", b"\x93\xc1", b"\x91" * 20_000, b"\xdd\xff\xff\xff\xff", b"\x81\xa2op\xa4ping"]
+    "message",
+    [b"", b"\xff\xfe\x00", b"\x93\xc1", b"\x91" * 20_000, b"\xdd\xff\xff\xff\xff", b"\x81\xa2op\xa4ping"],
 )
 async def test_binary_garbage_is_answered_and_the_socket_lives(serve, message):
     async with serve() as served, served.socket(subprotocol="msgpack") as client:
@@ -204,7 +206,11 @@ async def test_the_id_of_a_bad_frame_is_echoed_where_it_can_be_read(serve):
     async with serve() as served, served.socket() as client:
         await client.connection.send('[{"op":"ping","id":1},{"op":"ping","id":2,"x":1},{"op":"ping","id":3}]')
         answers = [await client.until(lambda f: f["type"] in ("pong", "error")) for _ in range(3)]
-        assert sorted((frame["type"], frame["id"]) for frame in answers) == [("error", 2), ("pong", 1), ("pong", 3)]
+        assert sorted((frame["type"], frame["id"]) for frame in answers) == [
+            ("error", 2),
+            ("pong", 1),
+            ("pong", 3),
+        ]
 
 
 async def test_repeated_abuse_closes_with_4400(serve):
@@ -265,7 +271,15 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(serve, directory):
 
 def forged(served, **claims) -> dict:
     now = served.authority.clock.now_ns() // NS_PER_S
-    return {"iss": ISSUER, "aud": AUDIENCE, "sub": "eve", "role": "admin", "iat": now, "exp": now + 60, **claims}
+    return {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "eve",
+        "role": "admin",
+        "iat": now,
+        "exp": now + 60,
+        **claims,
+    }
 
 
 async def test_no_algorithm_but_ours_is_taken(serve, signing_key):

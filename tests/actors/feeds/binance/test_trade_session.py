@@ -128,17 +128,6 @@ def test_a_reconnect_that_missed_no_trade_ends_the_gap_with_the_next_one() -> No
     assert told(session.on_frame(0, trade_frame(7), NOW)) == [7]
 
 
-def test_a_hole_that_was_open_at_the_loss_is_fetched_first() -> None:
-    session = seen(5)
-    session.on_frame(0, trade_frame(9), NOW)
-    session.on_close(0, "reset", NOW)
-    (request,) = session._calls._running
-    session.on_response(request, 0, {}, "", NOW)
-    session.on_open(0, NOW)
-    (request,) = session.on_timer(NOW + NS_PER_MIN).requests
-    assert "fromId=6&" in request.url
-
-
 def test_quotes_do_not_end_an_interruption_while_trades_may_be_missing() -> None:
     session = seen(5)
     session.on_close(0, "reset", NOW)

@@ -1,4 +1,4 @@
-"""Coinbase Exchange's documented frames and bodies (docs.cdp.coinbase.com/exchange), numbers ours where free."""
+"""Coinbase Exchange's documented frames and bodies (docs.cdp.coinbase.com/exchange)."""
 
 from __future__ import annotations
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
-from actors.feeds.base import Effects, FeedSettings, HttpRequest, Session
+from actors.feeds.base import FeedSettings, HttpRequest
 from actors.feeds.kraken import adapter
 from actors.feeds.kraken.pair import DEPTHS, STABLE_NS, offered_depth
 from actors.feeds.kraken.session import PAIRS_PER_CONNECTION, PING_NS, SNAPSHOT_LIMIT_NS
 from domain.clock import NS_PER_S
-from domain.market.observations import Bar, BookDelta, BookSnapshot, Gap, Observation, Trade
+from domain.market.observations import BookDelta, BookSnapshot, Gap
 from tests.actors.feeds.kraken.frames import (
     ACK,
-    AT,
     OHLC,
     RECV,
     STATUS,
@@ -28,70 +24,7 @@ from tests.actors.feeds.kraken.frames import (
     text,
     trade,
 )
-
-BTC = "BTC-USD.KRAKEN"
-
-
-def session(
-    *instruments: str,
-    channels: tuple[str, ...] = ("trades", "quotes", "book"),
-    depth: int = 10,
-    bars: int = 0,
-) -> Session:
-    settings = FeedSettings(instruments or (BTC,), channels, book_depth=depth, backfill_bars=bars)
-    feed = adapter().session(settings)
-    feed.on_open(0, RECV)
-    return feed
-
-
-def say(feed: Session, *frames: str, now: int = RECV) -> Effects:
-    """All effects of the frames together."""
-    total = Effects()
-    for frame in frames:
-        effects = feed.on_frame(0, frame, now)
-        for name in ("observations", "sends", "requests", "rejects", "resynced"):
-            getattr(total, name).extend(getattr(effects, name))
-    return total
-
-
-def kinds(effects: Effects) -> list[type]:
-    return [type(each) for each in effects.observations]
-
-
-def gaps(effects: Effects) -> list[tuple[Any, ...]]:
-    return [
-        (each.channel, each.reason, each.opened, each.first, each.last)
-        for each in effects.observations
-        if isinstance(each, Gap)
-    ]
-
-
-def ids(observations: list[Observation]) -> list[str | None]:
-    return [each.trade_id for each in observations if isinstance(each, Trade)]
-
-
-def sent(effects: Effects) -> list[dict[str, Any]]:
-    return [json.loads(frame) for _, frame in effects.sends]
-
-
-def venue(**settings: int) -> Venue:
-    made = Venue(**settings)
-    for step in range(10):
-        made.set("bids", f"{100 - step}.0", f"0.{step + 1}")
-        made.set("asks", f"{101 + step}.0", f"0.{step + 1}")
-    return made
-
-
-def change(made: Venue, side: str, price: str, size: str) -> str:
-    made.set(side, price, size)
-    level = [(f"{float(price):.{made.price_decimals}f}", f"{float(size):.{made.size_decimals}f}")]
-    bids, asks = (level, []) if side == "bids" else ([], level)
-    return book("update", bids, asks, made.checksum())
-
-
-def spoilt(frame: str) -> str:
-    decoded = json.loads(frame)
-    return frame.replace(str(decoded["data"][0]["checksum"]), str(decoded["data"][0]["checksum"] ^ 1))
+from tests.actors.feeds.kraken.talk import BTC, change, gaps, ids, kinds, say, sent, session, spoilt, venue
 
 
 def test_a_connection_subscribes_precision_first_then_one_message_a_channel() -> None:
@@ -226,30 +159,6 @@ def test_an_unreadable_change_is_a_gap() -> None:
     assert len(effects.sends) == 2
 
 
-@pytest.mark.parametrize(("price", "size"), [(0, 8), (1, 8), (5, 5), (10, 0)])
-def test_cut_zeros_are_filled_up_to_the_pairs_precision(price: int, size: int) -> None:
-    feed = session()
-    made = Venue(price, size)
-    for step in range(12):
-        made.set("bids", str(100 - step), "2")
-        made.set("asks", str(101 + step), "3")
-    pairs = [
-        [
-            (
-                text.rstrip("0").rstrip(".") if "." in text else text,
-                qty.rstrip("0").rstrip(".") if "." in qty else qty,
-            )
-            for text, qty in made.best(side, 10)
-        ]
-        for side in ("bids", "asks")
-    ]
-    effects = say(
-        feed, instrument(price=price, size=size), book("snapshot", pairs[0], pairs[1], made.checksum())
-    )
-    assert gaps(effects) == []
-    assert kinds(effects)[-1] is BookSnapshot
-
-
 def test_a_precision_that_comes_after_the_book_is_used_from_then_on() -> None:
     feed, made = session(), venue()
     say(feed, made.snapshot(), instrument())
@@ -271,89 +180,12 @@ def test_in_a_recording_the_depth_is_that_of_the_acknowledgement_or_of_the_snaps
     assert snapshot.depth is None
 
 
-def test_the_guides_book_is_accepted_and_quotes_and_bars_pass() -> None:
-    feed = session()
-    assert kinds(say(feed, guide_snapshot())) == [BookSnapshot]
-    assert len(say(feed, text(TICKER), text(OHLC)).observations) == 3
-
-
 def test_the_trades_before_the_subscription_are_no_gap_whichever_way_round() -> None:
     feed = session()
     assert ids(say(feed, trade(12, 11, 10, kind="snapshot")).observations) == ["10", "11", "12"]
     later = say(feed, trade(12, 13))
     assert ids(later.observations) == ["13"]
     assert gaps(later) == []
-
-
-def test_a_hole_in_the_trade_ids_is_filled_from_rest() -> None:
-    feed = session()
-    say(feed, trade(10))
-    effects = say(feed, trade(14))
-    assert gaps(effects) == [("trades", "missing trade ids", True, 11, 13)]
-    [request] = effects.requests
-    assert request.url == f"https://api.kraken.com/0/public/Trades?pair=XBTUSD&since={AT - 1000}&count=1000"
-    first = feed.on_response(request, 200, {}, page(10, 11), RECV)
-    assert ids(first.observations) == ["11"]
-    [second] = first.requests
-    assert second.not_before > request.not_before
-    last = feed.on_response(second, 200, {}, page(11, 12, 13, 14), RECV)
-    assert ids(last.observations) == ["12", "13"]
-    assert gaps(last) == [("trades", "backfilled", False, 11, 13)]
-    assert last.requests == []
-
-
-def page(*numbers: int) -> str:
-    """Trades a second apart."""
-    rows = [["1.0", "1.0", AT // NS_PER_S + each, "b", "l", "", each] for each in numbers]
-    return text({"error": [], "result": {"XXBTZUSD": rows, "last": "1"}})
-
-
-def test_a_backfill_that_does_not_advance_ends() -> None:
-    feed = session()
-    say(feed, trade(10))
-    [request] = say(feed, trade(14)).requests
-    empty = feed.on_response(request, 200, {}, text({"error": [], "result": {"XXBTZUSD": []}}), RECV)
-    assert (empty.requests, empty.observations) == ([], [])
-
-
-def test_a_rate_limit_in_the_body_is_retried_and_an_unknown_pair_is_not() -> None:
-    feed = session()
-    say(feed, trade(10))
-    [request] = say(feed, trade(14)).requests
-    throttled = feed.on_response(request, 200, {}, text({"error": ["EAPI:Rate limit exceeded"]}), RECV)
-    assert [reject.reject_class for reject, _ in throttled.rejects] == ["throttled"]
-    [again] = throttled.requests
-    assert again.url == request.url
-    unknown = feed.on_response(again, 200, {}, text({"error": ["EQuery:Unknown asset pair"]}), RECV)
-    assert unknown.requests == []
-
-
-def test_a_lost_connection_is_a_gap_until_book_and_trades_are_back() -> None:
-    feed, made = session(), venue()
-    say(feed, instrument(), made.snapshot(), trade(10))
-    lost = feed.on_close(0, "reset", RECV)
-    assert gaps(lost) == [("feed", "reset", True, None, None)]
-    assert feed.on_close(0, "reset", RECV).observations == []
-    assert [each["params"]["channel"] for each in sent(feed.on_open(0, RECV))][1:3] == ["book", "trade"]
-    assert say(feed, change(made, "bids", "99.5", "3")).observations == []
-    trades = say(feed, trade(11, 12, kind="snapshot"))
-    assert gaps(trades) == []
-    back = say(feed, made.snapshot())
-    assert gaps(back) == [("feed", "restored", False, None, None)]
-    assert back.resynced == [(BTC, "feed")]
-
-
-def test_trades_missed_while_away_are_a_gap_of_their_own() -> None:
-    feed = session(channels=("trades",))
-    say(feed, trade(10))
-    feed.on_close(0, "reset", RECV)
-    feed.on_open(0, RECV)
-    effects = say(feed, trade(61, 62, kind="snapshot"))
-    assert gaps(effects) == [
-        ("trades", "missing trade ids", True, 11, 60),
-        ("feed", "restored", False, None, None),
-    ]
-    assert len(effects.requests) == 1
 
 
 def test_losing_a_connection_that_had_said_nothing_loses_nothing() -> None:
@@ -385,24 +217,6 @@ def test_a_throttled_subscription_is_repeated_later() -> None:
     assert [each["method"] for each in sent(feed.on_timer(RECV + 2 * NS_PER_S))][:1] == ["subscribe"]
 
 
-def test_instruments_and_bars_are_asked_for_on_start() -> None:
-    feed = adapter().session(FeedSettings((BTC,), backfill_bars=2))
-    pairs, bars = feed.on_start(RECV).requests
-    since = RECV // NS_PER_S - 180
-    assert pairs.url == "https://api.kraken.com/0/public/AssetPairs"
-    assert bars.url == f"https://api.kraken.com/0/public/OHLC?pair=XBTUSD&interval=1&since={since}"
-    assert bars.not_before > pairs.not_before
-    rows = [[since + 60 * each, "1", "2", "1", "2", "1.5", "3", 4] for each in range(4)]
-    body = text({"error": [], "result": {"XXBTZUSD": rows, "last": since}})
-    told = feed.on_response(bars, 200, {}, body, RECV).observations
-    assert [each.ts_event // NS_PER_S - since for each in told] == [60, 120]
-    assert all(isinstance(each, Bar) and each.closed for each in told)
-    pair = {"altname": "XBTUSD", "wsname": "XBT/USD", "pair_decimals": 1, "lot_decimals": 8}
-    other = {**pair, "altname": "ETHUSD", "wsname": "ETH/USD"}
-    body = text({"error": [], "result": {"XXBTZUSD": pair, "XETHZUSD": other}})
-    assert [each.instrument for each in feed.on_response(pairs, 200, {}, body, RECV).observations] == [BTC]
-
-
 def test_the_precision_of_asset_pairs_serves_too() -> None:
     feed, made = session(), venue()
     pair = {
@@ -425,3 +239,33 @@ def test_a_bad_frame_never_stops_the_session(frame: str | bytes) -> None:
     effects = feed.on_frame(0, frame, RECV)
     assert (effects.observations, len(effects.rejects)) == ([], 1)
     assert ids(say(feed, trade(1)).observations) == ["1"]
+
+
+@pytest.mark.parametrize(("price", "size"), [(0, 8), (1, 8), (5, 5), (10, 0)])
+def test_cut_zeros_are_filled_up_to_the_pairs_precision(price: int, size: int) -> None:
+    feed = session()
+    made = Venue(price, size)
+    for step in range(12):
+        made.set("bids", str(100 - step), "2")
+        made.set("asks", str(101 + step), "3")
+    pairs = [
+        [
+            (
+                text.rstrip("0").rstrip(".") if "." in text else text,
+                qty.rstrip("0").rstrip(".") if "." in qty else qty,
+            )
+            for text, qty in made.best(side, 10)
+        ]
+        for side in ("bids", "asks")
+    ]
+    effects = say(
+        feed, instrument(price=price, size=size), book("snapshot", pairs[0], pairs[1], made.checksum())
+    )
+    assert gaps(effects) == []
+    assert kinds(effects)[-1] is BookSnapshot
+
+
+def test_the_guides_book_is_accepted_and_quotes_and_bars_pass() -> None:
+    feed = session()
+    assert kinds(say(feed, guide_snapshot())) == [BookSnapshot]
+    assert len(say(feed, text(TICKER), text(OHLC)).observations) == 3

@@ -50,13 +50,14 @@ def test_a_later_run_repeats_no_trade_id_and_continues_the_price() -> None:
     assert second[0].price == pytest.approx(first[-1].price, rel=0.01)
 
 
-def test_deltas_over_the_snapshot_give_an_uncrossed_book_that_equals_the_quote() -> None:
+@pytest.mark.parametrize("instrument", [BTC, AAPL, EUR])
+def test_deltas_over_the_snapshot_give_an_uncrossed_book_that_equals_the_quote(instrument: str) -> None:
     bids: dict[float, float] = {}
     asks: dict[float, float] = {}
     sequence = None
     checked = 0
     for event in a_run(20):
-        if event.instrument != BTC:
+        if event.instrument != instrument:
             continue
         if isinstance(event, BookSnapshot):
             bids, asks = dict(event.bids), dict(event.asks)

@@ -1,0 +1,211 @@
+"""From a `subscribe` frame to lanes that run: check, audit, answer, then attach or resume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from deployments.ws.channels import DEFAULT_INTERVAL, KINDS, STREAMED_INTERVALS, Key
+from deployments.ws.lane import Lane
+from deployments.ws.protocol import Refused, Subscribe, Subscribed, code_of
+from deployments.ws.resume import Resume
+from deployments.ws.subscriptions import PatternSubscription, split
+from domain.envelope import Cursor, parse_cursor
+from domain.errors import Ambiguous, FinanceHubError, Malformed, NotFound, OverLimit, Rejected
+
+if TYPE_CHECKING:
+    from deployments.ws.session import Session
+
+
+class Unsupported(Rejected):
+    """A channel or interval that this version does not stream; `code` is the error frame's."""
+
+    def __init__(self, message: str, code: str = "unsupported_channel") -> None:
+        super().__init__(message, code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Subscriber:
+    """Carries out a session's subscriptions."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._service = session.service
+
+    async def subscribe(self, op: Subscribe) -> Subscribed | None:
+        """The answer given; None for feed states. Raises FinanceHubError; then nothing has changed."""
+        variant = _variant(op)
+        cursor = None if op.cursor is None else parse_cursor(op.cursor)
+        depth = _depth(op.depth, self._service.settings.book_depth)
+        await self._service.hub.start()
+        if op.channel == "status" and not op.instruments:
+            self._session.follow_feeds(op)
+            return None
+        names, patterns = split(op.instruments)
+        if not names and not patterns:
+            raise Malformed("instruments is empty: name ids, aliases or patterns such as *.SIM")
+        self._check_room(len(names) + len(patterns))
+        ids, refused = await self._resolve(names)
+        if cursor is not None:
+            await self._check_reached(cursor)
+        known = [info.instrument for info in await self._service.index.all()] if patterns else []
+        await self._audit(op.channel, [*ids, *patterns])
+        return self._begin(op, variant, ids, patterns, tuple(refused), cursor, depth, known)
+
+    def _begin(
+        self,
+        op: Subscribe,
+        variant: str,
+        ids: Sequence[str],
+        patterns: Sequence[str],
+        refused: tuple[Refused, ...],
+        cursor: Cursor | None,
+        depth: int,
+        known: Sequence[str],
+    ) -> Subscribed:
+        """Answer and attach. Never awaits: what the answer's cursor says is where the frames begin."""
+        hub, subscriptions = self._service.hub, self._session.subscriptions
+        at = hub.cursor() if cursor is None else op.cursor or ""
+        answer = Subscribed(
+            op.id,
+            op.channel,
+            (*ids, *patterns),
+            refused,
+            at,
+            **({"interval": variant} if variant else {}),
+        )
+        taken = [subscriptions.add_pattern(op.channel, variant, text) for text in patterns]
+        lanes = [self._new_lane(Key(op.channel, name, variant), depth) for name in ids]
+        self._session.answer(answer)
+        if cursor is not None:
+            self._resume(cursor, lanes, taken, known)
+            return answer
+        for lane in lanes:
+            self._go_live(lane)
+        for found in taken:
+            self._pattern_live(found, known, depth)
+        return answer
+
+    def _new_lane(self, key: Key, depth: int) -> Lane:
+        lane = self._session.subscriptions.new_lane(key, self._service.directory.partition_of(key.instrument))
+        self._session.subscriptions.explicit.add(key)
+        self._session.depths[key] = depth
+        return lane
+
+    def _go_live(self, lane: Lane) -> None:
+        if lane.key.channel == "book":
+            self._session.await_book(lane)
+        self._service.hub.attach(lane)
+
+    def _pattern_live(self, found: PatternSubscription, known: Sequence[str], depth: int) -> None:
+        hub = self._service.hub
+        if found.channel == "book":
+            for name in (name for name in known if found.fits(name)):
+                key = Key(found.channel, name, found.variant)
+                if key not in self._session.subscriptions.lanes:
+                    self._session.depths[key] = depth
+                    self._go_live(found.new_lane(key, self._service.directory.partition_of(name)))
+        for partition, position in hub.position.items():
+            found.live[partition] = position
+            hub.pattern_live(found, partition)
+
+    def _resume(
+        self,
+        cursor: Cursor,
+        lanes: Sequence[Lane],
+        patterns: Sequence[PatternSubscription],
+        known: Sequence[str],
+    ) -> None:
+        """One reader per partition concerned; patterns concern all."""
+        by_partition: dict[str, list[Lane]] = {}
+        if patterns:
+            by_partition = {partition: [] for partition in self._service.hub.position}
+        for lane in lanes:
+            lane.cut = True  # not known until a snapshot comes by: never merge until then
+            by_partition.setdefault(lane.partition, []).append(lane)
+        for partition, here in by_partition.items():
+            resume = Resume(
+                self._service.hub,
+                self._session.subscriptions,
+                self._session.outbox,
+                partition,
+                here,
+                patterns,
+            )
+            # Noted at once, so that no cursor runs ahead before the reader has its first turn.
+            self._session.subscriptions.reading[resume] = (partition, cursor.at(partition))
+            self._session.spawn(self._read_log(resume, partition, cursor.at(partition), known, here))
+
+    async def _read_log(
+        self, resume: Resume, partition: str, after: int, known: Sequence[str], lanes: Sequence[Lane]
+    ) -> None:
+        try:
+            await resume.run(after, known, self._service.resumes)
+        except FinanceHubError as error:
+            self._session.fail(None, code_of(error), f"resume of {partition} after {after} ended: {error}")
+            for lane in lanes:
+                self._session.subscriptions.explicit.discard(lane.key)
+                if self._session.subscriptions.lanes.get(lane.key) is lane:
+                    self._session.subscriptions.drop(lane.key)
+
+    async def _resolve(self, names: Sequence[str]) -> tuple[list[str], list[Refused]]:
+        ids: dict[str, None] = {}
+        refused = []
+        for name in names:
+            try:
+                ids[await self._service.index.resolve(name)] = None
+            except (NotFound, Malformed, Ambiguous) as error:
+                candidates = error.candidates if isinstance(error, Ambiguous) else ()
+                refused.append(Refused(name[:80], code_of(error), str(error), candidates))
+        return list(ids), refused
+
+    def _check_room(self, more: int) -> None:
+        limit = self._service.settings.max_subscriptions
+        if len(self._session.subscriptions) + more > limit:
+            raise OverLimit(
+                f"a socket may have {limit} subscriptions and has {len(self._session.subscriptions)}"
+            )
+
+    async def _check_reached(self, cursor: Cursor) -> None:
+        heads = await self._service.directory.heads()
+        for partition, offset in cursor.offsets.items():
+            if offset > heads.at(partition):
+                raise Malformed("the cursor points beyond the end of the log: is it another instance's?")
+
+    async def _audit(self, channel: str, instruments: Sequence[str]) -> None:
+        directory = self._service.directory
+        try:
+            await directory.subscribed(self._session.name, channel, instruments)
+        except NotFound:
+            # The ConnectionManager has restarted and does not know us yet: take the slot again.
+            who = self._session.principal
+            await directory.open_session(
+                self._session.name, who.user, who.role, who.expires_at, self._service.gateway
+            )
+            await directory.subscribed(self._session.name, channel, instruments)
+
+
+def _variant(op: Subscribe) -> str:
+    """Raises Unsupported."""
+    if op.channel not in KINDS:
+        raise Unsupported(f"channel {op.channel[:40]!r} is none of {', '.join(KINDS)}")
+    if op.channel != "bars":
+        return ""
+    interval = op.interval or DEFAULT_INTERVAL
+    if interval not in STREAMED_INTERVALS:
+        raise Unsupported(
+            f"bars of {interval[:20]!r} are not streamed; use {', '.join(STREAMED_INTERVALS)}, or HTTP",
+            "unsupported_interval",
+        )
+    return interval
+
+
+def _depth(asked: int | None, ceiling: int) -> int:
+    if asked is None:
+        return ceiling
+    if not 1 <= asked <= ceiling:
+        raise Malformed(f"depth is from 1 to {ceiling}, not {asked}")
+    return asked

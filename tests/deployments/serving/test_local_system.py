@@ -1,0 +1,168 @@
+"""The serving side over the production objects in one process: shards, log, projector, connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from actors.local_directory import LocalDirectory
+from deployments.asgi import ServingSettings, create_app
+from deployments.ws.settings import StreamSettings
+from domain.clock import NS_PER_S
+from domain.envelope import Cursor
+from tests.deployments.serving.kit import (
+    BTC,
+    ETH,
+    START,
+    Served,
+    a_delta,
+    a_quote,
+    a_snapshot,
+    a_trade,
+    check_chain,
+    running,
+)
+from tests.deployments.serving.log_directory import change
+
+pytestmark = pytest.mark.anyio
+HISTORY, MORE = 1500, 1500
+
+
+@asynccontextmanager
+async def local(authority, **stream) -> AsyncIterator[tuple[Served, LocalDirectory]]:
+    directory = await LocalDirectory.over_memory(2)
+    settings = ServingSettings(stream=StreamSettings(tick_s=0.02, cursor_every_s=0.05, **stream))
+    app = create_app(directory, authority, settings)
+    try:
+        async with running(app) as address:
+            yield Served(app, address, authority, directory), directory
+    finally:
+        await directory.close()
+
+
+async def offsets(directory: LocalDirectory, instrument: str, kind: str) -> list[int]:
+    found = await directory.events(instrument, (kind,), 0, None, 100_000)
+    return [recorded.offset for recorded in found]
+
+
+async def test_what_is_fed_is_served_over_http_and_the_stream(authority):
+    async with local(authority) as (served, directory):
+        await directory.feed([a_trade(price=1.0), a_quote()])
+        async with served.http() as http, served.socket() as client:
+            answer = await client.subscribe("trades", "BTC")
+            assert answer["instruments"] == [BTC]
+            reached = await directory.feed([a_trade(price=2.0)])
+            frame = await client.until("trade")
+            assert (frame["price"], frame["prev"]) == (2.0, None)
+            params = {"after": reached.encode()}
+            body = (await http.get(f"/v1/instruments/{BTC}/last", params=params)).json()
+            assert (body["trade"]["price"], body["quote"]["bid"]) == (2.0, 99.0)
+            trades = (await http.get(f"/v1/instruments/{BTC}/trades")).json()
+            assert [item["price"] for item in trades["items"]] == [1.0, 2.0]
+            past = Cursor({directory.partition_of(BTC): frame["offset"] - 1}).encode()
+            was = (await http.get(f"/v1/instruments/{BTC}/last", params={"at": past})).json()
+            assert was["trade"]["price"] == 1.0
+            for path in ("/readyz", "/v1/feeds", "/v1/providers", f"/v1/instruments/{BTC}/state"):
+                assert (await http.get(path)).status_code == 200
+
+
+async def test_bars_close_on_the_stream_and_over_http(authority):
+    async with local(authority) as (served, directory), served.http() as http, served.socket() as client:
+        await directory.feed([a_trade(price=5.0, at=START + NS_PER_S)])
+        await client.subscribe("bars", BTC, interval="1m")
+        await directory.feed([a_trade(price=7.0, at=START + 2 * NS_PER_S)])
+        forming = await client.until("bar")
+        assert (forming["provisional"], forming["close"], forming["offset"]) == (True, 7.0, None)
+        await directory.beat(START + 65 * NS_PER_S)
+        closed = await client.until(lambda frame: frame["type"] == "bar" and frame["closed"])
+        assert (closed["open"], closed["close"], closed["trades"], closed["revision"]) == (5.0, 7.0, 2, 0)
+        bars = (await http.get(f"/v1/instruments/{BTC}/bars", params={"interval": "1m"})).json()["items"]
+        assert (bars[0]["close"], bars[0]["closed"]) == (7.0, True)
+
+
+async def test_a_hand_over_under_load_is_complete(authority):
+    async with local(authority, resume_chunk=100) as (served, directory):
+        for start in range(0, HISTORY, 100):
+            await directory.feed([a_trade((BTC, ETH)[i % 2], float(i)) for i in range(start, start + 100)])
+
+        async def produce() -> None:
+            for start in range(0, MORE, 10):
+                await directory.feed([a_trade((BTC, ETH)[i % 2], float(i)) for i in range(start, start + 10)])
+
+        async with served.socket() as client:
+            producer = asyncio.create_task(produce())
+            await client.subscribe("trades", BTC, ETH, cursor=Cursor({}).encode())
+            frames = await client.take("trade", HISTORY + MORE)
+            await producer
+        check_chain(frames)
+        for instrument in (BTC, ETH):
+            got = [frame["offset"] for frame in frames if frame["instrument"] == instrument]
+            assert got == await offsets(directory, instrument, "trade")
+
+
+async def test_a_book_followed_under_load_equals_the_owners(authority):
+    async with local(authority) as (served, directory), served.socket() as client:
+        await directory.feed([a_snapshot()])
+
+        async def produce() -> None:
+            for step in range(200):
+                size = float(step % 7)
+                await directory.feed(
+                    [a_delta(bids=((90.0 + step % 9, size),), asks=((101.0 + step % 5, size),))]
+                )
+
+        producer = asyncio.create_task(produce())
+        await asyncio.sleep(0)
+        await client.subscribe("book", BTC)
+        await producer
+        last = (await offsets(directory, BTC, "book_delta"))[-1]
+        frame = await client.until("book_snapshot")
+        bids, asks = dict(frame["bids"]), dict(frame["asks"])
+        while frame["offset"] < last:
+            frame = await client.until("book")
+            change(bids, frame["bids"])
+            change(asks, frame["asks"])
+        check_chain(client.of("book", "book_snapshot"))
+        owners = await directory.book(BTC, 100)
+        assert (bids, asks) == (dict(owners.bids), dict(owners.asks))
+
+
+async def test_a_partition_that_moves_interrupts_nothing(authority):
+    directory = await LocalDirectory.over_memory(2, shard_count=2)
+    app = create_app(directory, authority, ServingSettings())
+    try:
+        async with running(app) as address:
+            served = Served(app, address, authority, directory)
+            await directory.feed([a_trade(price=0.0)])
+            async with served.socket() as client:
+                await client.subscribe("trades", BTC)
+                partition = directory.partition_of(BTC)
+                for move in range(4):
+                    await directory.feed([a_trade(price=float(move))])
+                    await directory.move(partition, f"keeper-shard-{move % 2}")
+                    await directory.feed([a_trade(price=float(move) + 0.5)])
+                frames = await client.take("trade", 8)
+                check_chain(frames)
+                assert [frame["offset"] for frame in frames] == (await offsets(directory, BTC, "trade"))[1:]
+    finally:
+        await directory.close()
+
+
+async def test_quotas_of_the_connection_manager_hold(authority):
+    async with local(authority) as (served, directory):
+        limit = directory.connections._settings.max_sockets_per_user
+        for index in range(limit):
+            directory.connections.open_session(f"other-{index}", "ann", "viewer", START, "elsewhere")
+        await directory.feed([a_trade()])
+        async with served.socket() as client:
+            assert (await client.closed())[0] == 4429
+        async with served.socket(token=served.token(user="bob")) as client:
+            await client.until("welcome")
+        for _ in range(100):
+            if not directory.connections.sessions("bob"):
+                break
+            await asyncio.sleep(0.01)
+        assert directory.connections.sessions("bob") == []
