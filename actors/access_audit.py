@@ -91,14 +91,16 @@ class AccessAudit:
         self._stopping = True
         self._filled.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(task, self._settings.stop_s)
+            async with asyncio.timeout(self._settings.stop_s):
+                await task
 
     async def _run(self) -> None:
         settings = self._settings
         backoff = Backoff(settings.backoff_base_s, settings.backoff_cap_s, self._owner)
         while self._queue or not self._stopping:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._filled.wait(), settings.linger_ms / 1e3)
+                async with asyncio.timeout(settings.linger_ms / 1e3):
+                    await self._filled.wait()
             if not self._stopping:
                 self._filled.clear()
             try:

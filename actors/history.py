@@ -182,7 +182,8 @@ class History:
 
     async def _turn(self, partition: str) -> None:
         try:
-            await asyncio.wait_for(self._turns.acquire(), self._settings.wait_s)
+            async with asyncio.timeout(self._settings.wait_s):
+                await self._turns.acquire()
         except TimeoutError:
             raise Unavailable(
                 f"too many ask for the past of {partition!r} and others; come back later"

@@ -53,6 +53,8 @@ class LocalSettings(Struct, frozen=True):
     history: HistorySettings = HistorySettings()
     projector: ProjectorSettings = ProjectorSettings()
     connections: ConnectionSettings = ConnectionSettings()
+    projecting: bool = True
+    """False: the read models move only when `projected` is called."""
 
 
 class LocalDirectory:
@@ -94,6 +96,7 @@ class LocalDirectory:
         self.connections = ConnectionManager(
             stores.log, clock, settings.connections, owner=f"connections#{instance}"
         )
+        self._projecting = settings.projecting
         self._feeds: dict[str, HandFeed] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -144,7 +147,9 @@ class LocalDirectory:
             await self._adopt(partition, name)
         await self.connections.start()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self.projector.run()), loop.create_task(self._tick_forever())]
+        self._tasks = [loop.create_task(self._tick_forever())]
+        if self._projecting:
+            self._tasks.append(loop.create_task(self.projector.run()))
 
     async def close(self) -> None:
         """Stop everything; the stores keep what is durable."""

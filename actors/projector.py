@@ -169,7 +169,8 @@ class Projector(Generic[T]):
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for of 3.11 may swallow a cancellation
+                await self._wake.wait()
         self._wake.clear()
 
 

@@ -154,8 +154,10 @@ def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
     result = dict(defaults)
     for key, value in given.items():
         below = result.get(key)
-        tables = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(below, value) if tables else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[key] = _merged(below, value)
+        else:
+            result[key] = value
     return result
 
 

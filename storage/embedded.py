@@ -232,6 +232,8 @@ class _Server:
             self._run("pg_ctl", "stop", "-m", "fast", *wait)
         except Unavailable:
             os.kill(pid, signal.SIGQUIT)  # immediate shutdown
+        if self.sockets.parent != self.pg_dir:
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def _give_away(self, path: Path) -> None:
         if self._account is not None:
@@ -248,7 +250,7 @@ class _Server:
         group = self._account.pw_gid if self._account else None
         # Output goes to a file: a server started by pg_ctl inherits the handle, and a pipe would never end.
         with tempfile.TemporaryFile() as output:
-            done = subprocess.run(  # noqa: S603 - our own programs and paths
+            done = subprocess.run(
                 [str(self._bin / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -285,7 +287,7 @@ def _account() -> pwd.struct_passwd | None:
         pass
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     try:
-        subprocess.run([*command, OS_USER], check=True, capture_output=True)  # noqa: S603
+        subprocess.run([*command, OS_USER], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise Unavailable(f"as root an OS user {OS_USER!r} is needed and cannot be made: {error}") from error
     return pwd.getpwnam(OS_USER)

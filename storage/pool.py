@@ -58,7 +58,12 @@ async def open_pool(settings: StorageSettings, *, role: str | None = None) -> Po
             timeout=settings.connect_timeout_s,
             command_timeout=settings.read_timeout_s,
             server_settings=session,
+            reset=_keep_session,
         )
+
+
+async def _keep_session(_: object) -> None:
+    """Nothing here changes a session, and asyncpg's reset would cost every append a second round trip."""
 
 
 async def close_pool(pool: Pool, timeout_s: float = 5.0) -> None:

@@ -463,3 +463,44 @@ async def test_stats_tell_what_happened() -> None:
     assert (stats["events"], stats["blocks"], stats["pending_events"]) == (2, 1, 0)
     assert stats["refusals"] == {"expected": 1}
     assert stats["partitions"] == [{"partition": PARTITION, "epoch": 1, "head_offset": 2}]
+
+
+@run
+async def test_a_defect_of_the_fold_costs_its_batch_and_the_state_comes_from_the_log() -> None:
+    bench = Bench()
+    shard = await bench.started()
+    await shard.observe([batch(1, 1)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("domain.keeper.SymbolKeeper.observe", lambda *_: 1 / 0)
+        assert refusals(await shard.observe([batch(2, 2)])) == ["malformed"]
+    await asyncio.sleep(0.02)
+    assert (await shard.last(A)).place == (PARTITION, 1)
+    assert refusals(await shard.observe([batch(2, 2)])) == [None]
+
+
+@run
+async def test_a_commit_loop_that_fell_over_is_begun_again_from_the_log() -> None:
+    bench = Bench()
+    shard = await bench.started()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actors.commit.GroupCommit._landed", lambda *_: 1 / 0)
+        call = asyncio.create_task(shard.observe([batch(1, 1)]))
+        await asyncio.sleep(0.02)
+        with pytest.raises(Unavailable):
+            await shard.tick()
+    assert refusals(await call) == ["unavailable"]
+    await asyncio.sleep(0.02)
+    assert refusals(await shard.observe([batch(1, 1), batch(2, 2)])) == [None, None]
+    assert (await bench.log.heads())[0].offset == 2
+
+
+@run
+async def test_a_closed_shard_refuses_and_leaves_nobody_waiting() -> None:
+    bench = Bench()
+    shard = await bench.started()
+    bench.gate.open.clear()
+    call = asyncio.create_task(shard.observe([batch(1, 1)]))
+    await turns()
+    await shard.close()
+    assert refusals(await call) == ["unavailable"]
+    assert refusals(await shard.observe([batch(1, 1)])) == ["not_owner"]

@@ -9,6 +9,8 @@ import pytest
 from actors.answers import BarRow
 from actors.directory import Directory
 from actors.local_directory import LocalDirectory, LocalSettings
+from actors.reader import ReaderSettings
+from actors.shard_settings import ShardSettings
 from actors.stores import memory_stores
 from actors.verify import verify
 from domain.clock import NS_PER_S, ManualClock
@@ -65,7 +67,7 @@ async def test_an_unknown_instrument_is_not_found(directory):
 
 
 async def test_a_cursor_that_is_not_reached_in_time_is_unavailable():
-    settings = LocalSettings(shard=LocalSettings().shard.__class__(linger_ms=0.0, read_wait_s=0.05))
+    settings = LocalSettings(shard=ShardSettings(linger_ms=0.0, read_wait_s=0.05))
     directory = await LocalDirectory.over_memory(1, clock=ManualClock(T0), settings=settings)
     await directory.feed([a_trade()])
     with pytest.raises(Unavailable):
@@ -134,7 +136,7 @@ async def test_the_log_says_what_the_poll_said(directory):
 
 
 async def test_events_are_found_however_many_blocks_they_are_in():
-    settings = LocalSettings(reader=LocalSettings().reader.__class__(scan_blocks=2))
+    settings = LocalSettings(reader=ReaderSettings(scan_blocks=2))
     directory = await LocalDirectory.over_memory(1, clock=ManualClock(T0), settings=settings)
     await directory.feed(_trades(30))
     found = await directory.events(INSTRUMENT, ["trade"], 0, None, 1000)
@@ -176,11 +178,8 @@ async def test_a_time_resolves_to_the_cursor_of_that_moment(directory):
 
 @pytest.mark.parametrize("interval", ["1s", "1m", "5m", "1h"])
 async def test_bars_are_the_same_before_and_after_the_projection_has_them(interval):
-    stopped = LocalSettings(projector=LocalSettings().projector.__class__(poll_ms=3_600_000))
-    directory = await LocalDirectory.over_memory(4, clock=ManualClock(T0), settings=stopped)
-    await directory.stores.log.heads()
-    for task in directory._tasks[:1]:
-        task.cancel()
+    still = LocalSettings(projecting=False)
+    directory = await LocalDirectory.over_memory(4, clock=ManualClock(T0), settings=still)
     await directory.feed(_trades(400))
     before, cursor = await directory.bars(INSTRUMENT, interval, T0, FOREVER, 10_000)
     assert await directory.stores.bars.bars(INSTRUMENT, "1s", T0, FOREVER) == []

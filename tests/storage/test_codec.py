@@ -248,7 +248,7 @@ def test_batches_come_back_exactly(events: list[object]) -> None:
 
 def test_a_damaged_batch_is_malformed() -> None:
     data = codec.encode_batch(Batch("binance", 3, 17, T0, tuple(busy_trades(3))))
-        unknown_form = data.replace(b"\x93\x65\x09", b"\x93\x66\x09")
+    unknown_form = data.replace(b"\x93\x65\x09", b"\x93\x66\x09")
     assert unknown_form != data
     for damaged in (data[:-2], b"", b"\x80", unknown_form):
         with pytest.raises(Malformed):

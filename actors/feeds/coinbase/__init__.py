@@ -3,6 +3,7 @@
     wire.py      the frames and bodies as they are documented
     parse.py     one payload -> facts, rejects and notes for the session
     rest.py      REST bodies, recognised by endpoint or by shape
+    market.py    the state of one product: its trade ids, what its heartbeats tell
     session.py   subscriptions, books, gaps in trade ids and their backfill
 
 All of it rests on the documented frames alone (docs.cdp.coinbase.com/exchange); no

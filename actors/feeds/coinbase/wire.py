@@ -1,7 +1,7 @@
 """Coinbase Exchange's frames and REST bodies as they are documented.
 
-Source: docs.cdp.coinbase.com/exchange/websocket-feed/channels and .../api-reference/exchange-api,
-read 2026-11. Decode with `strict=False`: numbers arrive as text, and as numbers in some bodies. Fields
+Source: docs.cdp.coinbase.com/exchange/websocket-feed/channels and .../api-reference/exchange-api.
+Decode with `strict=False`: numbers arrive as text, and as numbers in some bodies. Fields
 that nobody reads are left out; unknown ones are ignored.
 """
 

@@ -4,7 +4,11 @@
     v1.py         frames of the older WebSocket v1: arrays with the channel and the pair at their end
     rest.py       REST bodies
     parse.py      one payload, whichever it is -> facts, rejects and notes for the session
+    facts.py      what a payload says before it is an observation
+    names.py      assets and pairs in the venue's dialects and in ours
     checksum.py   the book in the venue's own digits, and its CRC32
+    pair.py       the state of one pair: its proven book, its trade ids
+    requests.py   what a session says to the venue
     session.py    subscriptions, resynchronisation, gaps in trade ids and their backfill
 
 v1 is proven on a recording (10 books, 4,269 checksums); v2 and REST rest on the documented frames alone

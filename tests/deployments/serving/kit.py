@@ -121,20 +121,16 @@ async def running(app: Gateway) -> AsyncIterator[str]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, ws_per_message_deflate=False)
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
-    task = asyncio.create_task(server._serve([listener]))
-    while not server.started:
-        if task.done():
-            task.result()
-        await asyncio.sleep(0.005)
-    port = listener.getsockname()[1]
+    # Without uvicorn's main loop, whose ticks of 100 ms would make up most of these tests' time.
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         await app.drain()
-        server.should_exit = True
         server.force_exit = True
-        await task
+        await server.shutdown(sockets=[listener])
 
 
 @dataclass

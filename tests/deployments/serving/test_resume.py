@@ -110,7 +110,7 @@ async def test_a_book_resumes_with_the_deltas_after_the_cursor(serve, directory)
         async with served.socket() as client:
             await client.subscribe("book", BTC)
             snapshot = await client.until("book_snapshot")
-        bids = {price: size for price, size in snapshot["bids"]}
+        bids = dict(snapshot["bids"])
         cursor = Cursor({directory.partition_of(BTC): snapshot["offset"]}).encode()
         for size in range(1, 6):
             directory.append(a_delta(bids=((99.0, float(size)), (90.0 + size, 1.0))))

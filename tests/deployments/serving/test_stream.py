@@ -123,9 +123,15 @@ async def test_a_forming_bar_is_provisional_and_outside_the_chain(serve, directo
 async def test_a_forming_bar_of_the_provider_is_not_an_event_of_the_chain(serve, directory):
     async with serve() as served, served.socket() as client:
         await client.subscribe("bars", BTC)
-        values = dict(
-            provider="sim", instrument=BTC, ts_recv=START, interval="1m", open=1.0, high=1.0, low=1.0
-        )
+        values = {
+            "provider": "sim",
+            "instrument": BTC,
+            "ts_recv": START,
+            "interval": "1m",
+            "open": 1.0,
+            "high": 1.0,
+            "low": 1.0,
+        }
         directory.append(
             Bar(ts_event=START, close=1.0, volume=1.0, closed=False, **values),
             Bar(ts_event=START, close=2.0, volume=2.0, closed=True, adjusted=True, **values),
@@ -182,14 +188,12 @@ async def test_ping_is_answered_with_its_id_and_an_array_of_frames_is_understood
         assert [frame["id"] for frame in await client.take("pong", 2)] == [1, "two"]
 
 
-@pytest.mark.parametrize(
-    "channel", ["indicators", "patterns", "anomalies", "news", "alerts", "portfolio", "x"]
-)
-async def test_a_channel_not_served_yet_is_an_error_with_a_code(serve, channel):
+async def test_a_channel_not_served_yet_is_an_error_with_a_code(serve):
     async with serve() as served, served.socket() as client:
-        await client.send({"op": "subscribe", "id": 4, "channel": channel, "instruments": [BTC]})
-        error = await client.until("error")
-        assert (error["id"], error["code"]) == (4, "unsupported_channel")
+        for channel in ("indicators", "patterns", "anomalies", "news", "alerts", "portfolio", "x"):
+            await client.send({"op": "subscribe", "id": 4, "channel": channel, "instruments": [BTC]})
+            error = await client.until("error")
+            assert (error["id"], error["code"]) == (4, "unsupported_channel"), channel
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The Coinbase session: subscriptions, books, dense trade ids, heartbeats, backfills."""
+"""The Coinbase session: subscriptions, books, heartbeats, lost connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Kraken session over WebSocket v2: subscriptions, proven books, dense trade ids, backfills."""
+"""The Kraken session over WebSocket v2: subscriptions, proven books, lost connections."""
 
 from __future__ import annotations
 

@@ -1,0 +1,127 @@
+"""State out of the log: the newest snapshot that fits and its tail, an older one, or everything."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from actors.recent import RecentEvents
+from actors.restore import restore
+from domain.clock import NS_PER_S
+from domain.envelope import Batch
+from domain.errors import Corrupt
+from domain.keeper_state import PartitionSettings
+from domain.market.observations import Trade
+from domain.partition import FOLD_VERSION, MarketPartition
+from storage.block import head_after, seal
+from storage.event_log import Head, Snapshot
+from storage.memory import MemoryLog, MemorySnapshots
+
+PARTITION = "market/00"
+START_NS = 1_700_000_000 * NS_PER_S
+SETTINGS = PartitionSettings()
+
+
+class Written:
+    """A partition of five blocks of two trades, and what its owner knew after each."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        self.snapshots = MemorySnapshots()
+        self.head = Head(PARTITION, 0, "", 0, b"")
+        self.market = MarketPartition(PARTITION, SETTINGS)
+
+    async def write(self) -> Written:
+        self.head = await self.log.claim(PARTITION, "owner")
+        for sequence in range(1, 6):
+            trades = tuple(a_trade(2 * sequence + n) for n in (-1, 0))
+            admitted, events = self.market.observe(Batch("sim", 1, sequence, START_NS + sequence, trades))
+            assert admitted is not None
+            block = seal(self.head, [admitted], events, START_NS + sequence)
+            await self.log.append([block])
+            self.head = head_after(block, "owner")
+            await self.snapshots.save(self.snapshot(START_NS + sequence * 3600 * NS_PER_S))
+        return self
+
+    def snapshot(self, recorded_ns: int) -> Snapshot:
+        head = self.head
+        return Snapshot(PARTITION, head.offset, head.hash, FOLD_VERSION, recorded_ns, self.market.snapshot())
+
+    async def spoil(self, **changes: object) -> None:
+        """Change every snapshot from offset 6 on."""
+        for kept in await self.snapshots.ladder(PARTITION):
+            if kept.offset >= 6:
+                full = await self.snapshots.latest(PARTITION, at_most=kept.offset)
+                await self.snapshots.save(replace(full, **changes))
+
+    async def restored(self) -> tuple[bool, int, RecentEvents]:
+        recent = RecentEvents(PARTITION, 0, max_events=100, max_bytes=1 << 20)
+        market, offset = await restore(self.log, self.snapshots, self.head, SETTINGS, recent)
+        return market.snapshot() == self.market.snapshot(), offset, recent
+
+
+def a_trade(number: int) -> Trade:
+    return Trade("sim", "A.SIM", START_NS, START_NS, 100.0 + number, 1.0, trade_id=str(number))
+
+
+def run(work):
+    return asyncio.run(work())
+
+
+def test_the_newest_snapshot_is_enough() -> None:
+    async def work() -> tuple[bool, int, RecentEvents]:
+        return await (await Written().write()).restored()
+
+    same, offset, recent = run(work)
+    assert (same, offset, recent.base, recent.head) == (True, 10, 10, 10)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fold_version": FOLD_VERSION + 1},
+        {"block_hash": bytes(32)},
+        {"state": b"\x93nonsense"},
+        {"state": MarketPartition(PARTITION, SETTINGS).snapshot()},
+    ],
+    ids=["other fold version", "other log", "damaged", "of another place"],
+)
+def test_a_snapshot_that_does_not_fit_gives_way_to_an_older_one(changes: dict[str, object]) -> None:
+    async def work() -> tuple[bool, int, RecentEvents]:
+        written = await Written().write()
+        await written.spoil(**changes)
+        await written.log.append([seal(written.head, *_more(written), START_NS)])
+        written.head = (await written.log.heads())[0]
+        return await written.restored()
+
+    same, offset, recent = run(work)
+    assert (same, offset) == (True, 4)
+    assert [one.offset for one in recent.after(recent.base, 100)] == list(range(5, 12))
+
+
+def _more(written: Written):
+    admitted, events = written.market.observe(Batch("sim", 1, 6, START_NS + 9, (a_trade(99),)))
+    return [admitted], events
+
+
+def test_without_a_snapshot_the_whole_log_is_replayed() -> None:
+    async def work() -> tuple[bool, int, RecentEvents]:
+        written = await Written().write()
+        written.snapshots = MemorySnapshots()
+        return await written.restored()
+
+    same, offset, _ = run(work)
+    assert (same, offset) == (True, 0)
+
+
+def test_a_log_that_contradicts_its_head_is_corrupt() -> None:
+    async def work() -> None:
+        written = await Written().write()
+        written.snapshots = MemorySnapshots()
+        written.head = replace(written.head, hash=bytes(32))
+        await written.restored()
+
+    with pytest.raises(Corrupt):
+        run(work)
