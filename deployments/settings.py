@@ -27,7 +27,6 @@ class InstanceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`[instance]`: `data_dir` "" means the platform's default place."""
 
     data_dir: str = ""
-    max_data_gb: float = 20.0
     log_level: str = "INFO"
 
 
@@ -49,7 +48,6 @@ class DatabaseSettings(Struct, frozen=True, forbid_unknown_fields=True):
     partitions: int = 0
     """Market partitions, set when the database is created; 0 means 4 embedded, 64 external."""
     allow_unsafe_durability: bool = False
-    retention_days: int = 0
 
 
 class RaySettings(Struct, frozen=True, forbid_unknown_fields=True):

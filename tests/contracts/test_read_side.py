@@ -12,7 +12,7 @@ from actors.local_directory import LocalDirectory, LocalSettings
 from actors.projector import Projector, ProjectorSettings
 from actors.stores import Stores, memory_stores, postgres_stores
 from actors.verify import verify
-from domain.clock import ManualClock
+from domain.clock import MAX_NS, ManualClock
 from storage.migrate import migrate
 from storage.pool import close_pool, open_pool
 from storage.settings import StorageSettings
@@ -23,16 +23,23 @@ __all__ = ["embedded_dsn"]
 
 pytestmark = pytest.mark.anyio
 
-FOREVER = 10**18
+FOREVER = MAX_NS
 SMALL = ProjectorSettings(blocks_a_step=3, steps_a_turn=2)
 
 
 @pytest.fixture(params=["memory", pytest.param("embedded", marks=pytest.mark.services)])
-async def stores(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Stores]:
+def settings(request: pytest.FixtureRequest) -> StorageSettings | None:
+    """A database of its own for the test; None: in memory."""
     if request.param == "memory":
+        return None
+    return StorageSettings(dsn=fresh_database(request.getfixturevalue("embedded_dsn")))
+
+
+@pytest.fixture
+async def stores(settings: StorageSettings | None, anyio_backend: str) -> AsyncIterator[Stores]:
+    if settings is None:
         yield memory_stores()
         return
-    settings = StorageSettings(dsn=fresh_database(request.getfixturevalue("embedded_dsn")))
     instance = await migrate(settings, time.time_ns())
     pool = await open_pool(settings, role=instance.service_role)
     yield postgres_stores(pool, settings)

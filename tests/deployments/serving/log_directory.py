@@ -30,6 +30,8 @@ class LogDirectory:
         self.sessions: dict[str, str] = {}
         self.closed: list[tuple[str, int, str]] = []
         self.audited: list[tuple[str, str, tuple[str, ...]]] = []
+        self.told = asyncio.Event()
+        """Set by the first `subscribed`."""
         self.unavailable = False
         self.book_calls = 0
         self.before_book: Any = None
@@ -224,6 +226,7 @@ class LogDirectory:
         if session not in self.sessions:
             raise NotFound(f"no session {session!r}")
         self.audited.append((session, channel, tuple(instruments)))
+        self.told.set()
 
     async def close_session(self, session: str, code: int, reason: str) -> None:
         if self.sessions.pop(session, None) is not None:

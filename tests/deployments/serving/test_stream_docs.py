@@ -59,8 +59,7 @@ async def test_the_python_client_of_the_docs_survives_a_reconnect(serve, directo
     async with serve() as served:
         frames = namespace["follow"](f"ws://{served.address}/v1/stream", served.token(), [BTC])
         waiting = asyncio.ensure_future(anext(frames))
-        while not directory.audited:
-            await asyncio.sleep(0.005)
+        await directory.told.wait()
         directory.append(a_trade(price=1.0))
         got = [(await asyncio.wait_for(waiting, 5))["price"]]
         for session in list(served.app.stream.sessions):
@@ -70,3 +69,4 @@ async def test_the_python_client_of_the_docs_survives_a_reconnect(serve, directo
             got.append((await asyncio.wait_for(anext(frames), 5))["price"])
         await frames.aclose()
     assert got == [1.0, 2.0, 3.0]
+    assert len({session for session, _, _ in directory.audited}) == 2
