@@ -25,6 +25,7 @@ from actors.feeds.binance.wire import (
     Ticker24,
     to_ns,
 )
+from domain.clock import NS_PER_S
 from domain.market.observations import (
     Bar,
     BookDelta,
@@ -212,6 +213,15 @@ def kline(message: Kline, context: Context) -> Built:
         vwap=_vwap(candle.v, candle.q, context),
         closed=candle.x,
     )
+
+
+def interval_of(row: RestKline) -> str:
+    """The interval that a row's times span, as Binance names it (months have no fixed length)."""
+    seconds = -((to_ns(row.open_time) - to_ns(row.close_time)) // NS_PER_S)
+    for unit, length in (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def rest_kline(row: RestKline, symbol: str, interval: str, context: Context) -> Built:

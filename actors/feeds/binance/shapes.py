@@ -96,14 +96,13 @@ def _read_list(values: list[Json], context: Context, frame: Frame, stream: str |
 
 def _read_row(row: list[Json], context: Context, frame: Frame) -> None:
     frame.event = "klines"
-    address = context.address
-    if address.symbol is None or address.interval is None:
-        frame.rejects.append(
-            Reject("malformed", "kline row: symbol and interval are not known without the request's address")
-        )
-        return
-    symbol, interval = address.symbol, address.interval
-    collect(frame, lambda: builders.rest_kline(convert(row, RestKline), symbol, interval, context))
+
+    def build() -> builders.Built:
+        kline = convert(row, RestKline)
+        interval = context.address.interval or builders.interval_of(kline)
+        return builders.rest_kline(kline, _symbol(context, None), interval, context)
+
+    collect(frame, build)
 
 
 def _read_event(value: Mapping[str, Json], context: Context, frame: Frame, stream: str | None) -> None:
@@ -255,9 +254,13 @@ def _symbol(context: Context, stream: str | None) -> str:
         return stream.partition("@")[0].upper()
     if context.address.symbol:
         return context.address.symbol
+    if context.source == "file":
+        return UNKNOWN
     raise Malformed("the symbol is not in the message, and no stream name or symbol= of a request tells it")
 
 
+UNKNOWN = "UNKNOWN"
+"""A saved answer alone does not say what it is about; who parses the file knows."""
 _LEVEL_KEYS = ("b", "a", "bids", "asks")
 
 

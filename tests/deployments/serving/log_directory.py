@@ -30,8 +30,8 @@ class LogDirectory:
         self.sessions: dict[str, str] = {}
         self.closed: list[tuple[str, int, str]] = []
         self.audited: list[tuple[str, str, tuple[str, ...]]] = []
-        self.told = asyncio.Event()
-        """Set by the first `subscribed`."""
+        self.told, self.ended = asyncio.Event(), asyncio.Event()
+        """Set by the first `subscribed` and the first `close_session`."""
         self.unavailable = False
         self.book_calls = 0
         self.before_book: Any = None
@@ -231,6 +231,7 @@ class LogDirectory:
     async def close_session(self, session: str, code: int, reason: str) -> None:
         if self.sessions.pop(session, None) is not None:
             self.closed.append((session, code, reason))
+            self.ended.set()
 
     async def system(self) -> Mapping[str, object]:
         return {"actors": [], "partitions": {name: len(events) for name, events in self.log.items()}}

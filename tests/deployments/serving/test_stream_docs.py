@@ -64,6 +64,7 @@ async def test_the_python_client_of_the_docs_survives_a_reconnect(serve, directo
         got = [(await asyncio.wait_for(waiting, 5))["price"]]
         for session in list(served.app.stream.sessions):
             session.close(protocol.CLOSE_DRAINING, "test")
+        await directory.ended.wait()
         directory.append(a_trade(price=2.0), a_trade(price=3.0))
         for _ in range(2):
             got.append((await asyncio.wait_for(anext(frames), 5))["price"])

@@ -45,10 +45,30 @@ def test_a_depth_answer_is_a_snapshot_of_the_symbol_asked_for() -> None:
     "body", [snapshot_body(1), rest_agg_trades(1), raw([[1, "1", "1", "1", "1", "1", 2]])]
 )
 def test_an_answer_without_a_symbol_needs_the_address_and_says_so(body: str) -> None:
-    parsed = adapter().parse(body, Origin("file", NOW))
+    parsed = adapter().parse(body, Origin("http", NOW))
     assert parsed.observations == []
     assert parsed.rejects[0].reject_class == "malformed"
     assert "symbol" in parsed.rejects[0].reason
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "interval"),
+    [
+        (1_000, "1s"),
+        (60_000, "1m"),
+        (900_000, "15m"),
+        (3_600_000, "1h"),
+        (86_400_000, "1d"),
+        (604_800_000, "1w"),
+    ],
+)
+def test_a_saved_kline_answer_alone_tells_its_interval_but_not_its_symbol(
+    length_ms: int, interval: str
+) -> None:
+    row = [NOW_MS, "1", "4", "1", "2", "10", NOW_MS + length_s * 1_000 - 1, "20", 3, "5", "10", "0"]
+    (bar,) = adapter().parse(raw([row]), Origin("file", NOW)).observations
+    assert isinstance(bar, Bar)
+    assert (bar.instrument, bar.interval) == ("UNKNOWN.BINANCE", interval)
 
 
 def test_trades_and_aggregated_trades_are_trades() -> None:
