@@ -52,18 +52,11 @@ def test_an_answer_without_a_symbol_needs_the_address_and_says_so(body: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("length_ms", "interval"),
-    [
-        (1_000, "1s"),
-        (60_000, "1m"),
-        (900_000, "15m"),
-        (3_600_000, "1h"),
-        (86_400_000, "1d"),
-        (604_800_000, "1w"),
-    ],
+    ("length_s", "interval"),
+    [(1, "1s"), (60, "1m"), (900, "15m"), (3_600, "1h"), (86_400, "1d"), (604_800, "1w")],
 )
 def test_a_saved_kline_answer_alone_tells_its_interval_but_not_its_symbol(
-    length_ms: int, interval: str
+    length_s: int, interval: str
 ) -> None:
     row = [NOW_MS, "1", "4", "1", "2", "10", NOW_MS + length_s * 1_000 - 1, "20", 3, "5", "10", "0"]
     (bar,) = adapter().parse(raw([row]), Origin("file", NOW)).observations
