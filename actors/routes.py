@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from actors import spawn
+from actors.answers import LastAnswer
 from actors.intake import Ack
 from actors.runtime import SUPERVISOR, Runtime
 from actors.sender import Payload, ShardHandle
 from actors.spawn import Remote
 from domain.errors import FinanceHubError
-from domain.ids import market_partition
+from domain.market.observations import Trade
 
 ASK_TIMEOUT_S = 3.0
 OBSERVE_TIMEOUT_S = 30.0
@@ -63,23 +63,22 @@ class Routes:
         self._shards.pop(name, None)
 
     async def last_prices(self, instruments: Sequence[str]) -> dict[str, float]:
-        """Newest trade price of the instruments that have one; empty where nobody answers."""
+        """Newest trade price of the instruments that have one; empty where nobody answers.
+
+        Asks the shards themselves: while everything starts, the supervisor waits for the asking feed.
+        """
         found: dict[str, float] = {}
-        try:
-            await self.refresh()
+        for name in self._runtime.shard_names():
             for instrument in instruments:
-                answer = await self._last(instrument)
-                if answer is not None and answer.trade is not None:
-                    found[instrument] = answer.trade.price
-        except FinanceHubError:
-            return found
+                trade = await self._last_trade(name, instrument)
+                if trade is not None:
+                    found[instrument] = trade.price
         return found
 
-    async def _last(self, instrument: str) -> Any:
-        name = self.names.get(market_partition(instrument, self._runtime.partition_count))
-        if name is None:
-            return None
+    async def _last_trade(self, name: str, instrument: str) -> Trade | None:
         try:
-            return await (await self.shard(name)).remote.call("last", instrument, timeout_s=ASK_TIMEOUT_S)
+            shard = await self.shard(name)
+            answer: LastAnswer = await shard.remote.call("last", instrument, timeout_s=ASK_TIMEOUT_S)
         except FinanceHubError:
             return None
+        return answer.trade

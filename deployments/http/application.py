@@ -9,7 +9,7 @@ from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
-from deployments.http import docs, history, instruments, operations
+from deployments.http import docs, history, instruments, live, operations
 from deployments.http.guard import guard
 from deployments.http.parameters import KnownParameters
 from deployments.http.problems import from_bug, from_domain, from_framework
@@ -17,7 +17,7 @@ from deployments.http.serving import Serving
 from domain.errors import FinanceHubError
 from observability.metrics import Telemetry
 
-HANDLERS = [*operations.HANDLERS, *instruments.HANDLERS, *history.HANDLERS, *docs.HANDLERS]
+HANDLERS = [*operations.HANDLERS, *instruments.HANDLERS, *history.HANDLERS, *docs.HANDLERS, *live.HANDLERS]
 MAX_BODY_BYTES = 64 * 1024
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 

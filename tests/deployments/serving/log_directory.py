@@ -32,6 +32,11 @@ class LogDirectory:
         self.audited: list[tuple[str, str, tuple[str, ...]]] = []
         self.told, self.ended = asyncio.Event(), asyncio.Event()
         """Set by the first `subscribed` and the first `close_session`."""
+        self.answering = asyncio.Event()
+        self.answering.set()
+        """Cleared: polls hang, while the log goes on."""
+        self.skips = 0
+        """Events left out at the start of the next poll's answer."""
         self.unavailable = False
         self.book_calls = 0
         self.before_book: Any = None
@@ -188,6 +193,9 @@ class LogDirectory:
                 pass
             self._check()
             reply = self._news_after(after)
+        await self.answering.wait()
+        for partition in reply.events:
+            reply.events[partition], self.skips = reply.events[partition][self.skips :], 0
         return reply
 
     def _news_after(self, after: Mapping[str, int]) -> PollReply:

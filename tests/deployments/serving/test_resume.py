@@ -104,6 +104,21 @@ async def test_live_subscribers_and_a_resuming_one_see_the_same_bytes_of_history
         assert await live.take("trade", 600) == await late.take("trade", 600)
 
 
+async def test_what_was_read_ahead_of_the_hub_is_not_sent_again(serve, directory):
+    async with serve() as served, served.socket() as early, served.socket() as client:
+        await early.subscribe("trades", BTC)
+        directory.answering.clear()
+        directory.append(*(a_trade(price=float(price)) for price in range(10)))
+        await client.subscribe("trades", BTC, cursor=Cursor({}).encode())
+        await client.take("trade", 10)
+        directory.answering.set()
+        await early.take("trade", 10)
+        directory.append(a_trade(price=10.0))
+        frame = await client.until("trade")
+        assert frame["price"] == 10.0
+        check_chain(client.of("trade"))
+
+
 async def test_a_book_resumes_with_the_deltas_after_the_cursor(serve, directory):
     directory.append(a_snapshot())
     async with serve() as served:

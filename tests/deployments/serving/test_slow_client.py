@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from actors.answers import BookAnswer
 from deployments.ws.channels import Key
 from deployments.ws.codec import JSON
 from deployments.ws.frames import SharedFrame
@@ -104,6 +105,26 @@ async def test_deltas_of_a_book_with_a_fixed_depth_are_never_merged():
     frames = feeder.taken()
     assert len(frames) == 6
     check_chain(frames)
+
+
+def a_book_at(offset: int) -> BookAnswer:
+    return BookAnswer(BTC, ((99.0, 1.0),), ((101.0, 1.0),), None, True, START, (PARTITION, offset))
+
+
+async def test_a_snapshot_older_than_what_was_forgotten_is_asked_for_again():
+    feeder = Feeder("book", book_buffer=3)
+    feeder.lane.await_snapshot(2)
+    assert not feeder.lane.start_from(a_book_at(1)), "older than where the lane was attached"
+    feeder.push(*(a_delta(bids=((float(bid), 1.0),)) for bid in range(1, 7)))
+    assert not feeder.lane.start_from(a_book_at(3)), "the delta at 4 is in neither"
+    assert feeder.taken() == []
+    assert feeder.lane.start_from(a_book_at(4))
+    frames = feeder.taken()
+    assert [(frame["type"], frame["offset"], frame["prev"]) for frame in frames] == [
+        ("book_snapshot", 4, None),
+        ("book", 5, 4),
+        ("book", 6, 5),
+    ]
 
 
 async def test_trades_are_never_dropped_inside_the_bound():
