@@ -8,17 +8,22 @@ thousands.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+from actors.recorder import SILENT, Recorder
 from actors.seat import Seat
 from actors.shard_settings import ShardSettings
+from domain.clock import NS_PER_S, Clock
 from domain.errors import FinanceHubError, Malformed, Unavailable
 from storage.block import head_after
 from storage.event_log import Block
 from storage.writer import LogWriter, Part
 
 KEPT_LATENCIES = 1_024
+LIVE_WITHIN_S = 60.0
+"""What was received longer ago is a recording: its age says nothing about this system."""
 
 
 class GroupCommit:
@@ -35,6 +40,8 @@ class GroupCommit:
         polled: Callable[[], bool],
         on_commit: Callable[[], None],
         on_lost: Callable[[Seat, FinanceHubError], None],
+        clock: Clock,
+        recorder: Recorder = SILENT,
     ) -> None:
         self._seats = seats
         self._writer = writer
@@ -44,6 +51,8 @@ class GroupCommit:
         self._polled = polled
         self._on_commit = on_commit
         self._on_lost = on_lost
+        self._clock = clock
+        self._recorder = recorder
         self._dirty = asyncio.Event()
         self._urgent = asyncio.Event()
         self.blocks = 0
@@ -74,12 +83,10 @@ class GroupCommit:
 
     async def _linger(self) -> None:
         linger_ms = self._settings.linger_polled_ms if self._polled() else self._settings.linger_ms
-        try:
-            await asyncio.wait_for(self._urgent.wait(), linger_ms / 1e3)
-        except TimeoutError:
-            return
-        finally:
-            self._urgent.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(linger_ms / 1e3):  # wait_for of 3.11 may swallow a cancellation
+                await self._urgent.wait()
+        self._urgent.clear()
 
     def _take(self) -> list[tuple[Seat, Part]]:
         return [
@@ -110,6 +117,18 @@ class GroupCommit:
                 self._on_lost(seat, error)
         else:
             self._landed([seat for seat, _ in taken], written, began_s)
+            self._measure([part for _, part in taken])
+
+    def _measure(self, parts: Sequence[Part]) -> None:
+        """Once per append: how long it took, and how old the newest event of each block is now."""
+        self._recorder.observe("financehub.shard.append", self.latencies_s[-1])
+        self._recorder.count("financehub.shard.blocks", len(parts))
+        self._recorder.count("financehub.shard.events", sum(len(part.events) for part in parts))
+        now = self._clock.now_ns()
+        for part in parts:
+            age_s = (now - getattr(part.events[-1], "ts_recv", now)) / NS_PER_S
+            if age_s < LIVE_WITHIN_S:
+                self._recorder.observe("financehub.stage.received_to_durable", max(0.0, age_s))
 
     def _landed(self, seats: Sequence[Seat], written: Sequence[Block], began_s: float) -> None:
         self.latencies_s.append(self._monotonic() - began_s)
@@ -117,7 +136,8 @@ class GroupCommit:
         self.events += sum(block.event_count for block in written)
         for seat, block in zip(seats, written, strict=True):
             if seat.lost is None:
-                seat.committed(head_after(block, self._owner), began_s)
+                head = self._writer.heads.get(seat.partition) or head_after(block, self._owner)
+                seat.committed(head, began_s)  # its epoch is later where the answer was lost
         self._on_commit()
 
     async def _one_by_one(self, taken: Sequence[tuple[Seat, Part]], error: Malformed) -> None:

@@ -1,7 +1,8 @@
 """FeedActor: one provider's observations into the hands of the shards, its own story into the log.
 
     Source ──Step──> FeedActor ──observations──> Sender (numbered, repeated until durable)
-                        └──connects, losses, resyncs, rejects──> Journal (`provider/<name>`)
+      ^                 │ └──connects, losses, resyncs, rejects──> Journal (`provider/<name>`)
+      └─────resync──────┘ <──books that a keeper found broken── Sender
 
 The actor claims `provider/<name>` when it starts; the epoch of that claim is the incarnation that every
 batch carries, so that of two feeds of one provider only the newer one is heard.
@@ -18,6 +19,7 @@ from msgspec import Struct
 from actors.answers import FeedStatus
 from actors.feeds.journal import Journal, JournalSettings, JournalWriter
 from actors.feeds.redaction import redact
+from actors.feeds.resyncs import Resyncs, ResyncSettings
 from actors.feeds.source import Source, Step
 from domain.market.observations import Gap, Observation
 from observability.log import get_log
@@ -29,6 +31,7 @@ class FeedSender(Protocol):
     """What a feed needs of `actors.sender.Sender`."""
 
     buffered: int
+    on_broken: Callable[[Sequence[str]], None]
 
     @property
     def full(self) -> bool: ...
@@ -55,11 +58,13 @@ class FeedTelemetry(Protocol):
 
 
 class FeedActorSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`heartbeat_s`: the clock of a silent feed moves so often, and with it bars close."""
+    """`heartbeat_s`: the clock of a silent feed moves so often, and with it bars close; so long may a
+    broken book wait until its snapshot is asked for."""
 
     heartbeat_s: float = 0.25
     stop_s: float = 2.0
     journal: JournalSettings = JournalSettings()
+    resyncs: ResyncSettings = ResyncSettings()
 
 
 Claim = Callable[[], Awaitable[tuple[int, JournalWriter]]]
@@ -75,6 +80,7 @@ class _Counts:
         self.rejected: dict[str, int] = {}
         self.gaps: dict[str, int] = {}
         self.reconnects = 0
+        self.resyncs = 0
         self._reported: dict[tuple[str, str, str], int] = {}
 
     def take(self, step: Step) -> None:
@@ -91,7 +97,7 @@ class _Counts:
         rows = [("frames", "", "", self.frames), ("observations", "", "", self.observations)]
         rows += [("rejected", "reject_class", key, count) for key, count in self.rejected.items()]
         rows += [("gaps", "channel", key, count) for key, count in self.gaps.items()]
-        rows += [("reconnects", "", "", self.reconnects)]
+        rows += [("reconnects", "", "", self.reconnects), ("resyncs", "", "", self.resyncs)]
         for name, label, key, total in rows:
             new = total - self._reported.get((name, label, key), 0)
             if new:
@@ -131,6 +137,8 @@ class FeedActor:
         self._seen: set[str] = set()
         self._lost: set[int] = set()
         self._unsynced: set[str] = set()
+        self._broken: set[str] = set()
+        self._resyncs = Resyncs(self._settings.resyncs)
         self._last_frame: int | None = None
         self._running: asyncio.Task[None] | None = None
         self._ended = False
@@ -145,6 +153,7 @@ class FeedActor:
         try:
             self.incarnation, writer = await self._claim()
             self._sender = self._make_sender(self.incarnation)
+            self._sender.on_broken = self._broken.update
             self._sender.watch(self._instruments)
             self._journal = Journal(self.provider, writer, self._settings.journal)
             self._journal.started(self._source.now_ns(), self.incarnation, self._instruments)
@@ -199,9 +208,21 @@ class FeedActor:
         while True:
             await asyncio.sleep(self._settings.heartbeat_s)
             sender.heartbeat(self._source.now_ns())
+            self._mend()
             if self._telemetry is not None:
                 self._counts.report(self._telemetry, self.provider)
                 self._telemetry.gauge("financehub.feed.buffered", sender.buffered, provider=self.provider)
+
+    def _mend(self) -> None:
+        """Ask the source for the books that keepers found broken, as often as is decent."""
+        told = sorted(self._broken & self._seen)
+        self._broken.clear()
+        now = self._source.now_ns()
+        due = [each for each in told if self._resyncs.due(each, now)]
+        if due:
+            self._counts.resyncs += len(due)
+            log.warning("books broken, asking for snapshots", provider=self.provider, instruments=due)
+            self._source.resync(due)
 
     def take(self, step: Step) -> None:
         """The source's door. Raises OverLimit, taking nothing, while the buffer is full."""

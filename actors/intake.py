@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from domain.envelope import Batch
-from domain.errors import OutOfSequence, Rejected, Retryable
+from domain.errors import Conflict, OutOfSequence
 
 Refusal = Literal["not_owner", "expected", "stale_incarnation", "busy", "unavailable", "malformed", "held"]
 
@@ -23,6 +23,11 @@ class Ack(Struct, frozen=True):
     `not_owner` ask the directory, `expected` send from sequence `expected`, `stale_incarnation` a newer
     feed has taken over: stop, `busy` and `unavailable` the same batch later, `malformed` it never passes,
     `held` it had nothing new and travels with the next block: no need to wait, but keep it until then.
+
+    `broken`: instruments of this sender whose book the fold found broken and still is, though the feed
+    has told no gap. Said again with each durable answer until a gap or a snapshot comes, so that neither
+    a lost answer nor a moved partition leaves a book unusable for ever. The fold runs ahead of the log:
+    it is a request for a snapshot, not a fact.
     """
 
     partition: str
@@ -30,35 +35,27 @@ class Ack(Struct, frozen=True):
     sequence: int
     refusal: Refusal | None = None
     expected: int = 0
+    broken: tuple[str, ...] = ()
 
     @property
     def durable(self) -> bool:
         return self.refusal is None
 
 
-def accepted(partition: str, batch: Batch) -> Ack:
-    return Ack(partition, batch.incarnation, batch.sequence)
+def accepted(partition: str, batch: Batch, broken: tuple[str, ...] = ()) -> Ack:
+    return Ack(partition, batch.incarnation, batch.sequence, broken=broken)
 
 
-def refused(partition: str, batch: Batch, error: Exception) -> Ack:
+def refused(partition: str, batch: Batch, error: Conflict) -> Ack:
     """The refusal that tells the sender what to do about `error`."""
-    expected = error.expected if isinstance(error, OutOfSequence) else 0
-    return Ack(partition, batch.incarnation, batch.sequence, _class_of(error), expected)
+    if isinstance(error, OutOfSequence):
+        return Ack(partition, batch.incarnation, batch.sequence, "expected", error.expected)
+    return Ack(partition, batch.incarnation, batch.sequence, "stale_incarnation")
 
 
 def undecoded(partition: str, refusal: Refusal) -> Ack:
     """A refusal given before the batch was looked at."""
     return Ack(partition, 0, 0, refusal)
-
-
-def _class_of(error: Exception) -> Refusal:
-    if isinstance(error, OutOfSequence):
-        return "expected"
-    if isinstance(error, Retryable):
-        return "unavailable"
-    if isinstance(error, Rejected):
-        return "malformed"
-    return "stale_incarnation"
 
 
 class IntakeBound:
@@ -75,9 +72,11 @@ class IntakeBound:
         return self.events >= self._max_events or self.bytes >= self._max_bytes
 
     def took(self, events: int, size_bytes: int) -> None:
+        """A batch was folded, to `events`. One that came to nothing holds nothing, whatever its size:
+        it waits for somebody's event, and must not be what keeps that out."""
         self.events += events
-        self.bytes += size_bytes
+        self.bytes += size_bytes if events else 0
 
     def gave_back(self, events: int, size_bytes: int) -> None:
         self.events -= events
-        self.bytes -= size_bytes
+        self.bytes -= size_bytes if events else 0

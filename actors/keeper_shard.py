@@ -27,6 +27,7 @@ from actors.commit import GroupCommit
 from actors.intake import Ack, accepted, refused, undecoded
 from actors.lease import Leases
 from actors.polling import Polls
+from actors.recorder import SILENT, Recorder
 from actors.seat import Seat
 from actors.shard_settings import ShardSettings
 from actors.snapshotting import Snapshotter
@@ -53,6 +54,9 @@ from storage.writer import LogWriter
 
 Answer = TypeVar("Answer")
 
+TAKEN_AT_ONCE = 4
+"""Partitions claimed and restored at the same time: as many as the pool has connections."""
+
 
 class KeeperShard:
     """One owner process. `instance` must differ between two lives of the same `name`.
@@ -73,11 +77,13 @@ class KeeperShard:
         fold_settings: PartitionSettings | None = None,
         writer_settings: WriterSettings | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        recorder: Recorder = SILENT,
     ) -> None:
         self.name = name
         self.owner = f"{name}#{instance}"
         self._settings = settings
         self._monotonic = monotonic
+        self._recorder = recorder
         self._partition_count = partition_count
         fold = fold_settings or PartitionSettings()
         writer = LogWriter(log, self.owner, clock, writer_settings)
@@ -94,6 +100,8 @@ class KeeperShard:
             polled=self._polls.active,
             on_commit=self._polls.wake,
             on_lost=self._lost,
+            clock=clock,
+            recorder=recorder,
         )
         self._snapshotter = Snapshotter(self._tenure, snapshots, self._commit, monotonic, settings)
         self._committing: asyncio.Task[None] | None = None
@@ -105,11 +113,21 @@ class KeeperShard:
     # The supervisor's side
 
     async def start(self, partitions: Iterable[str]) -> None:
-        """Take over the partitions, one after the other. Raises Unavailable; may be called again."""
+        """Take over the partitions, a few at a time; may be called again.
+
+        Raises Unavailable, Corrupt, Rejected where one could not be had, after the others have been taken.
+        """
         if self._committing is None:
             self._committing = asyncio.get_running_loop().create_task(self._commit.run())
-        for partition in partitions:
-            await self._tenure.take(partition)
+        places = asyncio.Semaphore(TAKEN_AT_ONCE)
+
+        async def take(partition: str) -> None:
+            async with places:
+                await self._tenure.take(partition)
+
+        outcomes = await asyncio.gather(*map(take, partitions), return_exceptions=True)
+        for error in filter(None, outcomes):
+            raise error
 
     async def adopt(self, partition: str) -> Place:
         """Take over one partition, whoever had it; its place when ready. May be called again."""
@@ -120,7 +138,8 @@ class KeeperShard:
     async def release(self, partition: str) -> Place:
         """Stop intake, drain, snapshot, give up. Its place; the next owner may claim.
 
-        Raises NotOwner where it is not ours, Unavailable where draining failed: it is still ours then.
+        Raises NotOwner where it is not ours, Unavailable where draining failed: it is still ours then. A
+        snapshot that cannot be stored costs the next owner a longer replay, and nothing else.
         """
         seat = self._tenure.seat(partition)
         seat.closing = True
@@ -128,10 +147,11 @@ class KeeperShard:
             self._commit.hurry()
             await seat.durable(seat.eventful)
             await self._snapshotter.take(seat)
-        except Retryable:
-            seat.closing = False
+        except FinanceHubError:
             if seat.lost is not None:
                 raise
+        finally:
+            seat.closing = False
         self._tenure.leave(seat, NotOwner(f"{partition!r} was released by {self.owner!r}"))
         self._polls.wake()
         return partition, seat.head.offset
@@ -188,10 +208,9 @@ class KeeperShard:
         outcomes: list[Ack | tuple[Seat, Batch, int]] = []
         folded = 0
         for partition, encoded in payload:
-            outcome = self._admit(partition, encoded)
-            outcomes.append(outcome)
-            if isinstance(outcome, tuple):
-                folded += len(outcome[1].events)
+            held = self._tenure.bound.events
+            outcomes.append(self._admit(partition, encoded))
+            folded += self._tenure.bound.events - held  # decisions too: a heartbeat may close many bars
             if folded >= self._settings.fold_slice_events:
                 folded = 0
                 await asyncio.sleep(0)
@@ -211,15 +230,18 @@ class KeeperShard:
             batch = decode_batch(encoded)
         except Malformed:
             return undecoded(partition, "malformed")
+        began_s = self._monotonic()
         try:
             ticket, admitted = seat.fold(batch, len(encoded))
-        except FinanceHubError as error:
+        except Conflict as error:
             return refused(partition, batch, error)
         except Exception as error:  # noqa: BLE001 - a defect of the fold must cost one batch, not the shard
             self._tenure.lose(seat, Unavailable(f"folding a batch failed: {error!r}"))
             return undecoded(partition, "malformed")
+        if batch.events:
+            self._recorder.observe("financehub.shard.fold", self._monotonic() - began_s)
         if not batch.events and not admitted:
-            return accepted(partition, batch)
+            return accepted(partition, batch, seat.market.lost_books(batch.sender))
         if seat.dirty:
             self._commit.nudge(seat)
         return seat, batch, ticket
@@ -233,7 +255,7 @@ class KeeperShard:
         except FinanceHubError:
             return Ack(seat.partition, batch.incarnation, batch.sequence, "unavailable")
         if seat.is_durable(ticket):
-            return accepted(seat.partition, batch)
+            return accepted(seat.partition, batch, seat.market.lost_books(batch.sender))
         return Ack(seat.partition, batch.incarnation, batch.sequence, "held")
 
     def _count(self, acks: Sequence[Ack]) -> None:
@@ -317,12 +339,12 @@ class KeeperShard:
     # Ownership
 
     def _lost(self, seat: Seat, error: FinanceHubError) -> None:
-        """An append failed: the log knows better than the fold."""
-        if isinstance(error, NotOwner):
-            self._fenced(seat)
-        else:
-            self._tenure.lose(seat, error)
-            self._polls.wake()
+        """An append failed: the log knows better than the fold, also about who owns what.
+
+        Of several partitions in one append only one need have been fenced.
+        """
+        self._tenure.lose(seat, error)
+        self._polls.wake()
 
     def _fenced(self, seat: Seat) -> None:
         self._tenure.leave(seat, NotOwner(f"{seat.partition!r} has another owner than {self.owner!r}"))

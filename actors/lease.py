@@ -63,14 +63,19 @@ class Leases:
         """One look at the heads, shared by all who ask meanwhile. Raises Unavailable."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
-        await asyncio.shield(self._looking)
+            self._looking.add_done_callback(lambda look: look.cancelled() or look.exception())
+        try:
+            async with asyncio.timeout(self._lease_s):
+                await asyncio.shield(self._looking)
+        except TimeoutError:
+            raise Unavailable("the log does not say in time who owns what") from None
 
     async def _look(self) -> None:
         began_s = self._monotonic()
         heads = {head.partition: head for head in await self._log.heads("market")}
         for seat in list(self._seats.values()):
             head = heads.get(seat.partition, seat.head)
-            if head.owner != self._owner:
-                self._fenced(seat)
-            elif head.epoch <= seat.epoch:
+            if head.owner == self._owner:  # at a later epoch too: a claim of ours may land late
                 seat.verified_s = max(seat.verified_s, began_s)
+            elif head.epoch > seat.epoch:  # else it was seen before this seat was claimed
+                self._fenced(seat)

@@ -69,7 +69,8 @@ class Polls:
         while seat.lost is None and seat.head.offset < offset:
             left_s = until_s - self._monotonic()
             try:
-                await asyncio.wait_for(self._tide.wait(), left_s)
+                async with asyncio.timeout(left_s):  # wait_for of 3.11 may swallow a cancellation
+                    await self._tide.wait()
             except TimeoutError:
                 raise Unavailable(f"{seat.partition!r} has not reached {offset} within {wait_s} s") from None
         if seat.lost is not None:
@@ -87,7 +88,8 @@ class Polls:
             if reply.events or reply.behind or left_s <= 0:
                 return reply
             try:
-                await asyncio.wait_for(tide.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await tide.wait()
             except TimeoutError:
                 until_s = self._monotonic()
 

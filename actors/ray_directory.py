@@ -56,7 +56,8 @@ class RayDirectory:
         self._actors: dict[str, Remote] = {}
         self._turn = 0
         self._polls: dict[str, _Outstanding] = {}
-        self._infos: tuple[float, list[InstrumentInfo]] = (-INSTRUMENTS_AGE_S, [])
+        self._infos: dict[str, InstrumentInfo] = {}
+        self._infos_asked_s = -INSTRUMENTS_AGE_S
         self._feeds: tuple[float, list[FeedStatus]] = (-FEEDS_AGE_S, [])
 
     def partition_of(self, instrument: str) -> str:
@@ -66,14 +67,15 @@ class RayDirectory:
         return list(self._partitions)
 
     async def instruments(self) -> Sequence[InstrumentInfo]:
-        asked_s, infos = self._infos
-        if time.monotonic() - asked_s > INSTRUMENTS_AGE_S:
-            await self._known_owners()
-            names = sorted(set(self._routes.names.values()))
-            answers = await asyncio.gather(*(self._instruments_of(name) for name in names))
-            infos = sorted((info for answer in answers for info in answer), key=lambda info: info.instrument)
-            self._infos = (time.monotonic(), infos)
-        return infos
+        """Of a shard that restarts just now: what it said before."""
+        if time.monotonic() - self._infos_asked_s > INSTRUMENTS_AGE_S:
+            try:
+                found = await self._all_instruments()
+            except (NotOwner, Unavailable):
+                found = [] if self._infos else await self._searching(self._all_instruments)
+            self._infos.update((info.instrument, info) for info in found)
+            self._infos_asked_s = time.monotonic()
+        return [self._infos[name] for name in sorted(self._infos)]
 
     async def last(self, instrument: str, *, after: Cursor | None = None) -> LastAnswer:
         answer: LastAnswer = await self._shard_call(instrument, "last", instrument, after=after)
@@ -209,6 +211,12 @@ class RayDirectory:
         """Metric samples of all actors as (process, sample)."""
         found: list[tuple[str, Any]] = await self._supervisor_call("samples")
         return found
+
+    async def _all_instruments(self) -> list[InstrumentInfo]:
+        await self._known_owners()
+        names = sorted(set(self._routes.names.values()))
+        answers = await asyncio.gather(*(self._instruments_of(name) for name in names))
+        return [info for answer in answers for info in answer]
 
     async def _instruments_of(self, name: str) -> list[InstrumentInfo]:
         shard = await self._routes.shard(name)

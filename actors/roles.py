@@ -13,10 +13,7 @@ from typing import Any, ClassVar
 from actors import spawn
 from actors.connections import ConnectionManager, ConnectionSettings
 from actors.feed import FeedActor
-from actors.feeds.live import LiveSource
 from actors.feeds.provider_log import claim_provider
-from actors.feeds.registry import load_adapter
-from actors.feeds.sim.source import SimSource
 from actors.feeds.source import Source
 from actors.history import History
 from actors.keeper_shard import KeeperShard
@@ -80,6 +77,7 @@ class KeeperShardActor(_OverDatabase):
             ShardSettings(),
             instance=self.life,
             partition_count=self.runtime.partition_count,
+            recorder=self.telemetry,
         )
         if spawn.was_restarted():
             heads = await event_log.heads("market")
@@ -88,6 +86,7 @@ class KeeperShardActor(_OverDatabase):
 
     async def about(self, inside: KeeperShard) -> dict[str, Any]:
         stats = dict(inside.stats())
+        self.telemetry.gauge("financehub.shard.queue", float(str(stats["pending_events"])))
         return {"partitions": stats.pop("partitions"), "stats": stats}
 
     async def tick(self, inside: KeeperShard) -> None:
@@ -228,10 +227,16 @@ class FeedShell(_OverDatabase):
         )
 
     async def _source(self) -> Source:
+        # Imported here: the other roles start faster without them.
         settings = self.runtime.feeds[self.provider]
         if self.provider == "sim":
+            from actors.feeds.sim.source import SimSource
+
             prices = await self._routes.last_prices(settings.instruments)
             return SimSource(settings, self.clock, prices=prices)
+        from actors.feeds.live import LiveSource
+        from actors.feeds.registry import load_adapter
+
         return LiveSource(load_adapter(self.provider), settings, self.clock)
 
 

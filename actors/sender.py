@@ -28,8 +28,10 @@ from storage.codec import encode_batch
 Payload = list[tuple[str, bytes]]
 Note = tuple[OutgoingStream, OutgoingBatch | None]
 """What an item of a payload was; None for a heartbeat, which nothing waits for."""
+OnBroken = Callable[[Sequence[str]], None]
 ASTRAY = ("not_owner", "unavailable")
 """Refusals after which the owner may be somebody else."""
+CLOSE_AGAIN_S = 0.05
 MAX_REGRESSIONS = 100
 """A stale owner may expect what a newer one has acknowledged; so many in a row mean a log that lost data."""
 
@@ -80,7 +82,8 @@ class Sender:
 
     `routes` is live: `refresh` (called after refusals and failures) brings it up to date. After a
     `failure` (another incarnation has taken over, a batch that never passes, acknowledged data missing
-    from the log) nothing more is sent and `add` raises it.
+    from the log) nothing more is sent and `add` raises it. `on_broken` is told the instruments whose book
+    a shard found broken, again and again until they are repaired.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Sender:
         self.calls = 0
         self.resends = 0
         self.failed_refreshes = 0
+        self.on_broken: OnBroken = _ignored
         self._partition_count = partition_count
         self._routes = routes
         self._refresh = refresh
@@ -155,10 +159,12 @@ class Sender:
 
     async def close(self) -> None:
         """Stop sending; what is not acknowledged is given up."""
-        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = {lane.task for lane in self._lanes.values() if lane.task is not None}
+        while tasks:
+            # Once may not do: before Python 3.12 wait_for swallows a cancellation that comes with its answer.
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=CLOSE_AGAIN_S)
 
     def _check(self) -> None:
         if self.failure is not None:
@@ -283,6 +289,8 @@ class Sender:
             else:
                 passed = False
             self._note_refusal(stream, ack)
+            if ack.broken:
+                self.on_broken(ack.broken)
         self.resends += not passed
         return passed
 
@@ -313,3 +321,7 @@ class Sender:
             await asyncio.wait_for(self._refresh(), self._settings.call_timeout_s)
         except (FinanceHubError, TimeoutError):
             self.failed_refreshes += 1
+
+
+def _ignored(instruments: Sequence[str]) -> None:
+    """Who hands over what nobody can ask for again."""

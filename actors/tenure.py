@@ -17,10 +17,13 @@ from actors.recent import RecentEvents
 from actors.restore import restore
 from actors.seat import Seat
 from actors.shard_settings import ShardSettings
-from domain.errors import Conflict, Corrupt, FinanceHubError, NotOwner, Retryable, Unavailable
+from domain.errors import Corrupt, FinanceHubError, NotOwner, Rejected, Retryable, Unavailable
 from domain.keeper_state import PartitionSettings
 from storage.event_log import EventLog, Head, SnapshotStore
 from storage.writer import LogWriter
+
+BROKEN_RETRY_S = 60.0
+"""A partition whose log contradicts itself is read again no more often than this: it takes all of it."""
 
 
 class Tenure:
@@ -47,6 +50,7 @@ class Tenure:
         self._monotonic = monotonic
         self._settings = settings
         self._fold_settings = fold_settings
+        self._broken_at: dict[str, float] = {}
         self._snapshot_at: dict[str, tuple[int, float]] = {}
         self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._recovering: dict[str, asyncio.Task[None]] = {}
@@ -66,10 +70,16 @@ class Tenure:
         """Take over a partition, whoever had it. Raises Unavailable, Corrupt; may be called again."""
         async with self._changing[partition]:
             if partition not in self.seats:
+                self._require_hope(partition)
                 self._stop_recovering(partition)
                 began_s = self._monotonic()
                 await self._sit(await self._writer.claim(partition), began_s)
             return self.seats[partition]
+
+    def _require_hope(self, partition: str) -> None:
+        error = self.broken.get(partition)
+        if error is not None and self._monotonic() - self._broken_at[partition] < BROKEN_RETRY_S:
+            raise Corrupt(str(error))
 
     def leave(self, seat: Seat, error: FinanceHubError) -> None:
         """Give a seat up for good: it was released, or somebody else has it."""
@@ -82,7 +92,8 @@ class Tenure:
         """The seat's fold may differ from the log: drop it and make it anew."""
         self.leave(seat, error)
         partition = seat.partition
-        if partition not in self._recovering and partition not in self.seats:
+        recovering = self._recovering.get(partition)
+        if (recovering is None or recovering.done()) and partition not in self.seats:
             task = asyncio.get_running_loop().create_task(self._recover(partition))
             self._recovering[partition] = task
             task.add_done_callback(lambda done: self._forget(partition, done))
@@ -112,8 +123,9 @@ class Tenure:
         )
         try:
             market, offset = await restore(self._log, self._snapshots, head, self._fold_settings, recent)
-        except Corrupt as error:
+        except (Corrupt, Rejected) as error:
             self.broken[head.partition] = error
+            self._broken_at[head.partition] = self._monotonic()
             raise
         self.broken.pop(head.partition, None)
         self.snapshot_written(head.partition, offset)
@@ -144,14 +156,9 @@ class Tenure:
                 return True
             began_s = self._monotonic()
             try:
-                heads = {head.partition: head for head in await self._log.heads("market")}
-                if heads[partition].owner != self.owner:
-                    return True
-                epoch = heads[partition].epoch
-                head = await self._writer.claim(partition, expected_epoch=epoch)
-                await self._sit(head, began_s)
-            except (Retryable, Conflict):
+                await self._sit(await self._writer.reclaim(partition), began_s)
+            except Retryable:
                 return False
-            except Corrupt:
+            except (NotOwner, Corrupt, Rejected):
                 return True
         return True

@@ -9,6 +9,8 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,21 @@ from msgspec import Struct
 
 from actors.runtime import NAMESPACE, Runtime
 from deployments.settings import Settings, platform_has_ha_proxy
-from domain.errors import Rejected, Unavailable
+from domain.errors import FinanceHubError, Rejected, Unavailable
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Batches travel inside calls; the object store is hardly used."""
 APPLICATION = "financehub"
+RAY_ATTEMPTS = 2
 _HAPROXY_WRAPPER = """#!/bin/sh
-# Ray writes HAProxy's configuration with its statistics page on every interface; ours stay on loopback.
-sed -i -e 's/bind \\*:/bind 127.0.0.1:/' -e 's/bind :/bind 127.0.0.1:/' "{config}" 2>/dev/null
+# Ray writes HAProxy's configuration, with statistics and metrics on every interface; ours stay on loopback.
+previous=
+for argument in "$@"; do
+    if [ "$previous" = -f ]; then
+        sed -i -e 's/bind \\*:/bind 127.0.0.1:/' -e 's/bind :/bind 127.0.0.1:/' "$argument"
+    fi
+    previous=$argument
+done
 exec "{binary}" "$@"
 """
 
@@ -68,6 +77,9 @@ def prepare(settings: Settings, run_folder: Path) -> str:
         RAY_AUTH_TOKEN=token,
         RAY_DEDUP_LOGS="0",
         RAY_SERVE_LOG_TO_STDERR="0",
+        # A proxy that is slow to start on a busy machine is not a dead one.
+        RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S="60",
+        RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S="30",
         RAY_SERVE_HAPROXY_METRICS_ENABLED="0",
         RAY_SERVE_FALLBACK_PROXY_HTTP_PORT=str(free_port()),
         RAY_SERVE_FALLBACK_PROXY_GRPC_PORT=str(free_port()),
@@ -96,7 +108,7 @@ def _prepare_haproxy(run_folder: Path) -> None:
 
     config = run_folder / "haproxy.cfg"
     wrapper = run_folder / "haproxy.sh"
-    wrapper.write_text(_HAPROXY_WRAPPER.format(config=config, binary=get_haproxy_binary()))
+    wrapper.write_text(_HAPROXY_WRAPPER.format(binary=get_haproxy_binary()))
     wrapper.chmod(0o700)
     os.environ.update(
         RAY_SERVE_ENABLE_HA_PROXY="1",
@@ -106,6 +118,9 @@ def _prepare_haproxy(run_folder: Path) -> None:
         RAY_SERVE_HAPROXY_SERVER_STATE_BASE=str(run_folder),
         RAY_SERVE_HAPROXY_SERVER_STATE_FILE=str(run_folder / "haproxy-state"),
         RAY_SERVE_HAPROXY_STATS_PORT=str(free_port()),
+        RAY_SERVE_HAPROXY_METRICS_PORT=str(free_port()),
+        # Nobody listens there: access logs over UDP would need a socket on every interface.
+        RAY_SERVE_HAPROXY_LOG_TARGET=str(run_folder / "haproxy-log.sock"),
         RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S="5",
     )
 
@@ -118,19 +133,33 @@ def start_ray(settings: Settings, token: str) -> RayInstance:
     if settings.ray.address:
         context = ray.init(address=settings.ray.address, namespace=NAMESPACE, log_to_driver=False)
     else:
-        context = ray.init(
-            address="local",
-            namespace=NAMESPACE,
-            num_cpus=max(4, os.cpu_count() or 1),
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=True,
-            dashboard_host="127.0.0.1",
-            dashboard_port=free_port(settings.ray.dashboard_port),
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-        )
+        context = _start_local_ray(settings.ray.dashboard_port)
     info = context.address_info
     return RayInstance(info["address"], f"http://{info['webui_url']}", token)
+
+
+def _start_local_ray(dashboard_port: int) -> Any:
+    """Ray gives a raylet 30 s to appear, which a very busy machine may miss: try once more."""
+    import ray
+
+    for attempt in range(RAY_ATTEMPTS):
+        try:
+            return ray.init(
+                address="local",
+                namespace=NAMESPACE,
+                num_cpus=max(4, os.cpu_count() or 1),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=True,
+                dashboard_host="127.0.0.1",
+                dashboard_port=free_port(dashboard_port),
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+            )
+        except Exception as error:
+            ray.shutdown()
+            if attempt == RAY_ATTEMPTS - 1:
+                raise FinanceHubError(f"Ray does not start: {error}") from error
+    raise AssertionError("unreachable")
 
 
 def join_ray(address: str, token: str) -> None:
@@ -150,7 +179,8 @@ def start_serve(settings: Settings) -> None:
     """The proxy only; it answers 404 until the gateway is deployed."""
     from ray import serve
 
-    serve.start(http_options={"host": settings.http.host, "port": settings.http.port})
+    with _serve_errors("the proxy"):
+        serve.start(http_options={"host": settings.http.host, "port": settings.http.port})
 
 
 def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, object]) -> None:
@@ -168,7 +198,27 @@ def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, objec
         ),
         replicas=settings.http.gateways,
     )
-    serve.run(deployment.bind(), name=APPLICATION, route_prefix="/")
+    with _serve_errors("the gateway"):
+        serve.run(deployment.bind(), name=APPLICATION, route_prefix="/")
+
+
+@contextmanager
+def _serve_errors(what: str) -> Iterator[None]:
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (RayError, RuntimeError, ValueError) as error:
+        raise FinanceHubError(f"{what} does not start: {error}") from error
+
+
+def dead_ray_processes() -> list[str]:
+    """Kinds of Ray's own processes here that have died: without them nothing starts again."""
+    from ray._private import worker
+
+    node: Any = getattr(worker, "_global_node", None)
+    dead = [kind for kind, _ in node.dead_processes()] if node is not None else []
+    return sorted(kind for kind in dead if kind in ("gcs_server", "raylet"))
 
 
 def stop_ray() -> None:

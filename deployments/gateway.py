@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def gateway_deployment(settings: GatewaySettings, *, replicas: int) -> Any:
     """A Serve deployment whose replicas build their app from `settings`."""
 
     def build() -> Any:
+        stay_off_other_interfaces()
         return build_app(settings)
 
     class Gateway:
@@ -43,6 +45,26 @@ def gateway_deployment(settings: GatewaySettings, *, replicas: int) -> Any:
         graceful_shutdown_timeout_s=2.0,
         graceful_shutdown_wait_loop_s=0.5,
     )(ingress)
+
+
+def stay_off_other_interfaces() -> None:
+    """Make this replica's internal gRPC server listen where its node does, not on every interface.
+
+    Ray Serve (2.60, `serve/_private/replica.py`) names `[::]:0` in the code and asks for it right after
+    the app was built. On a single machine the node's address is 127.0.0.1.
+    """
+    import ray
+    from ray.serve._private import replica
+
+    module: Any = replica
+    util: Any = ray.util
+    listen: Callable[[Any, str], int] = module.add_port_to_grpc_server
+
+    def here(server: Any, address: str) -> int:
+        node: str = util.get_node_ip_address()
+        return listen(server, address.replace("[::]", node) if ":" not in node else address)
+
+    module.add_port_to_grpc_server = here
 
 
 def build_app(settings: GatewaySettings) -> Any:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -109,10 +110,23 @@ def stop(data_dir: Path, timeout_s: float) -> bool:
     lock = data_dir / RUN_FOLDER / "lock"
     if not lock.exists() or not is_locked(data_dir):
         return False
-    os.kill(int(lock.read_text()), signal.SIGTERM)
+    pid = int(lock.read_text())
+    with contextlib.suppress(ProcessLookupError):  # its warden still tidies up
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while is_locked(data_dir):
+    while is_locked(data_dir) or _runs(pid):
         if time.monotonic() > deadline:
             raise Unavailable(f"the instance on {data_dir} has not stopped in {timeout_s:.0f} s")
         time.sleep(POLL_S)
     return True
+
+
+def _runs(pid: int) -> bool:
+    """Also False for a zombie, which waits for a parent that may never come."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return not Path("/proc").is_dir()
+    except OSError:
+        return False

@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 
 from actors.directory import Directory
-from domain.errors import Malformed, NotFound
+from domain.errors import Ambiguous, Malformed, NotFound
 from domain.ids import MAX_ID_LENGTH
-from domain.market.instrument import names, resolve
+from domain.market.instrument import MAX_CANDIDATES, names, near
 from domain.market.observations import InstrumentInfo
 
 FRESH_S = 1.0
@@ -44,22 +44,26 @@ class InstrumentIndex:
             raise NotFound(f"no instrument {instrument!r} has been seen")
         return self._infos[instrument]
 
-    async def resolve(self, text: str) -> str:
-        """An id or an alias -> id. Raises Malformed, NotFound, or Ambiguous with the candidates."""
+    async def resolve(self, text: str, *, suggest: bool = True) -> str:
+        """An id or an alias -> id. Raises Malformed, NotFound, or Ambiguous with the candidates.
+
+        `suggest` adds near names to NotFound, which costs a search over all instruments.
+        """
         if not text or len(text) > MAX_ID_LENGTH:
             raise Malformed(f"instrument {text[:80]!r} has no 1 to {MAX_ID_LENGTH} characters")
-        if text in self._infos:
-            return text
-        await self._refresh()
-        if text in self._infos:
-            return text
-        return self._by_name(text)
-
-    def _by_name(self, text: str) -> str:
-        found = self._by_alias.get(_normal(text), set())
+        plain = _normal(text)
+        if plain not in self._infos:
+            await self._refresh()
+        if plain in self._infos:
+            return plain
+        found = sorted(self._by_alias.get(plain, ()))
         if len(found) == 1:
-            return next(iter(found))
-        return resolve(text, list(self._infos.values()))
+            return found[0]
+        if found:
+            raise Ambiguous(f"{text!r} fits {len(found)} instruments", tuple(found[:MAX_CANDIDATES]))
+        alike = near(text, self._infos.values()) if suggest else ()
+        hint = f"; near: {', '.join(alike)}" if alike else ""
+        raise NotFound(f"no instrument {text!r} has been seen{hint}")
 
     async def _refresh(self) -> None:
         async with self._reading:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from actors.database import Database, open_database
 from actors.runtime import Runtime
-from deployments import app, instance
+from deployments import app, instance, leftovers
 from deployments.auth.keys import load_or_make_key
 from deployments.progress import Progress
 from deployments.settings import Settings
@@ -39,7 +39,9 @@ def run_until_stopped(settings: Settings, serving: Callable[[instance.Running], 
     stopping = _Stopping()
     with ExitStack() as undo:
         undo.callback(Progress().say, "stopped")
-        undo.enter_context(instance.acquire(settings.data_dir))
+        lock = undo.enter_context(instance.acquire(settings.data_dir))
+        _clear_leftovers(settings.data_dir)
+        undo.callback(leftovers.dismiss, leftovers.post_warden(settings.data_dir, lock))
         running, database = _start(settings, undo)
         stopping.listen()
         instance.publish(settings.data_dir, running)
@@ -48,6 +50,13 @@ def run_until_stopped(settings: Settings, serving: Callable[[instance.Running], 
         stopping.wait(database)
         Progress().say("stopping: feeds, shards, Ray, database")
     return 0
+
+
+def _clear_leftovers(data_dir: Path) -> None:
+    """Of a life that was killed together with its warden; from here on all we start is marked as ours."""
+    if killed := leftovers.sweep(data_dir):
+        log.warning("killed what an earlier life of this instance has left", processes=len(killed))
+    leftovers.mark(data_dir)
 
 
 class _Stopping:
@@ -63,7 +72,10 @@ class _Stopping:
             signal.signal(number, lambda *_: self._asked.set())
 
     def wait(self, database: Database) -> None:
+        """Raises FinanceHubError where Ray's head has died: a new start continues from the log."""
         while not self._asked.wait(WATCH_S):
+            if dead := app.dead_ray_processes():
+                raise FinanceHubError(f"Ray has lost its {' and '.join(dead)}: start again")
             try:
                 if database.ensure_running():
                     log.warning("the embedded database had died and was started again")
@@ -144,6 +156,8 @@ def _start_actors(runtime: Runtime, progress: Progress) -> None:
 
 
 def _stop_actors() -> None:
+    if app.dead_ray_processes():
+        return  # nobody to ask; what was acknowledged is in the log
     from actors.roles import stop_supervisor
 
     asyncio.run(stop_supervisor(STOP_TIMEOUT_S))

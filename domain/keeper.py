@@ -19,6 +19,7 @@ from domain.market.bars import NEVER, BarBuilder, Landed
 from domain.market.book import BookChange, OrderBook
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
 from domain.market.flow import TradeFlow, notional_floor
+from domain.market.gaps import BOOK_CHANNELS, OpenGaps
 from domain.market.instrument import quote_currency
 from domain.market.latest import Latest
 from domain.market.observations import (
@@ -40,9 +41,6 @@ from domain.market.seen_ids import SeenIds, Verdict
 
 MAX_ID_SERIES = 8
 """Providers whose trade ids are remembered per instrument; further ones are not checked for repeats."""
-
-MAX_GAP_CHANNELS = 16
-MAX_REASON_LENGTH = 200
 
 _NEW, _REPEAT = Verdict.NEW, Verdict.REPEAT
 _SKEWABLE = (Trade, Quote, Ticker, BookSnapshot, BookDelta, BookOrder)
@@ -104,7 +102,7 @@ class SymbolKeeper:
         }
         self._builders = tuple(self.builders.values())
         self._seen: dict[str, SeenIds] = {}
-        self._gaps: dict[str, str] = {}
+        self._gaps = OpenGaps()
         self._taint_next = False
         self._skew_told_at = 0
         self._last_trade_ts = 0
@@ -123,7 +121,12 @@ class SymbolKeeper:
     @property
     def gaps_open(self) -> tuple[str, ...]:
         """`channel: reason` of each open gap, by channel."""
-        return tuple(f"{channel}: {reason}" for channel, reason in sorted(self._gaps.items()))
+        return self._gaps.told()
+
+    @property
+    def book_lost(self) -> bool:
+        """The fold found the book broken and no gap says so: its feed takes it for whole."""
+        return self.book.synchronised and not self.book.usable and not self._gaps.hide_book
 
     def next_deadline(self) -> int | None:
         """When a timer is due, ns UTC on the feed's clock; None while none runs."""
@@ -275,10 +278,11 @@ class SymbolKeeper:
         """Any observation but a trade."""
         if isinstance(event, BookDelta | BookSnapshot | BookOrder):
             return self._fold_book(event, self._clamped(event.ts_event, clock))
+        counts = True
         if isinstance(event, Quote):
-            self.latest.fold_quote(event, self._clamped(event.ts_event, clock))
+            counts = self.latest.fold_quote(event, self._clamped(event.ts_event, clock))
         elif isinstance(event, Ticker):
-            self.latest.fold_ticker(event, self._clamped(event.ts_event, clock))
+            counts = self.latest.fold_ticker(event, self._clamped(event.ts_event, clock))
         elif isinstance(event, Bar):
             self.latest.fold_bar(event)
         elif isinstance(event, FxRate):
@@ -287,7 +291,7 @@ class SymbolKeeper:
             self._describe(event)
         elif isinstance(event, Gap):
             self._fold_gap(event)
-        if self._gaps and isinstance(event, _RESUMING):
+        if self._gaps and counts and isinstance(event, _RESUMING):
             self._resume()
         return None
 
@@ -301,8 +305,7 @@ class SymbolKeeper:
         book = self.book
         if isinstance(event, BookDelta):
             return book.apply_delta(event, ts) if isinstance(book, OrderBook) else None
-        self._gaps.pop("book", None)
-        self._gaps.pop("feed", None)
+        self._gaps.close(*BOOK_CHANNELS)
         if isinstance(book, OrderQueue) and (event.bids or event.asks):
             book = self.book = OrderBook()
         return book.apply_snapshot(event, ts)
@@ -317,11 +320,10 @@ class SymbolKeeper:
     def _fold_gap(self, gap: Gap) -> None:
         channel = gap.channel
         if not gap.opened:
-            self._gaps.pop(channel, None)
+            self._gaps.close(channel)
             return
-        if channel in self._gaps or len(self._gaps) < MAX_GAP_CHANNELS:
-            self._gaps[channel] = gap.reason[:MAX_REASON_LENGTH]
-        if channel in ("book", "feed"):
+        self._gaps.open(channel, gap.reason)
+        if channel in BOOK_CHANNELS:
             self.book.break_()
         if channel in ("trades", "feed"):
             self._taint_next = True
@@ -331,7 +333,7 @@ class SymbolKeeper:
     def _resume(self) -> None:
         """Data flow again: that ends a feed's gap, except where a book still waits for its snapshot."""
         if not self.book.synchronised:
-            self._gaps.pop("feed", None)
+            self._gaps.close("feed")
 
     def _series(self, provider: str) -> SeenIds:
         seen = self._seen.get(provider)
@@ -386,7 +388,7 @@ class SymbolKeeper:
             keeper.builders[bars.interval].restore(bars)
         keeper.flow = TradeFlow.restored(state.flow)
         keeper._seen = {provider: SeenIds.restored(seen) for provider, seen in state.seen}
-        keeper._gaps = dict(state.gaps)
+        keeper._gaps = OpenGaps(state.gaps)
         keeper._taint_next = state.taint_next
         keeper._skew_told_at = state.skew_told_at
         keeper.late_trades = state.late_trades

@@ -23,6 +23,7 @@ from domain.errors import Conflict, Corrupt, OutOfSequence
 from domain.keeper import SymbolKeeper
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.bars import NEVER
+from domain.market.decisions import BookBroken, Decision
 from domain.market.instrument import described
 from domain.market.observations import Gap, InstrumentInfo
 
@@ -74,6 +75,7 @@ class MarketPartition:
         self._senders: dict[str, SenderState] = {}
         self._timers: dict[str, list[tuple[int, str]]] = {}
         self._timers_known = True
+        self._lost_books: set[str] | None = set()  # None after a replay: to be looked for
 
     def keeper(self, instrument: str) -> SymbolKeeper | None:
         return self._keepers.get(instrument)
@@ -89,6 +91,18 @@ class MarketPartition:
         """(incarnation, sequence) admitted last; (0, 0) of an unknown sender."""
         state = self._senders.get(sender)
         return (0, 0) if state is None else (state.incarnation, state.sequence)
+
+    def lost_books(self, sender: str) -> tuple[str, ...]:
+        """Instruments fed last by a sender whose book the fold found broken, and still is, by id.
+
+        No gap is open on them: the feed takes the book for whole and must be asked for a snapshot.
+        """
+        noted = self._lost_books
+        if noted is not None and not noted:
+            return ()
+        suspects = self._keepers if noted is None else noted
+        lost = self._lost_books = {each for each in suspects if self._keepers[each].book_lost}
+        return tuple(sorted(each for each in lost if self._keepers[each].sender == sender))
 
     def next_deadline(self, sender: str) -> int | None:
         """When the first timer of a sender's instruments is due, ns UTC on its clock."""
@@ -130,6 +144,7 @@ class MarketPartition:
             keeper.apply(event, clock)
             keeper.sender = sender
         self._timers_known = False
+        self._lost_books = None
         self._note(admitted)
 
     def snapshot(self) -> bytes:
@@ -160,6 +175,7 @@ class MarketPartition:
         for keeper in state.keepers:
             partition._keepers[keeper.instrument] = SymbolKeeper.restored(keeper, settings)
         partition._timers_known = False
+        partition._lost_books = None
         return partition
 
     def _is_next(self, batch: Batch) -> bool:
@@ -201,8 +217,14 @@ class MarketPartition:
             append(event)
             if decisions:
                 events.extend(decisions)
+                self._note_lost(decisions)
             if keeper.deadline != keeper.timer_at or keeper.sender != sender:
                 self._schedule(keeper, sender)
+
+    def _note_lost(self, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            if type(decision) is BookBroken and self._lost_books is not None:
+                self._lost_books.add(decision.instrument)
 
     def _open(self, instrument: str) -> SymbolKeeper:
         keeper = self._keepers[instrument] = SymbolKeeper(instrument, self.settings)

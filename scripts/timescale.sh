@@ -2,67 +2,131 @@
 # TimescaleDB for tests: PostgreSQL 17 with the extension as Debian ships it, in a root of its own.
 #
 #   scripts/timescale.sh start    build the root once, start the server on loopback, print its DSN
-#   scripts/timescale.sh stop     stop the server; the built root stays for the next time
+#   scripts/timescale.sh status   exit 0 where the server runs, 1 where it does not
+#   scripts/timescale.sh stop     stop the server; root and databases stay for the next time
+#   scripts/timescale.sh drop     stop the server and delete its databases
 #
-# The DSN is the only line on stdout. Needs root on Debian (mmdebstrap, chroot); nothing is mounted into
-# the root and nothing outside the cache directory is written. Exit 3 where this machine cannot do it.
+# FINANCEHUB_TRIXIE_DIR (the root), FINANCEHUB_TIMESCALE_PORT and FINANCEHUB_TIMESCALE_NAME (a server of
+# its own under the same root) say otherwise than the defaults below.
+# The DSN is the only line on stdout. Needs root on Debian (mmdebstrap, chroot); packages come from the
+# Debian mirror that this machine's apt uses. Nothing is written but the root and its lock file; while
+# it is built its mounts and processes live in namespaces that end with it. Exit 3, with the reason as
+# the last line on stderr, where this machine cannot do it.
 set -euo pipefail
 
-root="${FINANCEHUB_TRIXIE_DIR:-/var/cache/financehub-trixie}"
+root="$(realpath -m "${FINANCEHUB_TRIXIE_DIR:-/var/cache/financehub-trixie}")"
 port="${FINANCEHUB_TIMESCALE_PORT:-54817}"
-cluster=/var/lib/financehub-timescale
+cluster="/var/lib/${FINANCEHUB_TIMESCALE_NAME:-financehub-timescale}"
 bin=/usr/lib/postgresql/17/bin
-secret="$root.secret"
+secret="$root$cluster.secret"
+fresh="$root.part"
+needed_mb=1500
+start_attempts=10
 
 say() { echo "timescale: $*" >&2; }
 cannot() { say "$*"; exit 3; }
-inside() { chroot "$root" su postgres -s /bin/sh -c "$1" >&2; }
+# Without the lock's descriptor: a server that inherited it would keep the lock for its life.
+inside() { chroot "$root" su postgres -s /bin/sh -c "$1" >&2 9>&-; }
 
 require_debian_root() {
   [ "$(id -u)" = 0 ] || cannot "needs root for a chroot"
   command -v apt-get >/dev/null || cannot "needs a Debian machine (apt-get)"
 }
 
+# One start or stop at a time: two test runs may begin together.
+alone() {
+  mkdir -p "$(dirname "$root")"
+  exec 9>"$root.lock"
+  flock -w 600 9 || cannot "another $0 holds $root.lock"
+}
+
+have_lists() { compgen -G "/var/lib/apt/lists/*_InRelease" >/dev/null; }
+
+# A source that does not answer is no reason to give up: the others may have what is needed.
+update_lists() { apt-get update -qq >&2 9>&- || say "apt-get update failed for some source"; }
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@" >&2 9>&-; }
+
+install_mmdebstrap() {
+  command -v mmdebstrap >/dev/null && return
+  say "installing mmdebstrap"
+  apt_install mmdebstrap || { update_lists && apt_install mmdebstrap; } ||
+    cannot "mmdebstrap cannot be installed with apt-get"
+}
+
 debian_mirror() {
-  local uri
-  uri="$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
-    awk '$1 == "Debian" && $2 ~ /^https?:/ && $2 !~ /security/ { print $2; exit }')"
-  echo "${uri:-http://deb.debian.org/debian}"
+  have_lists || update_lists
+  apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "Debian" && $2 ~ /^https?:/ && $2 !~ /security/ && !found { print $2; found = 1 }'
+}
+
+# mmdebstrap mounts into the root that it builds. In namespaces of its own that ends with it, and all of
+# it with this script, even by kill -9; where a container allows none, its own clean-up has to do.
+isolated() {
+  if unshare --mount --pid --fork true 2>/dev/null; then
+    exec setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc "$@"
+  fi
+  exec "$@"
+}
+
+proxy_options() {
+  local scheme proxy
+  for scheme in http https; do
+    proxy="$(apt-config dump --format '%v' "Acquire::$scheme::Proxy")"
+    [ -z "$proxy" ] || echo "--aptopt=Acquire::$scheme::Proxy \"$proxy\""
+  done
+}
+
+builder=
+give_up() {
+  [ -z "$builder" ] || { kill -KILL "$builder" && wait "$builder"; } 2>/dev/null || true
+  rm -rf --one-file-system "$fresh"
 }
 
 build_root() {
   [ -x "$root$bin/postgres" ] && return
-  if ! command -v mmdebstrap >/dev/null; then
-    say "installing mmdebstrap"
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends mmdebstrap; } >&2 ||
-      cannot "mmdebstrap cannot be installed"
-  fi
-  say "building $root (about 400 MB, once)"
-  # A build that was cut short must not look like a finished one.
-  local fresh="$root.part" proxy
-  rm -rf --one-file-system "$fresh"
-  proxy="$(apt-config dump --format '%v' Acquire::http::Proxy)"
-  mmdebstrap --quiet --variant=apt --include=postgresql-17-timescaledb \
-    ${proxy:+--aptopt="Acquire::http::Proxy \"$proxy\""} \
-    trixie "$fresh" "$(debian_mirror)" >&2 || cannot "mmdebstrap failed: no Debian mirror in reach?"
-  rm -rf --one-file-system "$root"
-  mv "$fresh" "$root"
+  [ ! -e "$root" ] || rmdir "$root" 2>/dev/null || cannot "$root is there and was not made by this script"
+  install_mmdebstrap
+  local mirror free_mb options
+  mirror="$(debian_mirror)"
+  [ -n "$mirror" ] || cannot "apt's sources name no Debian mirror"
+  free_mb="$(df -Pm "$(dirname "$root")" | awk 'NR == 2 { print $4 }')"
+  [ "$free_mb" -ge "$needed_mb" ] || cannot "$(dirname "$root") has $free_mb MB left, $needed_mb are needed"
+  say "building $root (about 600 MB, once)"
+  trap give_up EXIT
+  give_up # what an earlier build left behind
+  mapfile -t options < <(proxy_options)
+  isolated mmdebstrap --quiet --variant=apt --include=postgresql-17-timescaledb \
+    "${options[@]}" trixie "$fresh" "$mirror" >&2 &
+  builder=$!
+  wait "$builder" || cannot "mmdebstrap failed: is the mirror in reach?"
+  builder=
+  mv -T "$fresh" "$root"
+  trap - EXIT
 }
 
+delete_cluster() { rm -rf --one-file-system "${root:?}${cluster:?}"{,.pw,.secret}; }
+
 make_cluster() {
-  [ -f "$root$cluster/PG_VERSION" ] && return
+  [ -s "$secret" ] && [ -f "$root$cluster/postgresql.conf" ] && return
+  delete_cluster
   (umask 077 && head -c 18 /dev/urandom | base64 | tr '+/' '-_' >"$secret")
   install -d -o root -g root -m 755 "$root$(dirname "$cluster")"
   chroot "$root" install -d -o postgres -g postgres -m 700 "$cluster"
   install -m 600 "$secret" "$root$cluster.pw"
   chroot "$root" chown postgres "$cluster.pw"
   inside "$bin/initdb -D $cluster -U postgres --auth=scram-sha-256 --pwfile=$cluster.pw \
-    --encoding=UTF8 --locale=C.UTF-8" || { rm -rf "${root:?}$cluster"; cannot "initdb failed"; }
+    --encoding=UTF8 --locale=C.UTF-8 >/dev/null" ||
+    { delete_cluster; cannot "initdb failed"; }
   rm -f "$root$cluster.pw"
-  # mmap: the root has no /dev/shm of its own and none is mounted for it.
-  cat >>"$root$cluster/postgresql.conf" <<CONF
+}
+
+# mmap: the root has no /dev/shm of its own and none is mounted for it.
+configure() {
+  cat >"$root$cluster/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
+port = $port
 unix_socket_directories = ''
+max_connections = 200
 dynamic_shared_memory_type = mmap
 shared_preload_libraries = 'timescaledb'
 timescaledb.telemetry_level = off
@@ -72,26 +136,56 @@ max_wal_size = 1GB
 CONF
 }
 
-running() { inside "$bin/pg_ctl status -D $cluster" >/dev/null 2>&1; }
+# The lock file alone is no proof: after a kill -9 or a reboot its pid may be somebody else's.
+running() {
+  local pid
+  pid="$(sed -n 1p "$root$cluster/postmaster.pid" 2>/dev/null)" && [ -n "$pid" ] &&
+    [ "$(readlink "/proc/$pid/root")" = "$root" ] &&
+    grep -q '^postgres$' "/proc/$pid/comm" 2>/dev/null
+}
+
+start_server() {
+  local log="$root$cluster/server.log" attempt
+  configure
+  for attempt in $(seq "$start_attempts"); do
+    running || rm -f "$root$cluster/postmaster.pid"
+    inside "$bin/pg_ctl start -w -t 60 -D $cluster -l $cluster/server.log >/dev/null 2>&1" && return
+    # Children of a server that was killed hold its shared memory until they notice.
+    tail -n 20 "$log" | grep -q "shared memory block" || break
+    sleep 1
+  done
+  tail -n 5 "$log" >&2
+  cannot "the server did not start on port $port (FINANCEHUB_TIMESCALE_PORT); see $log"
+}
 
 start() {
   require_debian_root
-  build_root
-  make_cluster
-  running || inside "$bin/pg_ctl start -w -t 60 -D $cluster -l $cluster/server.log -o '-p $port'" ||
-    cannot "the server did not start; see $root$cluster/server.log"
+  alone
+  if ! running; then
+    build_root
+    make_cluster
+    start_server
+  fi
   port="$(sed -n 4p "$root$cluster/postmaster.pid")"
   echo "postgresql://postgres:$(cat "$secret")@127.0.0.1:$port/postgres"
 }
 
 stop() {
   require_debian_root
-  [ -x "$root$bin/pg_ctl" ] && running || { say "not running"; return 0; }
-  inside "$bin/pg_ctl stop -w -m fast -D $cluster"
+  alone
+  running || { say "not running"; return 0; }
+  inside "$bin/pg_ctl stop -w -t 60 -m fast -D $cluster >/dev/null" || cannot "the server did not stop"
+}
+
+drop() {
+  stop
+  delete_cluster
 }
 
 case "${1:-}" in
   start) start ;;
   stop) stop ;;
-  *) echo "usage: $0 start|stop" >&2; exit 2 ;;
+  drop) drop ;;
+  status) running || { say "not running"; exit 1; } ;;
+  *) echo "usage: $0 start|status|stop|drop" >&2; exit 2 ;;
 esac

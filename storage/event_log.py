@@ -83,8 +83,8 @@ class EventLog(Protocol):
     ) -> list[Block]:
         """Blocks that hold offsets > `after` (and <= `until`), in order, at most `max_blocks`.
 
-        The first block may begin at or before `after`. Raises Rejected where `after` lies below the
-        retained log.
+        Fewer than there are may come; none only where there is none. The first block may begin at or
+        before `after`. Raises Rejected where `after` lies below the retained log.
         """
 
     async def offset_at(self, partition: str, recorded_ns: int) -> int:

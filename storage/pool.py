@@ -23,8 +23,18 @@ SERVICE_ROLE = "financehub_service"
 MAINTENANCE_ROLE = "financehub_maintenance"
 """May merge and drop cold blocks; the archivist's."""
 
-LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
-"""The connection is gone, was closed by the server, or could not be made."""
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
+"""The connection is gone, was closed by the server, or could not be made.
+
+asyncpg's InternalClientError among them: a statement on a connection whose server has just died ends so,
+where the server's last words have been read and the end of the stream has not.
+"""
 _BUSY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,

@@ -3,6 +3,10 @@
 An append is one statement, and so one transaction and one round trip, whatever the number of
 partitions: it locks the heads in partition order, moves all of them by compare-and-set or none, and
 inserts a block for each head it moved. The number of inserted rows tells whether it happened.
+
+On TimescaleDB the log is cut into chunks by recorded time, and a read by offset alone would have to look
+into all of them (400 chunks: 90 ms). Recorded time never decreases in a partition, so the first block of
+each day is marked in `log_marks`, and every read names the span of time between two marks.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from domain.clock import NS_PER_US
 from domain.errors import NotOwner, OutcomeUnknown, Unavailable
 from storage.block import decode_header, encode_header, in_partition_order, require_retained
 from storage.event_log import GENESIS_HASH, Block, Head
+from storage.log_marks import DAY_NS, FOR_EVER, LogMarks
 from storage.pool import LOST, Connection, Pool, domain_errors
 from storage.settings import StorageSettings
 
@@ -48,7 +53,7 @@ _HEAD = "partition, epoch, owner, head_offset, head_hash, recorded_ns"
 _APPEND = """
 WITH input ({columns}) AS (VALUES {values}),
 held AS (
-    SELECT h.partition FROM log_heads h JOIN input i ON i.partition = h.partition
+    SELECT h.partition, h.recorded_ns FROM log_heads h JOIN input i ON i.partition = h.partition
     WHERE h.epoch = i.epoch AND h.head_offset = i.first_offset - 1 AND h.head_hash = i.prev_hash
     ORDER BY h.partition FOR UPDATE OF h
 ),
@@ -57,6 +62,11 @@ moved AS (
     FROM input i
     WHERE h.partition = i.partition AND (SELECT count(*) FROM held) = {count}
     RETURNING i.*
+),
+marked AS (
+    INSERT INTO log_marks (partition, first_offset, recorded_at)
+    SELECT m.partition, m.first_offset, m.recorded_at FROM moved m JOIN held h USING (partition)
+    WHERE m.recorded_ns / {day_ns} > h.recorded_ns / {day_ns}
 )
 INSERT INTO log_blocks ({columns}) SELECT * FROM moved
 """
@@ -77,13 +87,16 @@ RETURNING {_HEAD}
 # The block that holds `after + 1` begins at or before it: the primary key finds it without a scan.
 _READ = f"""
 SELECT {_COLUMNS} FROM log_blocks
-WHERE partition = $1 AND last_offset > $2 AND first_offset <= $3 AND first_offset >= coalesce(
-    (SELECT max(first_offset) FROM log_blocks WHERE partition = $1 AND first_offset <= $2 + 1), 0)
+WHERE partition = $1 AND last_offset > $2 AND first_offset <= $3
+    AND recorded_at >= $5 AND recorded_at < $6 AND first_offset >= coalesce((
+        SELECT max(first_offset) FROM log_blocks
+        WHERE partition = $1 AND first_offset <= $2 + 1 AND recorded_at >= $5 AND recorded_at < $6), 0)
 ORDER BY first_offset LIMIT $4
 """  # noqa: S608
 
 _OFFSET_AT = """
-SELECT last_offset FROM log_blocks WHERE partition = $1 AND recorded_ns <= $2
+SELECT last_offset FROM log_blocks
+WHERE partition = $1 AND recorded_ns <= $2 AND recorded_at >= $3 AND recorded_at <= $4
 ORDER BY recorded_ns DESC, first_offset DESC LIMIT 1
 """
 
@@ -96,6 +109,7 @@ class PostgresLog:
     def __init__(self, pool: Pool, settings: StorageSettings) -> None:
         self._pool = pool
         self._settings = settings
+        self._marks = LogMarks(pool)
 
     async def heads(self, family: str | None = None) -> list[Head]:
         pattern = "%" if family is None else f"{family}/%"
@@ -153,18 +167,23 @@ class PostgresLog:
     ) -> list[Block]:
         last = _MAX_OFFSET if until is None else until
         with domain_errors(f"read {partition}"):
-            rows = await self._pool.fetch(_READ, partition, after, last, max_blocks)
-            if not rows and until is not None:  # maybe all up to `until` has been dropped
-                rows = await self._pool.fetch(_READ, partition, after, _MAX_OFFSET, 1)
+            since, before = await self._marks.span(partition, after + 1)
+            rows = await self._pool.fetch(_READ, partition, after, last, max_blocks, since, before)
+            if not rows and (until is not None or before != FOR_EVER):  # maybe it has been dropped
+                rows = await self._pool.fetch(_READ, partition, after, _MAX_OFFSET, 1, since, FOR_EVER)
                 require_retained(partition, after, [_block_of(row) for row in rows])
                 return []
         blocks = [_block_of(row) for row in rows]
         require_retained(partition, after, blocks)
+        if blocks:
+            self._marks.read(partition, blocks[-1].recorded_ns)
         return blocks
 
     async def offset_at(self, partition: str, recorded_ns: int) -> int:
+        until = recorded_at(recorded_ns)
         with domain_errors(f"look up a time in {partition}"):
-            offset: int | None = await self._pool.fetchval(_OFFSET_AT, partition, recorded_ns)
+            since = await self._marks.at_or_before(partition, until)
+            offset: int | None = await self._pool.fetchval(_OFFSET_AT, partition, recorded_ns, since, until)
         return offset or 0
 
     async def close(self) -> None:
@@ -184,7 +203,7 @@ def _append_statement(count: int) -> str:
         for row in range(count)
     )
     values = ", ".join(f"({row})" for row in rows)
-    return _APPEND.format(columns=_COLUMNS, values=values, count=count)
+    return _APPEND.format(columns=_COLUMNS, values=values, count=count, day_ns=DAY_NS)
 
 
 def _row_of(block: Block) -> tuple[Any, ...]:

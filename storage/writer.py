@@ -2,7 +2,7 @@
 
 append ── ok ───────────────────────────────> heads move, blocks are returned
    ├── NotOwner ────────────────────────────> heads forgotten, raised: the owner reloads its state
-   ├── Unavailable (nothing was done) ──────> the same blocks again, after a delay
+   ├── Unavailable (nothing was done) ──────> sealed and appended again, after a delay
    └── OutcomeUnknown ── claim every partition again with our own epoch
                             ├── epoch of somebody else ──> NotOwner
                             ├── head is our block ───────> it was committed
@@ -84,25 +84,26 @@ class LogWriter:
         """Durable heads of the partitions held."""
         return self._heads
 
-    async def claim(self, partition: str, *, expected_epoch: int | None = None) -> Head:
-        """Become the partition's writer, whoever was it before, or only where an epoch still stands.
-
-        Raises Unavailable, NotOwner (another epoch than expected).
-        """
+    async def claim(self, partition: str) -> Head:
+        """Become the partition's writer, whoever was it before. Raises Unavailable."""
         patience = self._patience()
-        if expected_epoch is not None:
-            head = await self._claim_again(partition, expected_epoch, patience)
-        else:
-            head = await self._claim_any(partition, patience)
-        self._heads[partition] = head
-        return head
-
-    async def _claim_any(self, partition: str, patience: _Patience) -> Head:
         while True:
             try:
-                return await self._log.claim(partition, self._owner)
+                head = await self._log.claim(partition, self._owner)
             except Unavailable as error:  # claiming twice is harmless: the epoch counts further
                 await patience.wait_after(error)
+                continue
+            self._heads[partition] = head
+            return head
+
+    async def reclaim(self, partition: str) -> Head:
+        """Become the writer again of a partition that the log says is ours.
+
+        Raises NotOwner where it is somebody else's, Unavailable.
+        """
+        head = await self._claim_ours(partition, self._patience())
+        self._heads[partition] = head
+        return head
 
     def release(self, partition: str) -> None:
         """Forget a partition; its next owner claims it."""
@@ -129,17 +130,21 @@ class LogWriter:
             try:
                 await self._log.append(blocks)
             except OutcomeUnknown as error:
-                committed = await self._was_committed(blocks, patience)
-                if not committed:
-                    await patience.wait_after(error)
-                    blocks = self._seal(parts)
-                    continue
-                return blocks
+                if await self._was_committed(blocks, patience):
+                    return blocks
+                await patience.wait_after(error)
             except Unavailable as error:
                 await patience.wait_after(error)
-                continue
-            self._heads.update((block.partition, head_after(block, self._owner)) for block in blocks)
-            return blocks
+            else:
+                self._advance(blocks)
+                return blocks
+            blocks = self._seal(parts)  # on the present heads; and no block lands long after its time
+
+    def _advance(self, blocks: Sequence[Block]) -> None:
+        for block in blocks:
+            held = self._heads.get(block.partition)
+            if held is not None and held.epoch == block.epoch:  # else given up or claimed anew meanwhile
+                self._heads[block.partition] = head_after(block, self._owner)
 
     def _seal(self, parts: Sequence[Part]) -> list[Block]:
         now = self._clock.now_ns()
@@ -155,8 +160,8 @@ class LogWriter:
         """Claims every partition again; their heads then tell, and the old append can no longer land."""
         landed = set()
         for block in sorted(blocks, key=lambda block: block.partition):
-            epoch = self._held(block.partition).epoch
-            head = await self._claim_again(block.partition, epoch, patience)
+            self._held(block.partition)
+            head = await self._claim_ours(block.partition, patience)
             if head.hash not in (block.hash, block.prev_hash):
                 raise NotOwner(f"{block.partition!r} has a block of somebody else")
             landed.add(head.hash == block.hash)
@@ -165,25 +170,27 @@ class LogWriter:
             raise Corrupt("an append over several partitions was committed in part")
         return landed.pop()
 
-    async def _claim_again(self, partition: str, epoch: int, patience: _Patience) -> Head:
+    async def _claim_ours(self, partition: str, patience: _Patience) -> Head:
+        """Claim on the epoch that the log says is ours; a claim whose answer was lost may have counted."""
         while True:
+            try:
+                epoch = await self._own_epoch(partition)
+            except Unavailable as error:
+                await patience.wait_after(error)
+                continue
             try:
                 return await self._log.claim(partition, self._owner, expected_epoch=epoch)
             except Unavailable as error:
                 await patience.wait_after(error)
-                epoch = await self._epoch_after_lost_claim(partition, epoch, patience)
+            except NotOwner as error:  # somebody was faster, and may have been an earlier claim of ours
+                await patience.wait_after(Unavailable(str(error)))
 
-    async def _epoch_after_lost_claim(self, partition: str, epoch: int, patience: _Patience) -> int:
-        """A claim whose answer was lost may have counted: one epoch further, in our name."""
-        while True:
-            try:
-                heads = await self._log.heads(partition.split("/", 1)[0])
-            except Unavailable as error:
-                await patience.wait_after(error)
-                continue
-            found = next((head for head in heads if head.partition == partition), None)
-            ours = found is not None and found.owner == self._owner and found.epoch == epoch + 1
-            return epoch + 1 if ours else epoch
+    async def _own_epoch(self, partition: str) -> int:
+        heads = await self._log.heads(partition.split("/", 1)[0])
+        for head in heads:
+            if head.partition == partition and head.owner == self._owner:
+                return head.epoch
+        raise NotOwner(f"{partition!r} has another owner than {self._owner!r}")
 
     def _patience(self) -> _Patience:
         return _Patience(self._settings, self._clock, self._sleep, self._owner)

@@ -21,6 +21,7 @@ from storage import embedded
 
 TIMESCALE_SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "timescale.sh"
 TIMESCALE_DSN = "FINANCEHUB_TEST_TIMESCALE_DSN"
+TIMESCALE_SWITCH = "FINANCEHUB_TEST_TIMESCALE"
 BUILD_TIMEOUT_S = 600
 
 
@@ -37,22 +38,34 @@ def embedded_dsn() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def timescale_dsn() -> str:
-    """A server with TimescaleDB: the one named by the environment, or the script's."""
+def timescale_dsn() -> Iterator[str]:
+    """A server with TimescaleDB: the one named by the environment, or the script's for this run."""
     given = os.environ.get(TIMESCALE_DSN)
     if given:
-        return given
-    started = subprocess.run(
-        ["bash", str(TIMESCALE_SCRIPT), "start"],
+        yield given
+        return
+    if os.environ.get(TIMESCALE_SWITCH) == "off":
+        pytest.skip(f"no TimescaleDB: {TIMESCALE_DSN} is not set and {TIMESCALE_SWITCH} is off")
+    ran_before = timescale_script("status").returncode == 0
+    started = timescale_script("start")
+    if started.returncode != 0:
+        reason = started.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        pytest.skip(f"no TimescaleDB: {TIMESCALE_DSN} is not set and {reason[0]}")
+    yield started.stdout.strip()
+    if not ran_before:
+        timescale_script("stop")
+
+
+def timescale_script(verb: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`start`, `status`, `stop` or `drop` a local server; see scripts/timescale.sh."""
+    return subprocess.run(
+        ["bash", str(TIMESCALE_SCRIPT), verb],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
         timeout=BUILD_TIMEOUT_S,
     )
-    if started.returncode != 0:
-        reason = started.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        pytest.skip(f"no TimescaleDB: {TIMESCALE_DSN} is not set and {reason[0]}")
-    return started.stdout.strip()
 
 
 def fresh_database(server_dsn: str) -> str:

@@ -1,4 +1,5 @@
-"""The smallest venue that can lose something: numbered trades, and a GET that tells the newest number.
+"""The smallest venue that can lose something: numbered trades, a GET that tells the newest number, and a
+book of whole prices, sent whole when asked for.
 
 Its adapter is for tests of the shells (sockets, requests, buffers); what a real venue demands of a
 session is tested with the real adapters.
@@ -12,16 +13,20 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Origin, Parsed, Reject
-from domain.market.observations import Gap, Trade
+from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Parsed, Reject
+from domain.market.observations import BookDelta, BookSnapshot, Gap, Observation, Trade
 
 INSTRUMENT = "TOY-USD.TOY"
+BOOK_PLEASE = '{"op":"book"}'
 
 
 class ToyVenue:
-    """Server side. Sends `{"id": n}` per trade; `/state` answers `{"last": n}`."""
+    """Server side. Sends `{"id": n}` per trade; `/state` answers `{"last": n}`; `{"op":"book"}` is
+    answered with the `best` of the book, where it has one."""
 
-    def __init__(self) -> None:
+    def __init__(self, best: tuple[int, int] | None = None) -> None:
+        self.best = best
+        self.books_sent = 0
         self.ids = itertools.count(1)
         self.last = 0
 
@@ -33,7 +38,14 @@ class ToyVenue:
         return ['{"hello": 1}']
 
     def on_frame(self, frame: str) -> list[str]:
-        return []
+        if frame != BOOK_PLEASE or self.best is None:
+            return []
+        return [self.book()]
+
+    def book(self) -> str:
+        assert self.best is not None
+        self.books_sent += 1
+        return json.dumps({"whole": 1, "bid": self.best[0], "ask": self.best[1]})
 
     def on_get(self, path: str, query: Mapping[str, str]) -> tuple[int, str]:
         return 200, json.dumps({"last": self.last})
@@ -46,6 +58,7 @@ class ToySession:
         self._max_life_s = max_life_s
         self.last: int | None = None
         self.gapped = False
+        self.book_gapped = False
         self.timer_calls = 0
         self.statuses: list[int] = []
 
@@ -66,7 +79,9 @@ class ToySession:
         effects = Effects()
         effects.rejects += [(reject, str(frame).encode()) for reject in parsed.rejects]
         for trade in parsed.observations:
-            assert isinstance(trade, Trade)
+            if not isinstance(trade, Trade):
+                self._take_book(trade, now, effects)
+                continue
             number = int(trade.trade_id or 0)
             if self.last is not None and number <= self.last:
                 continue
@@ -93,12 +108,26 @@ class ToySession:
             return Effects([self._gap(now, "state read", opened=False)], resynced=[(INSTRUMENT, "trades")])
         return Effects()
 
+    def _take_book(self, change: Observation, now: int, effects: Effects) -> None:
+        if isinstance(change, BookSnapshot) or not self.book_gapped:
+            effects.observations.append(change)
+        if isinstance(change, BookSnapshot) and self.book_gapped:
+            self.book_gapped = False
+            effects.observations.append(self._gap(now, "snapshot", "book", opened=False))
+            effects.resynced.append((INSTRUMENT, "book"))
+
+    def resync(self, instrument: str, now: int) -> Effects:
+        if self.book_gapped:
+            return Effects()
+        self.book_gapped = True
+        return Effects([self._gap(now, KEEPER, "book", opened=True)], [(0, BOOK_PLEASE)])
+
     def on_timer(self, now: int) -> Effects:
         self.timer_calls += 1
         return Effects()
 
-    def _gap(self, now: int, reason: str, *, opened: bool) -> Gap:
-        return Gap("toy", INSTRUMENT, now, now, "trades", reason, opened=opened)
+    def _gap(self, now: int, reason: str, channel: str = "trades", *, opened: bool) -> Gap:
+        return Gap("toy", INSTRUMENT, now, now, channel, reason, opened=opened)
 
 
 def parse(payload: str | bytes, origin: Origin) -> Parsed:
@@ -106,12 +135,20 @@ def parse(payload: str | bytes, origin: Origin) -> Parsed:
         said = msgspec.json.decode(payload, type=dict[str, int])
     except (msgspec.MsgspecError, UnicodeError):
         return Parsed(rejects=[Reject("malformed", "not a toy frame")])
+    if "bid" in said or "ask" in said:
+        return Parsed([_book(said, origin.ts_recv)])
     if "id" not in said:
         return Parsed()
     trade = Trade(
         "toy", INSTRUMENT, origin.ts_recv, origin.ts_recv, 1.0 + said["id"], 2.0, None, str(said["id"])
     )
     return Parsed([trade])
+
+
+def _book(said: Mapping[str, int], now: int) -> BookSnapshot | BookDelta:
+    sides = [((float(said[side]), 1.0),) if side in said else () for side in ("bid", "ask")]
+    kind = BookSnapshot if "whole" in said else BookDelta
+    return kind("toy", INSTRUMENT, now, now, *sides)
 
 
 class ToyAdapter:

@@ -107,8 +107,19 @@ class Session(Protocol):
     ) -> Effects:
         """Status 0 means that no answer came (connection error, timeout)."""
 
+    def resync(self, instrument: str, now: int) -> Effects:
+        """The instrument's book is broken further on though this session takes it for whole.
+
+        Opens a gap of `book`, reason "keeper", and asks the venue for a snapshot, whose coming closes it.
+        Without effect where a snapshot is awaited already, and for an instrument without a book.
+        """
+
     def on_timer(self, now: int) -> Effects:
         """Called about every 100 ms: retries, deadlines, planned reconnects."""
+
+
+KEEPER = "keeper"
+"""Reason of the gap that a session opens because a keeper found the book broken."""
 
 
 class FeedSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +135,7 @@ class FeedSettings(Struct, frozen=True, forbid_unknown_fields=True):
     speed: float = 1.0
     rate: float = 0.0
     incidents: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):

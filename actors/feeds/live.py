@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -80,6 +80,11 @@ class LiveSource:
 
     def connections(self) -> tuple[int, int]:
         return sum(link.is_open for link in self._links.values()), len(self._links)
+
+    def resync(self, instruments: Sequence[str]) -> None:
+        for instrument in instruments:
+            now = self.now_ns()
+            self._apply(self._session.resync(instrument, now), Step(now))
 
     async def run(self, sink: Sink) -> None:
         """Until cancelled. Raises what the sink raises (but OverLimit)."""

@@ -20,7 +20,6 @@ class ProviderLog:
     def __init__(self, writer: LogWriter, head: Head) -> None:
         self._writer = writer
         self._partition = head.partition
-        self._epoch = head.epoch
         self._settled = head.offset
 
     async def append(self, events: Sequence[FeedEvent]) -> int:
@@ -31,20 +30,16 @@ class ProviderLog:
         """
         head = self._writer.heads.get(self._partition)
         if head is None:
-            head = await self._writer.claim(self._partition, expected_epoch=self._epoch)
-            self._epoch = head.epoch
+            head = await self._writer.reclaim(self._partition)
         if head.offset > self._settled:
             return self._settle(head)
         try:
             await self._writer.append([Part(self._partition, (), events)])
         except OutcomeUnknown:
-            head = await self._writer.claim(self._partition, expected_epoch=self._epoch)
-            self._epoch = head.epoch
-            return self._settle(head)
+            return self._settle(await self._writer.reclaim(self._partition))
         return self._settle(self._writer.heads[self._partition])
 
     def _settle(self, head: Head) -> int:
-        self._epoch = head.epoch
         durable, self._settled = head.offset - self._settled, head.offset
         return durable
 

@@ -53,6 +53,9 @@ class ReplaySource:
     def connections(self) -> tuple[int, int]:
         return int(self._running), 1
 
+    def resync(self, instruments: Sequence[str]) -> None:
+        """A recording holds no other snapshot than those it will come to."""
+
     async def run(self, sink: Sink) -> None:
         """Raises OSError where a file cannot be read."""
         self._running = True

@@ -1,6 +1,7 @@
 """Where observations come from: sockets (`live.py`), recordings (`replay.py`), a simulator.
 
     Source ──Step──> Sink          a step is what one frame, one line or one moment gave
+    Source <──resync── Sink        books that turned out broken further on
 
 A source decides what to do when the sink is full: a recording waits for room, a live feed disconnects
 and records the gap.
@@ -8,6 +9,7 @@ and records the gap.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,6 +55,12 @@ class Source(Protocol):
 
     def connections(self) -> tuple[int, int]:
         """(open, wanted). A source without sockets counts as one, open while it runs."""
+
+    def resync(self, instruments: Sequence[str]) -> None:
+        """These books are broken further on though nothing told so here: tell a gap, send a snapshot.
+
+        Called while it runs. Without effect on instruments it does not know, and where it cannot.
+        """
 
     def now_ns(self) -> int:
         """The source's clock: wall time when live, the recording's time in a replay."""

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_lifecycle(verbs)
     _add_log_verbs(verbs)
     _add_capture_verbs(verbs)
+    _add_analytics(verbs)
     return parser
 
 
@@ -108,6 +109,16 @@ def _add_capture_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
     fold = _verb(verbs, "fold", "captures to the state they end in, offline", "deployments.cli.offline:fold")
     fold.add_argument("provider")
     fold.add_argument("files", nargs="+", metavar="CAPTURE")
+
+
+def _add_analytics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    indicators = _verb(
+        verbs, "indicators", "indicator values of a table, offline", "deployments.cli.indicators:indicators"
+    )
+    indicators.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    indicators.add_argument(
+        "--spec", required=True, action="append", help="as 'rsi(14)' or 'macd(12,26,9).signal'; repeatable"
+    )
 
 
 def _verb(

@@ -49,7 +49,7 @@ class StreamService:
         self.telemetry = telemetry
         self.gateway = gateway
         self.hub = Hub(directory, settings)
-        self.hub.on_failure = self._hub_failed
+        self.hub.on_failure = self.interrupt
         self.feeds = FeedWatch(directory)
         self.resumes = asyncio.Semaphore(settings.resumes_at_once)
         self.sessions: set[Session] = set()
@@ -58,6 +58,7 @@ class StreamService:
         self._nobody_left.set()
         self._forming = FormingBars(self.hub)
         self._ticker: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._idle_since = time.monotonic()
 
     async def open(self, principal: Principal, codec: Codec) -> Session:
@@ -97,19 +98,21 @@ class StreamService:
             async with asyncio.timeout(self.settings.close_s):
                 await self._nobody_left.wait()
         await self.hub.stop()
-        ticker, self._ticker = self._ticker, None
-        if ticker is not None:
-            ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticker
+        tasks = [task for task in (self._ticker, self._asking) if task is not None]
+        self._ticker = self._asking = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _hub_failed(self) -> None:
+    def interrupt(self) -> None:
+        """Something that all sockets need has failed."""
         for session in list(self.sessions):
             session.close(CLOSE_DRAINING, "the stream was interrupted: connect again")
 
     def _start_ticker(self) -> None:
         if self._ticker is None:
             self._ticker = asyncio.get_running_loop().create_task(self._tick_forever(), name="stream-ticker")
+            self._ticker.add_done_callback(self._ticker_ended)
 
     async def _tick_forever(self) -> None:
         while True:
@@ -117,11 +120,29 @@ class StreamService:
             now_ns, now_s = self.authority.clock.now_ns(), time.monotonic()
             for session in list(self.sessions):
                 session.tick(now_ns, now_s)
-            await self._forming.tell()
-            if any(session.subscriptions.feeds for session in self.sessions):
-                await self.feeds.look(now_s, self._tell_feed)
+            # Questions to the actors may take seconds; expiry and slowness do not wait for them.
+            if self._asking is None or self._asking.done():
+                self._check(self._asking)
+                self._asking = asyncio.get_running_loop().create_task(self._ask(now_s))
             await self._rest_when_idle(now_s)
             self._measure()
+
+    async def _ask(self, now_s: float) -> None:
+        await self._forming.tell()
+        if any(session.subscriptions.feeds for session in self.sessions):
+            await self.feeds.look(now_s, self._tell_feed)
+
+    def _check(self, done: asyncio.Task[None] | None) -> None:
+        if done is not None and not done.cancelled() and done.exception() is not None:
+            log.error("forming_or_feeds_failed", error=repr(done.exception()))
+
+    def _ticker_ended(self, task: asyncio.Task[None]) -> None:
+        """Without timers no token would expire: everybody connects again."""
+        if task.cancelled():
+            return
+        log.error("ticker_failed", error=repr(task.exception()))
+        self._ticker = None
+        self.interrupt()
 
     def _tell_feed(self, status: FeedStatus) -> None:
         for session in self.sessions:

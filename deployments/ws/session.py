@@ -192,6 +192,8 @@ class Session:
         return self.outbox.codec.encode(CursorAt(self._reached()))
 
     def _cursor_due(self, now_s: float) -> bool:
+        if not len(self.subscriptions):
+            return False  # a place that nothing was sent up to: who came to resume would lose its own
         flowing = self.outbox.frames_sent != self._cursor_frames
         return flowing and now_s - self._cursor_at >= self.service.settings.cursor_every_s
 

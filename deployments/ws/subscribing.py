@@ -53,6 +53,7 @@ class Subscriber:
             await self._check_reached(cursor)
         known = [info.instrument for info in await self._service.index.all()] if patterns else []
         await self._audit(op.channel, [*ids, *patterns])
+        await self._service.hub.start()  # it may have gone idle meanwhile; does not yield where it runs
         return self._begin(op, variant, ids, patterns, tuple(refused), cursor, depth, known)
 
     def _begin(
@@ -156,7 +157,7 @@ class Subscriber:
         refused = []
         for name in names:
             try:
-                ids[await self._service.index.resolve(name)] = None
+                ids[await self._service.index.resolve(name, suggest=False)] = None
             except (NotFound, Malformed, Ambiguous) as error:
                 candidates = error.candidates if isinstance(error, Ambiguous) else ()
                 refused.append(Refused(name[:80], code_of(error), str(error), candidates))

@@ -1,10 +1,12 @@
 """The folded order book by price level (L2).
 
-    unsynced ──snapshot──> usable ──gap, crossed──> broken ──snapshot──> usable (restored)
+    unsynced ──snapshot──> usable ──gap, crossed, locked──> broken ──snapshot──> usable (restored)
 
-A book is shown only while usable, and is never crossed: a best bid at or above the best ask means that
-a change was missed. The venue's own rules (update ids against a REST snapshot, checksums) are the feed
-session's; it hands over continuous deltas and says where it could not.
+A book is shown only while usable, and is never crossed: a best bid above the best ask (crossed) or at it
+(locked) means that a change was missed. A matching engine lets no two such orders rest, and a message is
+judged as a whole, so neither is a passing state; DECISIONS.md has the evidence. The venue's own rules
+(update ids against a REST snapshot, checksums) are the feed session's; it hands over continuous deltas
+and says where it could not.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ Status = Literal["unsynced", "usable", "broken"]
 class Broken(Struct, frozen=True):
     """The change that was just folded made the book unusable."""
 
-    reason: Literal["gap", "crossed", "overflow"]
+    reason: Literal["gap", "crossed", "locked", "overflow"]
     expected: int | None = None
     got: int | None = None
 
@@ -31,6 +33,11 @@ class Restored(Struct, frozen=True):
     """The snapshot that was just folded made a broken book usable."""
 
     sequence: int | None
+
+
+def overlapping(bid: float, ask: float) -> Broken:
+    """What a best bid at or above the best ask is called."""
+    return Broken("crossed" if bid > ask else "locked")
 
 
 BookChange = Broken | Restored
@@ -97,7 +104,7 @@ class OrderBook:
         return delta.sequence[1] <= self.sequence
 
     def apply_snapshot(self, snapshot: BookSnapshot, ts_event: int | None = None) -> BookChange | None:
-        """Replace the book. A crossed snapshot is refused."""
+        """Replace the book. A crossed or locked snapshot is refused."""
         was_broken = self._status == "broken"
         self._bids.load(snapshot.bids)
         self._asks.load(snapshot.asks)
@@ -144,7 +151,7 @@ class OrderBook:
         bid, ask = self._bids.best, self._asks.best
         if bid is not None and ask is not None and bid >= ask:
             self.break_()
-            return Broken("crossed")
+            return overlapping(bid, ask)
         return None
 
     def break_(self) -> None:

@@ -59,7 +59,10 @@ class BarCorrected(Struct, frozen=True, gc=False):
 
 
 class BookBroken(Struct, frozen=True, gc=False):
-    """The order book became unusable: a sequence gap, a bad checksum or a crossed book."""
+    """The order book became unusable: a sequence gap, a crossed or locked book, too many orders.
+
+    Its feed may take it for whole: the acknowledgement of its batches asks for a snapshot.
+    """
 
     kind: ClassVar[str] = "book_broken"
     provider: str

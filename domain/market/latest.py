@@ -22,6 +22,8 @@ class LatestState(Struct, frozen=True, array_like=True):
 class Latest:
     """Newest by event time, among equals the last to arrive; an older one changes nothing.
 
+    Quotes and tickers each have one source of record: the provider that told the first one. Those of
+    other providers are facts of the log, and not what is shown.
     `bars`: interval -> the newest bar that a provider built, closed or not.
     """
 
@@ -34,16 +36,26 @@ class Latest:
         self.bars: dict[str, Bar] = {}
         self._quote_ts = self._ticker_ts = 0
 
-    def fold_quote(self, quote: Quote, ts: int) -> None:
-        """`ts`: its event time, clamped to the feed clock; so for the ticker."""
+    def fold_quote(self, quote: Quote, ts: int) -> bool:
+        """False for one that is not of the source of record: it changes nothing.
+
+        `ts`: its event time, clamped to the feed clock; so for the ticker.
+        """
+        if self.quote is not None and quote.provider != self.quote.provider:
+            return False
         if ts >= self._quote_ts:
             self._quote_ts = ts
             self.quote = quote
+        return True
 
-    def fold_ticker(self, ticker: Ticker, ts: int) -> None:
+    def fold_ticker(self, ticker: Ticker, ts: int) -> bool:
+        """As `fold_quote`."""
+        if self.ticker is not None and ticker.provider != self.ticker.provider:
+            return False
         if ts >= self._ticker_ts:
             self._ticker_ts = ts
             self.ticker = ticker
+        return True
 
     def fold_fx(self, rate: FxRate) -> None:
         if self.fx is None or rate.ts_event >= self.fx.ts_event:

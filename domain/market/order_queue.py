@@ -2,7 +2,8 @@
 
 It begins with a BookSnapshot without levels, after which each resting order comes as an `add`. A
 `modify` of an order not known carries its whole state and adds it; a `delete` of one not known changes
-nothing, because it rested beyond the depth that the venue shows.
+nothing, because it rested beyond the depth that the venue shows. Each order is judged by itself: of one
+message the deletes and reductions come before the adds, or a book that only moved would look crossed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from math import fsum
 
 from msgspec import Struct
 
-from domain.market.book import BookChange, Broken, OrderBook, Restored, Status
+from domain.market.book import BookChange, Broken, OrderBook, Restored, Status, overlapping
 from domain.market.levels import Levels
 from domain.market.observations import BookOrder, BookSnapshot, Level, Side
 
@@ -111,7 +112,7 @@ class OrderQueue:
         bid, ask = self.best_bid, self.best_ask
         if bid is not None and ask is not None and bid >= ask:
             self.break_()
-            return Broken("crossed")
+            return overlapping(bid, ask)
         if len(self._orders) > MAX_ORDERS:
             self.break_()
             return Broken("overflow")

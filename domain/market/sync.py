@@ -145,6 +145,19 @@ class BookSync:
         self._held = None
         self._buffer.clear()
 
+    def distrust(self, gap: Gap) -> Step:
+        """The book as given out proved wrong: tell the gap and begin anew from a new snapshot.
+
+        Without effect while a snapshot is awaited anyway.
+        """
+        step = Step()
+        if self.usable:
+            self._gap = gap
+            self._last = None
+            step.observations.append(gap)
+            step.wants_snapshot = True
+        return step
+
     def _try_held(self, step: Step) -> None:
         """Starts the book from the snapshot held, or asks for a newer one."""
         snapshot, self._held = self._held, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from actors.feeds.source import Step
 from domain.clock import NS_PER_S
@@ -74,6 +74,7 @@ class KeepingSender(KeepingSink):
         self.incarnation = incarnation
         self.watched: tuple[str, ...] = ()
         self.beats: list[int] = []
+        self.on_broken: Callable[[Sequence[str]], None] = lambda _instruments: None
         self.closed = False
 
     @property

@@ -56,7 +56,12 @@ class Bench:
         self.now_s = 0.0
         self.lives = 0
 
-    def shard(self, name: str = "keeper-0", settings: ShardSettings | None = None) -> KeeperShard:
+    def shard(
+        self,
+        name: str = "keeper-0",
+        settings: ShardSettings | None = None,
+        writer_settings: WriterSettings = IMPATIENT,
+    ) -> KeeperShard:
         self.lives += 1
         return KeeperShard(
             name,
@@ -66,7 +71,7 @@ class Bench:
             settings or self.settings,
             instance=str(self.lives),
             partition_count=1,
-            writer_settings=IMPATIENT,
+            writer_settings=writer_settings,
             monotonic=lambda: self.now_s,
         )
 

@@ -15,6 +15,7 @@ from actors.feeds.source import Sink, Step
 from domain.errors import Conflict, NotOwner, Unavailable
 from domain.feed_events import FeedLost, FrameRejected
 from domain.market.observations import Gap, Trade
+from observability.metrics import Telemetry
 from storage.block import events_of
 from storage.memory import Fault, MemoryLog
 from storage.writer import LogWriter
@@ -41,9 +42,14 @@ class ListSource:
         self._ends = ends
         self.open = 0
         self.closed = False
+        self.now = EPOCH_NS
+        self.resynced: list[str] = []
 
     def now_ns(self) -> int:
-        return EPOCH_NS
+        return self.now
+
+    def resync(self, instruments: Sequence[str]) -> None:
+        self.resynced += instruments
 
     def connections(self) -> tuple[int, int]:
         return self.open, 1
@@ -63,7 +69,14 @@ class ListSource:
 class Stage:
     """An actor between a source and receiving ends."""
 
-    def __init__(self, source: ListSource, *, writer: KeepingWriter | None = None, bound: int = 1000) -> None:
+    def __init__(
+        self,
+        source: ListSource,
+        *,
+        writer: KeepingWriter | None = None,
+        bound: int = 1000,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self.source = source
         self.writer = writer or KeepingWriter()
         self.senders: list[KeepingSender] = []
@@ -75,6 +88,7 @@ class Stage:
             claim=self._claim,
             make_sender=self._sender,
             settings=QUICK,
+            telemetry=telemetry,
         )
 
     async def _claim(self) -> tuple[int, KeepingWriter]:
@@ -185,6 +199,38 @@ def test_a_feed_with_an_unsynced_book_is_degraded() -> None:
         stage = Stage(ListSource([Step(EPOCH_NS, observations=[a_gap(opened=True)])]))
         await stage.running(lambda: stage.senders and stage.senders[0].gaps)
         assert stage.status.state == "degraded"
+
+    asyncio.run(scenario())
+
+
+def test_a_book_found_broken_is_asked_for_again_but_never_in_a_storm() -> None:
+    async def scenario() -> None:
+        telemetry = Telemetry("test")
+        stage = Stage(ListSource([Step(EPOCH_NS, observations=[a_trade(1)])]), telemetry=telemetry)
+        task = asyncio.create_task(stage.actor.run())
+        await until(lambda: stage.senders and stage.senders[0].beats)
+        sender, source = stage.senders[0], stage.source
+
+        async def told(second: float) -> int:
+            """Keepers say it at that second, over and over; how often the source has been asked."""
+            source.now = EPOCH_NS + int(second * 1000) * MS
+            for _ in range(3):
+                sender.on_broken(("TOY-USD.TOY", "SOMEBODY-ELSES.TOY"))
+                sender.beats.clear()
+                await until(lambda: len(sender.beats) > 1)
+            return len(source.resynced)
+
+        asked = [await told(second) for second in (0, 4, 5, 14, 15, 34, 35, 74, 75, 134, 135)]
+        assert asked == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6], "5, 10, 20, 40 and 60 seconds apart"
+        assert [await told(second) for second in (135 + 120, 135 + 125)] == [7, 8], "healed meanwhile"
+        assert set(source.resynced) == {"TOY-USD.TOY"}
+        sender.release()
+        await stage.actor.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        counted = [each for each in telemetry.collect() if each.name == "financehub.feed.resyncs"]
+        assert [(each.attributes, each.value) for each in counted] == [({"provider": "toy"}, 8.0)]
+        telemetry.close()
 
     asyncio.run(scenario())
 

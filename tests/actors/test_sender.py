@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.intake import Ack
+from actors.intake import Ack, accepted
 from actors.keeper_shard import KeeperShard
 from actors.outgoing import MAX_BATCH_SPAN_NS, OutgoingStream
 from actors.sender import Payload, Sender, SenderSettings
@@ -326,3 +326,28 @@ def test_a_batch_that_was_sent_never_changes() -> None:
     stream.add(quotes(NAMES[0], 2, 1)[0], START_NS)
     assert [batch.sequence for batch in stream.unacknowledged(100)] == [1, 2]
     assert first.encoded("sim", 1) == sent
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_sender_closes_even_in_the_moment_of_an_answer(turns: int) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def observe(self, payload: Payload) -> list[Ack]:
+            asked.set()
+            await answered.wait()
+            return [accepted(partition, decode_batch(encoded)) for partition, encoded in payload]
+
+    async def no_refresh() -> None:
+        return
+
+    async def scenario() -> None:
+        sender = Sender("sim", 1, 1, {"market/00": Slow()}, refresh=no_refresh)
+        sender.add(trades(1), START_NS)
+        await asked.wait()
+        answered.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(sender.close(), 2)
+
+    asyncio.run(scenario())

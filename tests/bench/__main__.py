@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -31,7 +32,9 @@ OUTPUT = ROOT / "bench.json"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these figures (or groups); others keep their rows")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="these figures (or groups); others keep their rows"
+    )
     parser.add_argument("--quick", action="store_true", help="a fifth of the work; figures are rough")
     parser.add_argument("--out", type=Path, default=OUTPUT)
     options = parser.parse_args(arguments)
@@ -40,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyError as error:
         print(f"unknown figure {error.args[0]!r}; known: {', '.join(known())}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that instances are taken down
     kept = {} if options.only is None else read_rows(options.out)
     failed = False
     for name in groups:

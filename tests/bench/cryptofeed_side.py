@@ -12,6 +12,7 @@ import gc
 import json
 import sys
 import time
+from pathlib import Path
 
 from cryptofeed.defines import L2_BOOK, TICKER, TRADES
 from cryptofeed.symbols import Symbols
@@ -80,8 +81,7 @@ async def one_round(made):
 
 
 def main():
-    with open(sys.argv[1]) as source:
-        made = json.load(source)
+    made = json.loads(Path(sys.argv[1]).read_text())
     print("ready", flush=True)
     for _ in sys.stdin:
         print(*asyncio.run(one_round(made)), flush=True)

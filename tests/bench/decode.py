@@ -132,11 +132,12 @@ def _peer(made: VenueFrames, python: str | None) -> Iterator[Callable[[], float]
         file.flush()
         peer = _start_peer(made, python, file.name)
         assert peer.stdin is not None and peer.stdout is not None
-        peer.stdout.readline()
+        answers = peer.stdout
+        answers.readline()
 
         def ask() -> float:
             print("go", file=peer.stdin, flush=True)
-            took_ns, objects = map(int, peer.stdout.readline().split())
+            took_ns, objects = map(int, answers.readline().split())
             if objects < len(made.frames):
                 raise ValueError(f"the peer gave {objects} objects for {len(made.frames)} frames")
             return took_ns / NS_PER_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from actors.recent import RecentEvents
 from actors.restore import restore
@@ -46,19 +47,19 @@ def market_events(count: int) -> list[Observation]:
     return given
 
 
-def batches_of(events: list[Observation], sender: str, first: int = 1) -> list[Batch]:
+def batches_of(events: Sequence[Observation], sender: str, first: int = 1) -> list[Batch]:
     """The same in order, 500 to a batch, numbered from `first`."""
     parts = [events[start : start + BATCH_EVENTS] for start in range(0, len(events), BATCH_EVENTS)]
     return [Batch(sender, 1, first + n, part[-1].ts_recv, tuple(part)) for n, part in enumerate(parts)]
 
 
-def _row(name: str, events: list[Observation], rounds: int) -> Row:
+def _row(name: str, events: Sequence[Observation], rounds: int) -> Row:
     log, head = asyncio.run(_written(events))
     took = [_one_round(log, head) for _ in range(rounds)]
     return Row(name, head.offset / median(took), "events/s", head.offset)
 
 
-async def _written(events: list[Observation]) -> tuple[MemoryLog, Head]:
+async def _written(events: Sequence[Observation]) -> tuple[MemoryLog, Head]:
     """A log of one partition, in blocks as a busy shard writes them."""
     log = MemoryLog()
     writer = LogWriter(log, "bench", ManualClock(START_NS))

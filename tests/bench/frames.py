@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zlib import crc32
@@ -38,7 +39,7 @@ class Ladder:
     """A book of a fixed number of levels a side; numbers as the texts that a venue would send."""
 
     def __init__(self, mid: int, levels: int, rng: random.Random, form: str, step: int = 1) -> None:
-        """`mid` in ticks; `form` formats sizes; prices have two decimals less than ticks have digits."""
+        """`mid` and `step` in ticks of 0.01; `form` formats sizes."""
         self._rng = rng
         self._form = form
         self._step = step
@@ -109,13 +110,15 @@ def binance(count: int) -> VenueFrames:
     return made
 
 
-def binance_trades(count: int, instruments: int, *, start_ns: int, step_ns: int = STEP_NS) -> list[str]:
+def binance_trades(
+    count: int, instruments: int, *, start_ns: int, step_ns: int = STEP_NS, prefix: str = "C"
+) -> list[str]:
     """Nothing but `@aggTrade` of so many instruments, `C0USDT`, `C1USDT`, ... in turn."""
     markets = [_Market(number, 1, "%.8f") for number in range(instruments)]
     return [
         binance_trade(
             markets[number % instruments],
-            f"C{number % instruments}USDT",
+            f"{prefix}{number % instruments}USDT",
             (start_ns + number * step_ns) // NS_PER_MS,
         )
         for number in range(count)
@@ -200,17 +203,20 @@ def _kraken_book(market: _Market, name: str, now_s: str) -> str:
 def _kraken_snapshot(market: _Market, name: str) -> str:
     now_s = f"{START_NS / NS_PER_S:.6f}"
     body = {
-        f"{side}s": [[_price(p) + "000", size, now_s] for p, size in market.ladder.best(side)] for side in "ab"
+        f"{side}s": [[_price(p) + "000", size, now_s] for p, size in market.ladder.best(side)]
+        for side in "ab"
     }
     return _compact([1360, body, "book-10", name])
 
 
-def kraken_checksum(ladder: Ladder) -> int:
+def _kraken_price(ticks: int) -> str:
+    return _price(ticks) + "000"
+
+
+def kraken_checksum(ladder: Ladder, price: Callable[[int], str] = _kraken_price) -> int:
     """CRC32 over the ten best of each side: digits without point and leading zeros, asks first."""
     pairs = ladder.best("a")[:10] + ladder.best("b")[:10]
-    digits = [
-        text.replace(".", "").lstrip("0") for ticks, size in pairs for text in (_price(ticks) + "000", size)
-    ]
+    digits = [text.replace(".", "").lstrip("0") for ticks, size in pairs for text in (price(ticks), size)]
     return crc32("".join(digits).encode())
 
 
@@ -270,7 +276,9 @@ def _coinbase_snapshot(market: _Market, name: str) -> str:
 
 
 def _rfc3339(ns: int) -> str:
-    return datetime.fromtimestamp(ns / NS_PER_S, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(ns / NS_PER_S, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    )
 
 
 VENUES = {"binance": binance, "kraken": kraken, "coinbase": coinbase}

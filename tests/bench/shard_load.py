@@ -29,6 +29,7 @@ from storage.postgres_log import PostgresLog
 from storage.settings import StorageSettings
 from storage.snapshots import PostgresSnapshots
 
+LIMIT_S = 60.0
 FLUSH_S = 0.005
 """As a feed's sender flushes."""
 ROOT_BASE = Path("/var/lib")
@@ -51,7 +52,7 @@ class Outcome:
 def data_dir() -> Path:
     """A new directory for one instance; short, since socket paths are bounded."""
     base = ROOT_BASE if os.geteuid() == 0 and ROOT_BASE.is_dir() else None
-    return Path(tempfile.mkdtemp(prefix="fh-bench-", dir=base))
+    return Path(tempfile.mkdtemp(prefix="fhb-", dir=base))
 
 
 @contextmanager
@@ -110,24 +111,25 @@ async def _fed(
     outcome = Outcome(len(events), 0, 0)
     turns = _turns(events, max(1, round(per_s * FLUSH_S)), partitions)
     beat_s = len(events) / per_s / max(1, len(turns))
-    followers = [loop.create_task(_follow(shard))] if polled else []
+    helpers = [loop.create_task(_ticks(shard))]
+    if polled:
+        helpers.append(loop.create_task(_follow(shard)))
     calls: list[asyncio.Task[None]] = []
     began = loop.time()
     for number, payload in enumerate(turns):
         await asyncio.sleep(max(0.0, began + number * beat_s - loop.time()))
         calls.append(loop.create_task(_handed_over(shard, payload, outcome)))
-    await asyncio.gather(*calls)
+    async with asyncio.timeout(LIMIT_S):
+        await asyncio.gather(*calls)
     outcome.took_s = loop.time() - began
     outcome.append_p99_ms = float(str(shard.stats()["append_p99_ms"]))
-    for task in followers:
+    for task in helpers:
         task.cancel()
-    await asyncio.gather(*followers, return_exceptions=True)
+    await asyncio.wait(helpers, timeout=5.0)
     return outcome
 
 
-def _turns(
-    events: Sequence[Observation], per_turn: int, partitions: int
-) -> list[list[tuple[str, bytes]]]:
+def _turns(events: Sequence[Observation], per_turn: int, partitions: int) -> list[list[tuple[str, bytes]]]:
     """Payloads of `observe`, encoded beforehand: one batch per partition that has something."""
     sequences: dict[str, int] = {}
     turns = []
@@ -152,6 +154,13 @@ async def _handed_over(shard: KeeperShard, payload: list[tuple[str, bytes]], out
     refused = [ack for ack in acks if not ack.durable]
     if refused:
         raise ValueError(f"refused: {refused[0]!r}")
+
+
+async def _ticks(shard: KeeperShard) -> None:
+    """As the actor's shell does: leases and snapshots."""
+    while True:
+        await asyncio.sleep(0.1)
+        await shard.tick()
 
 
 async def _follow(shard: KeeperShard) -> None:

@@ -166,3 +166,30 @@ async def test_an_unclaimed_partition_is_empty(backend: Backend, partition: str)
     ghost = Head(partition, 1, "me", 0, GENESIS_HASH)
     with pytest.raises(NotOwner):
         await backend.log.append([block_after(ghost)])
+
+
+async def test_a_log_of_several_days_reads_alike_from_any_offset(backend: Backend, partition: str) -> None:
+    head = await backend.log.claim(partition, "me")
+    hours = 3600 * 10**9
+    blocks = await appended(backend, head, [2, 1, 3, 1, 2, 1, 4], step_ns=17 * hours)
+    end = blocks[-1].last_offset
+    for after in range(end):
+        offset, found = after, []
+        while offset < end:
+            page = await backend.other_log.read(partition, offset, max_blocks=2)
+            assert page
+            found += page
+            offset = page[-1].last_offset
+        assert found == [block for block in blocks if block.last_offset > after]
+    assert await backend.other_log.read(partition, end) == []
+    assert await backend.log.read(partition, end, until=end + 5) == []
+
+
+async def test_a_waiting_reader_follows_into_new_days(backend: Backend, partition: str) -> None:
+    head = await backend.log.claim(partition, "me")
+    for day in range(4):
+        assert await backend.other_log.read(partition, head.offset) == []
+        block = block_after(head, recorded_ns=T0 + day * 86_400 * 10**9)
+        await backend.log.append([block])
+        assert await backend.other_log.read(partition, head.offset) == [block]
+        head = head_after(block, "me")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from domain.keeper import MAX_GAP_CHANNELS, MAX_ID_SERIES, SymbolKeeper
+from domain.keeper import MAX_ID_SERIES, SymbolKeeper
 from domain.market.decisions import BarClosed, BarCorrected, ClockSkewed
+from domain.market.gaps import MAX_GAP_CHANNELS
 from domain.market.latest import MAX_PROVIDER_BARS
 from domain.partition import PartitionSettings
 from tests.builders import (
@@ -201,3 +202,33 @@ def test_a_recorded_decision_stands_whatever_the_trades_say():
     keeper.apply(elsewhere, at(99))
     keeper.apply(unknown, at(99))
     assert keeper.builders["1s"].closed == (closed, elsewhere)
+
+
+def test_the_first_provider_of_tickers_and_of_quotes_is_the_record_and_others_do_not_mix_in():
+    keeper = a_keeper()
+    first_ticker, first_quote = a_ticker(1.0, ts=at(1)), a_quote(bid=1.0, ts=at(1))
+    other_ticker = a_ticker(2.0, ts=at(2), provider="other")
+    other_quote = a_quote(bid=2.0, ts=at(2), provider="other")
+    for event in (first_ticker, other_quote):
+        assert keeper.observe(event, at(2)) == ()
+    before = keeper.snapshot()
+    for event in (other_ticker, first_quote):
+        assert keeper.observe(event, at(2)) == (), "it is a fact of the log all the same"
+    assert (keeper.last_ticker, keeper.last_quote) == (first_ticker, other_quote)
+    assert keeper.snapshot() == before
+    newer = a_ticker(3.0, ts=at(3))
+    restored = SymbolKeeper.restored(before, PartitionSettings())
+    for each in (keeper, restored):
+        each.observe(a_ticker(9.0, ts=at(9), provider="other"), at(9))
+        each.observe(newer, at(9))
+        assert each.last_ticker == newer
+
+
+def test_another_providers_ticker_does_not_end_a_feeds_gap():
+    keeper = a_keeper()
+    keeper.observe(a_ticker(), T0)
+    keeper.observe(a_gap("feed"), T0)
+    keeper.observe(a_ticker(provider="other"), T0)
+    assert keeper.gaps_open == ("feed: connection lost",)
+    keeper.observe(a_ticker(), T0)
+    assert keeper.gaps_open == ()

@@ -15,6 +15,7 @@ from tests.builders import (
     T0,
     a_batch,
     a_delta,
+    a_gap,
     a_quote,
     a_snapshot,
     a_trade,
@@ -268,3 +269,47 @@ def test_one_batch_or_many_give_the_same_events():
         event for _, events in single.log for event in events
     ]
     assert whole.keeper.snapshot() == single.keeper.snapshot()
+
+
+CROSSED = a_delta(bids=[(105.0, 1.0)])
+
+
+def test_a_book_that_only_the_fold_knows_to_be_broken_is_lost_until_its_snapshot():
+    folding = Folding()
+    folding.fold(a_snapshot(), a_snapshot(instrument="A.SIM"), clock=T0)
+    assert folding.partition.lost_books(PROVIDER) == ()
+    folding.fold(CROSSED, a_trade(instrument="B.SIM"), clock=T0)
+    assert folding.partition.lost_books(PROVIDER) == (INSTRUMENT,)
+    assert folding.partition.lost_books("another feed") == ()
+    folding.fold(a_trade(), clock=T0)
+    assert folding.partition.lost_books(PROVIDER) == (INSTRUMENT,)
+    folding.fold(a_snapshot(), clock=T0)
+    assert folding.partition.lost_books(PROVIDER) == ()
+
+
+@pytest.mark.parametrize("channel", ["book", "feed"])
+def test_a_book_whose_gap_the_feed_has_told_is_not_lost(channel: str):
+    folding = Folding()
+    folding.fold(a_snapshot(), a_gap(channel), clock=T0)
+    assert folding.partition.lost_books(PROVIDER) == ()
+    folding.fold(a_snapshot(), CROSSED, clock=T0)
+    folding.fold(a_gap("trades"), clock=T0)
+    assert folding.partition.lost_books(PROVIDER) == (INSTRUMENT,)
+    folding.fold(a_gap(channel), clock=T0)
+    assert folding.partition.lost_books(PROVIDER) == ()
+
+
+def test_a_crossed_snapshot_leaves_the_book_lost():
+    folding = Folding()
+    folding.fold(a_gap("book"), a_snapshot(bids=[(105.0, 1.0)]), clock=T0)
+    assert folding.partition.lost_books(PROVIDER) == (INSTRUMENT,)
+
+
+def test_a_lost_book_is_still_known_after_a_replay_and_in_a_snapshot_taken_up():
+    folding = Folding()
+    folding.fold(a_snapshot(), CROSSED, clock=T0)
+    assert folding.replayed().lost_books(PROVIDER) == (INSTRUMENT,)
+    restored = MarketPartition.restore(folding.partition.snapshot())
+    assert restored.lost_books(PROVIDER) == (INSTRUMENT,)
+    restored.observe(a_batch(a_snapshot(), sequence=2, clock=T0))
+    assert restored.lost_books(PROVIDER) == ()

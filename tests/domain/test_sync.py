@@ -295,3 +295,23 @@ def test_what_comes_out_is_always_contiguous(
                 book = each.sequence[1]
             elif isinstance(each, Gap) and each.opened:
                 book = None
+
+
+def test_a_book_that_proved_wrong_begins_anew_from_a_new_snapshot() -> None:
+    sync = live_at(SPOT, 100, diff(100, 101))
+    gap = Gap("p", "I.V", 5, 5, "book", "keeper")
+    doubt = sync.distrust(gap)
+    assert (doubt.observations, doubt.wants_snapshot, sync.usable) == ([gap], True, False)
+    assert sync.distrust(gap) == Step(), "a snapshot is awaited already"
+    assert told(sync.on_delta(diff(102, 103))) == []
+    healed = sync.on_snapshot(snapshot(102))
+    assert told(healed) == [("snapshot", 102), ("closed", None, None), ("delta", 103, 102)]
+    assert healed.resynced
+    assert told(sync.on_delta(diff(104, 104))) == [("delta", 104, 103)]
+
+
+def test_a_book_that_never_was_cannot_prove_wrong() -> None:
+    sync = BookSync(SPOT)
+    sync.on_delta(diff(1, 2))
+    assert sync.distrust(Gap("p", "I.V", 5, 5, "book", "keeper")) == Step()
+    assert told(sync.on_snapshot(snapshot(1))) == [("snapshot", 1), ("delta", 2, 1)]

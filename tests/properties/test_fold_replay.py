@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.envelope import Admitted, Batch, MarketEvent
-from domain.market.decisions import BarClosed, BarCorrected, LateTrade
+from domain.market.decisions import BarClosed, BarCorrected, BookBroken, LateTrade
 from domain.market.intervals import INTERVAL_NS
 from domain.market.observations import BookDelta, BookSnapshot, Observation, Trade
 from domain.partition import MarketPartition, PartitionSettings
@@ -80,7 +80,7 @@ books = st.one_of(
 )
 others = st.one_of(
     st.builds(a_quote, prices, prices, ts=times, instrument=instruments),
-    st.builds(a_ticker, prices, ts=times, instrument=instruments),
+    st.builds(a_ticker, prices, ts=times, instrument=instruments, provider=st.sampled_from((PROVIDER, "x"))),
     st.builds(a_bar, prices, ts=times, instrument=instruments),
     st.builds(an_info, instruments, quote=st.sampled_from((None, "USD", "BTC"))),
     st.builds(
@@ -267,6 +267,30 @@ def check_book(partition: MarketPartition, instrument: str, synchronised: bool) 
     assert [price for price, _ in asks] == sorted({price for price, _ in asks})
     assert all(size > 0.0 for _, size in bids + asks)
     assert not bids or not asks or bids[0][0] < asks[0][0]
+
+
+def lost(partition: MarketPartition) -> list[str]:
+    """By the definition: broken, and no gap of the feed says so."""
+    keepers = [partition.keeper(instrument) for instrument in INSTRUMENTS]
+    return [keeper.instrument for keeper in keepers if keeper is not None and keeper.book_lost]
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches(), st.integers(1, 5))
+def test_a_book_that_the_fold_breaks_is_lost_until_a_gap_or_a_snapshot_comes(
+    sent: list[Batch], asked_every: int
+):
+    partition = new()
+    broken: set[str] = set()
+    for number, batch in enumerate(singles(sent), start=1):
+        _, events = partition.observe(batch)
+        broken |= {event.instrument for event in events if isinstance(event, BookBroken)}
+        broken &= set(lost(partition))
+        if number % asked_every == 0:
+            told = {each for sender in SENDERS for each in partition.lost_books(sender)}
+            assert broken <= told <= set(lost(partition))
+    restored = MarketPartition.restore(partition.snapshot(), SMALL)
+    assert sorted(each for sender in SENDERS for each in restored.lost_books(sender)) == lost(restored)
 
 
 @settings(max_examples=60, deadline=None)

@@ -129,6 +129,14 @@ class BinanceSession:
             self._settle(call, useful, now, effects)
         return self._finish(effects, now)
 
+    def resync(self, instrument: str, now: int) -> Effects:
+        effects = Effects()
+        subject = self._subjects.get(instrument)
+        if subject is not None:
+            subject.distrust_book(now, effects)
+            self._ask_wanted(subject, now)
+        return self._finish(effects, now)
+
     def on_timer(self, now: int) -> Effects:
         effects = Effects()
         for link in self._links.values():

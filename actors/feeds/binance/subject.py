@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from actors.feeds.base import Effects
+from actors.feeds.base import KEEPER, Effects
 from actors.feeds.binance.context import PROVIDER
 from actors.feeds.binance.trades import TradeTrack
 from actors.feeds.binance.venues import Venue
@@ -53,6 +53,20 @@ class Subject:
             self._partial = True
             effects.observations.append(snapshot)
             self._recovered("book", snapshot.ts_recv, effects)
+
+    def distrust_book(self, now: int, effects: Effects) -> None:
+        """A keeper found the book broken. A partial-depth stream brings its next snapshot by itself."""
+        if self._sync is None or not self._sync.usable:
+            return
+        gap = Gap(
+            provider=PROVIDER,
+            instrument=self.instrument,
+            ts_event=now,
+            ts_recv=now,
+            channel="book",
+            reason=KEEPER,
+        )
+        self._book_step(self._sync.distrust(gap), effects)
 
     def on_trade(self, trade: Trade, event: str, effects: Effects) -> None:
         """One stream of trades counts: with `@trade` and `@aggTrade` side by side the first one seen."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from actors.backoff import Backoff
-from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Origin
+from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin
 from actors.feeds.coinbase.market import Market
 from actors.feeds.coinbase.parse import Reading, class_of, read
 from actors.feeds.coinbase.wire import PROVIDER, VENUE, ErrorFrame, Heartbeat, instrument_of
@@ -116,6 +116,13 @@ class CoinbaseSession:
         self._take_answer(request, reading, now, effects)
         return effects
 
+    def resync(self, instrument: str, now: int) -> Effects:
+        effects = Effects()
+        market = self._markets.get(instrument)
+        if market is not None:
+            self._renew_book(market, KEEPER, now, effects)
+        return effects
+
     def on_timer(self, now: int) -> Effects:
         effects = Effects()
         for market in self._markets.values():
@@ -169,10 +176,7 @@ class CoinbaseSession:
             elif isinstance(note, ErrorFrame):
                 self._mend(note, connection, now, effects)
         for instrument in reading.lost_books:
-            market = self._market(instrument, connection)
-            if market.book_ready:
-                market.lose_book("unreadable frame", now, effects)
-                self._resubscribe_book(market, now, effects)
+            self._renew_book(self._market(instrument, connection), "unreadable frame", now, effects)
 
     def _hear(self, heartbeat: Heartbeat, connection: int, now: int, effects: Effects) -> None:
         if connection in self._heartbeat_due:
@@ -214,6 +218,11 @@ class CoinbaseSession:
 
     def _book_channel(self) -> str | None:
         return next((each for each in self._channels if each.startswith("level2")), None)
+
+    def _renew_book(self, market: Market, reason: str, now: int, effects: Effects) -> None:
+        if market.book_ready:
+            market.lose_book(reason, now, effects)
+            self._resubscribe_book(market, now, effects)
 
     def _resubscribe_book(self, market: Market, now: int, effects: Effects) -> None:
         """Ask for a new snapshot of one product, less and less often while none comes."""

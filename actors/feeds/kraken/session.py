@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from actors.backoff import Backoff
-from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Origin
+from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin
 from actors.feeds.kraken.facts import Ack, BookText, Fact, Reading
 from actors.feeds.kraken.names import PROVIDER, VENUE
 from actors.feeds.kraken.pair import RESYNC_BASE_S, RESYNC_CAP_S, Pair, offered_depth
@@ -127,6 +127,13 @@ class KrakenSession:
             return effects
         self._calls.done(request)
         self._take_answer(request, reading, now, effects)
+        return effects
+
+    def resync(self, instrument: str, now: int) -> Effects:
+        effects = Effects()
+        pair = self._pairs.get(instrument)
+        if pair is not None and pair.book is not None:
+            self._renew(pair, KEEPER, now, effects)
         return effects
 
     def on_timer(self, now: int) -> Effects:

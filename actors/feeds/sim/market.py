@@ -11,53 +11,23 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 
-from actors.feeds.sim.book import Ladder
+from actors.feeds.base import KEEPER
 from actors.feeds.sim.catalog import SimInstrument, describe
 from actors.feeds.sim.incidents import Incident
+from actors.feeds.sim.line import Line
+from actors.feeds.sim.speaker import Speaker
+from actors.feeds.sim.views import Eye, View
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.market.observations import (
-    BookDelta,
-    BookSnapshot,
-    Gap,
-    InstrumentInfo,
-    Level,
-    Observation,
-    Quote,
-    Side,
-    Ticker,
-    Trade,
-)
+from domain.market.observations import InstrumentInfo, Level, Observation
 
+PROVIDER = "sim"
 STEP_NS = 50 * NS_PER_MS
 SECONDS_PER_YEAR = 365.25 * 86_400
 REGIMES = (0.5, 1.0, 3.0)
 REGIME_CHANGE_PER_S = 0.01
 EXCITATION_PER_TRADE = 0.2
 EXCITATION_DECAY_PER_S = 0.5
-WHALE_CHANCE = 0.002
 FLASH_CRASH_DEPTH = 0.08
-FEED_DELAY_NS = 2 * NS_PER_MS
-
-
-class _Line:
-    """One instrument's moving parts."""
-
-    def __init__(self, about: SimInstrument, rng: random.Random, price: float, first_id: int) -> None:
-        self.about = about
-        self.rng = rng
-        self.mid = price
-        self.regime = 1
-        self.excitement = 0.0
-        self.last_side: Side = "buy"
-        self.trade_id = first_id
-        self.ladder = Ladder(about, price, rng)
-        self.day_open = price
-        self.day_high = self.day_low = price
-        self.day_volume = 0.0
-        self.halted = False
-        self.synced = False
-        self.lost_from: int | None = None
-        self.next_ticker = 0
 
 
 class Market:
@@ -71,11 +41,14 @@ class Market:
         start_ns: int,
         rate: float = 1.0,
         incidents: Sequence[Incident] = (),
-        provider: str = "sim",
+        provider: str = PROVIDER,
         prices: Mapping[str, float] | None = None,
+        orders: bool = False,
+        views: Sequence[View] = (),
     ) -> None:
         """`rate` scales the number of trades. `prices` continues from earlier last prices.
 
+        `orders`: books are spoken by order (L3), not by level. `views`: other providers' tickers.
         Trade ids count up from the start time, so that a later run never repeats one.
         """
         self._provider = provider
@@ -83,15 +56,15 @@ class Market:
         self._now = start_ns
         self._factor_rng = random.Random(f"{seed}/factors")
         begin = prices or {}
-        self._lines = [
-            _Line(
-                about := describe(name),
-                random.Random(f"{seed}/{name}"),
-                begin.get(name, about.price),
-                start_ns // NS_PER_MS,
-            )
-            for name in instruments
-        ]
+        self._lines: list[Line] = []
+        for name in instruments:
+            about = describe(name)
+            rng = random.Random(f"{seed}/{name}")
+            line = Line(about, rng, begin.get(name, about.price), start_ns // NS_PER_MS)
+            line.eyes = [Eye(view, about.price_precision, start_ns) for view in views]
+            if orders:
+                line.keep_orders(random.Random(f"{seed}/{name}/orders"), start_ns // NS_PER_MS)
+            self._lines.append(line)
         self._incidents = list(incidents)
 
     @property
@@ -117,12 +90,12 @@ class Market:
         self._now += by_ns
 
     def resync(self, instrument: str) -> None:
-        """Send a snapshot again at the next step (a consumer lost its book)."""
+        """A consumer lost its book: tell a gap and send the whole of it at the next step."""
         for line in self._lines:
             if line.about.instrument == instrument:
-                line.synced = False
+                line.doubted = line.doubted or line.synced
 
-    def _step_line(self, line: _Line, common: float, out: list[Observation]) -> None:
+    def _step_line(self, line: Line, common: float, out: list[Observation]) -> None:
         active: dict[str, Incident] = {
             i.kind: i
             for i in self._incidents
@@ -137,16 +110,18 @@ class Market:
             return
         self._move(line, common, active.get("flash_crash"))
         scale = 0.25 if "split" in active else 1.0
-        says = _Speaker(line, self._provider, self._now, scale)
+        says = Speaker(line, self._provider, self._now, scale)
         bids, asks = line.ladder.move(line.mid, 4 if "flash_crash" in active else 1)
         self._book(line, says, bids, asks, lose="gap" in active, out=out)
         out.append(says.quote())
         self._trades(line, says, active, out)
         if self._now >= line.next_ticker:
             line.next_ticker = self._now + NS_PER_S
-            out.append(says.ticker())
+            out.append(ticker := says.ticker())
+            seen = [eye.look(ticker) for eye in line.eyes]
+            out.extend(told for told in seen if told is not None)
 
-    def _move(self, line: _Line, common: float, crash: Incident | None) -> None:
+    def _move(self, line: Line, common: float, crash: Incident | None) -> None:
         dt_s = STEP_NS / NS_PER_S
         if line.rng.random() < REGIME_CHANGE_PER_S * dt_s:
             line.regime = line.rng.choice((0, 1, 1, 2))
@@ -160,150 +135,63 @@ class Market:
         line.excitement *= math.exp(-EXCITATION_DECAY_PER_S * dt_s)
 
     def _book(
-        self, line: _Line, says: _Speaker, bids: list[Level], asks: list[Level], *, lose: bool,
+        self, line: Line, says: Speaker, bids: list[Level], asks: list[Level], *, lose: bool,
         out: list[Observation],
     ) -> None:  # fmt: skip
+        change = says.change(bids, asks)
         if lose:
             line.lost_from = line.lost_from or line.ladder.sequence
             line.synced = False
             return
         if line.lost_from is not None:
-            out.append(says.gap("book", "injected", line.lost_from, line.ladder.sequence - 1))
+            out.append(says.gap("injected", line.lost_from, line.ladder.sequence - 1))
             line.lost_from = None
-        if not line.synced:
-            line.synced = True
-            out.append(says.snapshot())
-        elif bids or asks:
-            out.append(says.delta(bids, asks))
+        elif line.doubted and line.synced:
+            out.append(says.gap(KEEPER))
+            line.synced = False
+        line.doubted = False
+        if line.synced:
+            out.extend(change)
+            return
+        line.synced = True
+        out.extend(says.book())
+        if line.gap_open:
+            out.append(says.gap("snapshot", opened=False))
 
     def _trades(
-        self, line: _Line, says: _Speaker, active: Mapping[str, Incident], out: list[Observation]
+        self, line: Line, says: Speaker, active: Mapping[str, Incident], out: list[Observation]
     ) -> None:
         burst = 10.0 if "flash_crash" in active else 1.0
         normal = line.about.trades_per_s * self._rate
         intensity = normal * REGIMES[line.regime] * burst * (1 + line.excitement)
         for _ in range(_poisson(intensity * STEP_NS / NS_PER_S, line.rng)):
             line.excitement = min(6.0, line.excitement + EXCITATION_PER_TRADE / normal)
-            trade, delta = says.trade(sells="flash_crash" in active)
+            trade, change = says.trade(sells="flash_crash" in active)
             slipped = says.slipped(trade, 10.0) if "decimal_slip" in active else trade
             out.append(slipped)
             if "duplicate" in active:
                 out.append(slipped)
-            if delta is not None and line.synced:
-                out.append(delta)
+            if line.synced:
+                out.extend(change)
         finger = active.get("fat_finger")
         if finger is not None and self._now - STEP_NS < finger.start + STEP_NS:
-            trade, delta = says.trade(sells=False)
+            trade, change = says.trade(sells=False)
             out.append(says.slipped(trade, 1.06, size_factor=60.0))
-            if delta is not None and line.synced:
-                out.append(delta)
+            if line.synced:
+                out.extend(change)
             self._incidents.remove(finger)
 
-    def _halt(self, line: _Line, out: list[Observation]) -> None:
+    def _halt(self, line: Line, out: list[Observation]) -> None:
         if not line.halted:
             line.halted, line.synced = True, False
-            out.append(_Speaker(line, self._provider, self._now, 1.0).gap("book", "halted", None, None))
+            out.append(Speaker(line, self._provider, self._now, 1.0).gap("halted"))
 
-    def _frozen(self, line: _Line, out: list[Observation]) -> None:
-        says = _Speaker(line, self._provider, self._now, 1.0)
+    def _frozen(self, line: Line, out: list[Observation]) -> None:
+        says = Speaker(line, self._provider, self._now, 1.0)
         out.append(says.quote())
         if line.rng.random() < 0.2:
             (bid, _), _ = line.ladder.best()
             out.append(says.print_at(bid, line.about.lot, "sell"))
-
-
-class _Speaker:
-    """Says as a provider what a line does at a moment; `scale` multiplies every price (a split)."""
-
-    def __init__(self, line: _Line, provider: str, now: int, scale: float) -> None:
-        self._line = line
-        self._scale = scale
-        self._provider = provider
-        self._instrument = line.about.instrument
-        self._ts_event = now
-        self._ts_recv = now + FEED_DELAY_NS
-
-    def quote(self) -> Quote:
-        (bid, bid_size), (ask, ask_size) = self._line.ladder.best()
-        return Quote(
-            self._provider, self._instrument, self._ts_event, self._ts_recv,
-            self._price(bid), bid_size, self._price(ask), ask_size,
-        )  # fmt: skip
-
-    def snapshot(self) -> BookSnapshot:
-        bids, asks = self._line.ladder.levels()
-        sequence = self._line.ladder.sequence
-        return BookSnapshot(
-            self._provider, self._instrument, self._ts_event, self._ts_recv,
-            self._levels(bids), self._levels(asks), (sequence, sequence),
-        )  # fmt: skip
-
-    def delta(self, bids: Sequence[Level], asks: Sequence[Level]) -> BookDelta:
-        sequence = self._line.ladder.sequence
-        return BookDelta(
-            self._provider, self._instrument, self._ts_event, self._ts_recv,
-            self._levels(bids), self._levels(asks), (sequence, sequence), sequence - 1,
-        )  # fmt: skip
-
-    def trade(self, *, sells: bool) -> tuple[Trade, BookDelta | None]:
-        """An aggressor at the best price, and the level it changed."""
-        line = self._line
-        side: Side = line.last_side if line.rng.random() < 0.65 else line.rng.choice(("buy", "sell"))
-        if sells and line.rng.random() < 0.8:
-            side = "sell"
-        line.last_side = side
-        price, changed = line.ladder.take(buy=side == "buy", size=(size := self._size()))
-        bids, asks = ([], changed) if side == "buy" else (changed, [])
-        return self.print_at(price, size, side), self.delta(bids, asks)
-
-    def print_at(self, price: float, size: float, side: Side) -> Trade:
-        line = self._line
-        line.trade_id += 1
-        line.day_volume += size
-        line.day_high, line.day_low = max(line.day_high, price), min(line.day_low, price)
-        return Trade(
-            self._provider, self._instrument, self._ts_event, self._ts_recv,
-            self._price(price), size, side, str(line.trade_id),
-        )  # fmt: skip
-
-    def slipped(self, trade: Trade, factor: float, *, size_factor: float = 1.0) -> Trade:
-        return Trade(
-            trade.provider, trade.instrument, trade.ts_event, trade.ts_recv,
-            round(trade.price * factor, self._line.about.price_precision),
-            round(trade.size * size_factor, self._line.about.size_precision),
-            trade.side, trade.trade_id,
-        )  # fmt: skip
-
-    def ticker(self) -> Ticker:
-        line = self._line
-        last = self._price(line.mid)
-        opened = self._price(line.day_open)
-        return Ticker(
-            self._provider, self._instrument, self._ts_event, self._ts_recv,
-            last=last, open=opened, high=self._price(line.day_high), low=self._price(line.day_low),
-            volume=round(line.day_volume, line.about.size_precision),
-            change_pct=round((last / opened - 1) * 100, 4),
-        )  # fmt: skip
-
-    def gap(self, channel: str, reason: str, first: int | None, last: int | None) -> Gap:
-        return Gap(
-            self._provider, self._instrument, self._ts_event, self._ts_recv, channel, reason, first, last
-        )
-
-    def _size(self) -> float:
-        about, rng = self._line.about, self._line.rng
-        size = about.typical_size * rng.lognormvariate(-0.6, 1.0)
-        if rng.random() < WHALE_CHANCE:
-            size *= 25
-        return round(max(1, round(size / about.lot)) * about.lot, about.size_precision)
-
-    def _price(self, price: float) -> float:
-        return round(price * self._scale, self._line.about.price_precision)
-
-    def _levels(self, levels: Sequence[Level]) -> tuple[Level, ...]:
-        if self._scale == 1.0:
-            return tuple(levels)
-        return tuple((self._price(price), size) for price, size in levels)
 
 
 def _info(about: SimInstrument, provider: str, now: int) -> InstrumentInfo:

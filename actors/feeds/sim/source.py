@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from actors.feeds.base import FeedSettings
 from actors.feeds.sim.incidents import parse_incident
-from actors.feeds.sim.market import STEP_NS, Market
+from actors.feeds.sim.market import PROVIDER, STEP_NS, Market
+from actors.feeds.sim.views import parse_views
 from actors.feeds.source import Sink, Step
 from domain.clock import NS_PER_S, Clock
 from domain.errors import OverLimit
@@ -17,12 +18,16 @@ MAX_CATCH_UP_NS = 5 * NS_PER_S
 
 
 class SimSource:
-    """`[feeds.sim]`: instruments, seed, rate (0 means 1), speed, incidents (see `incidents.py`)."""
+    """`[feeds.sim]`: instruments, seed, rate (0 means 1), speed, incidents (see `incidents.py`), views
+    (see `views.py`), and the channel `orders` for books by order."""
 
     def __init__(
         self, settings: FeedSettings, clock: Clock, *, prices: Mapping[str, float] | None = None
     ) -> None:
-        """Raises Malformed where an incident's spec is. `prices` continues from earlier last prices."""
+        """Raises Malformed where the spec of an incident or a view is.
+
+        `prices` continues from earlier last prices.
+        """
         self._clock = clock
         self._began = self._now = clock.now_ns()
         self._speed = settings.speed
@@ -34,6 +39,8 @@ class SimSource:
             rate=settings.rate or 1.0,
             incidents=[parse_incident(spec, self._began) for spec in settings.incidents],
             prices=prices,
+            orders="orders" in settings.channels,
+            views=parse_views(settings.views, PROVIDER),
         )
 
     async def run(self, sink: Sink) -> None:
@@ -45,6 +52,10 @@ class SimSource:
             self._now = max(self._now, self._simulated_now())
             observations = self._market.step(self._now)
             await self._hand_over(sink, Step(clock=self._now, frames=1, observations=observations))
+
+    def resync(self, instruments: Sequence[str]) -> None:
+        for instrument in instruments:
+            self._market.resync(instrument)
 
     def connections(self) -> tuple[int, int]:
         return int(self._running), 1

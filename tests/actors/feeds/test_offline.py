@@ -44,6 +44,9 @@ class DiarySession:
         self.diary.append(("answer", request.purpose, request.url, status, body))
         return Effects()
 
+    def resync(self, instrument: str, now: int) -> Effects:
+        return Effects()
+
     def on_timer(self, now: int) -> Effects:
         self.diary.append(("timer", now))
         return Effects()

@@ -85,10 +85,11 @@ def test_a_delta_wholly_at_or_before_the_book_is_a_repeat():
 
 
 def test_a_delta_that_crosses_the_book_breaks_it():
-    for price in (101.0, 105.0):
+    for price, reason in ((101.0, "locked"), (101.5, "crossed"), (105.0, "crossed")):
         book = a_book()
-        assert book.apply_delta(a_delta(bids=[(price, 1.0)])) == Broken("crossed")
+        assert book.apply_delta(a_delta(bids=[(price, 1.0)])) == Broken(reason)
         assert not book.usable
+        assert book.top(9) == ((), ())
 
 
 def test_a_delta_is_judged_as_a_whole():
@@ -100,6 +101,7 @@ def test_a_delta_is_judged_as_a_whole():
 def test_a_crossed_snapshot_is_refused():
     book = OrderBook()
     crossed = a_snapshot(bids=[(102.0, 1.0)], asks=[(101.0, 1.0)])
+    assert book.apply_snapshot(a_snapshot(bids=[(101.0, 1.0)])) == Broken("locked")
     assert book.apply_snapshot(crossed) == Broken("crossed")
     assert not book.usable
     assert book.apply_snapshot(a_snapshot()) == Restored(None)

@@ -57,9 +57,13 @@ def test_an_order_older_than_the_book_is_a_repeat_but_one_of_the_same_message_is
     assert not queue.repeats(an_order("add", "b", sequence=6))
 
 
+def test_a_locked_queue_is_broken_too():
+    assert a_queue().apply_order(an_order("add", "e", price=101.0)) == Broken("locked")
+
+
 def test_a_crossed_queue_is_broken_until_its_snapshot():
     queue = a_queue()
-    assert queue.apply_order(an_order("add", "e", price=101.0)) == Broken("crossed")
+    assert queue.apply_order(an_order("add", "e", price=101.5)) == Broken("crossed")
     assert queue.top(9) == ((), ())
     assert queue.apply_order(an_order("add", "f")) is None
     assert not queue.usable

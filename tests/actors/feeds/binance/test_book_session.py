@@ -233,3 +233,28 @@ def test_the_adapter_matches_a_recorded_answer_by_path_and_symbol() -> None:
     assert not binance.match(asked, "https://api.binance.com/api/v3/klines?symbol=BTCUSDT")
     assert not binance.match(asked, "https://fapi.binance.com/fapi/v1/depth?symbol=BTCUSDT")
     assert not binance.match(asked, "http://[bad")
+
+
+def test_a_book_that_a_keeper_found_broken_comes_back_by_a_new_snapshot() -> None:
+    session = live(101)
+    doubted = session.resync(BTC, NOW)
+    (gap,) = doubted.observations
+    assert isinstance(gap, Gap)
+    assert (gap.channel, gap.reason, gap.opened, gap.instrument) == ("book", "keeper", True, BTC)
+    (request,) = doubted.requests
+    assert "/depth?symbol=BTCUSDT" in request.url
+    assert session.resync(BTC, NOW) == Effects(), "it has been asked for"
+    assert session.on_frame(0, depth_frame(102, 103), NOW).observations == []
+
+    healed = answer(session, request, snapshot_body(102))
+    assert kinds(healed) == ["book_snapshot", "gap", "book_delta"]
+    assert healed.resynced == [(BTC, "book")]
+    assert kinds(session.on_frame(0, depth_frame(104, 104), NOW)) == ["book_delta"]
+
+
+def test_what_has_no_book_to_lose_is_not_asked_for() -> None:
+    assert opened().resync(BTC, NOW) == Effects()
+    assert live().resync("ETH-USDT.BINANCE", NOW) == Effects()
+    lost = live()
+    lost.on_close(0, "reset", NOW)
+    assert lost.resync(BTC, NOW) == Effects(), "the reconnect brings a snapshot"

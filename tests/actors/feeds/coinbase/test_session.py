@@ -225,3 +225,24 @@ def test_a_bad_frame_never_stops_the_session(frame: str | bytes) -> None:
     assert effects.observations == []
     assert bool(effects.rejects) == (frame != "[]")
     assert ids(say(feed, match(1))) == ["1"]
+
+
+def test_a_book_that_a_keeper_found_broken_is_subscribed_again_until_its_snapshot() -> None:
+    feed = session()
+    feed.on_open(0, RECV)
+    assert feed.resync(BTC, RECV).sends == [], "no snapshot has come yet"
+    say(feed, SNAPSHOT)
+    doubted = feed.resync(BTC, RECV)
+    assert gaps(doubted.observations) == [("book", True, None, None)]
+    assert sent(doubted) == [
+        {"type": verb, "product_ids": ["BTC-USD"], "channels": ["level2_batch"]}
+        for verb in ("unsubscribe", "subscribe")
+    ]
+    assert feed.resync(BTC, RECV).sends == []
+    assert say(feed, L2UPDATE) == []
+    back = feed.on_frame(0, text(SNAPSHOT), RECV)
+    assert [type(each).__name__ for each in back.observations] == ["BookSnapshot", "Gap"]
+    assert gaps(back.observations) == [("book", False, None, None)]
+    assert back.resynced == [(BTC, "book")]
+    assert [type(each) for each in say(feed, L2UPDATE)] == [BookDelta]
+    assert feed.resync("ETH-USD.COINBASE", RECV).sends == []

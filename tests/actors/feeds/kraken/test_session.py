@@ -269,3 +269,22 @@ def test_the_guides_book_is_accepted_and_quotes_and_bars_pass() -> None:
     feed = session()
     assert kinds(say(feed, guide_snapshot())) == [BookSnapshot]
     assert len(say(feed, text(TICKER), text(OHLC)).observations) == 3
+
+
+def test_a_book_that_a_keeper_found_broken_is_subscribed_again_until_its_snapshot() -> None:
+    feed, made = session(), venue()
+    assert feed.resync(BTC, RECV).sends == [], "no snapshot has come yet"
+    say(feed, instrument(), made.snapshot())
+    doubted = feed.resync(BTC, RECV)
+    assert gaps(doubted) == [("book", "keeper", True, None, None)]
+    assert [(each["method"], each["params"]["symbol"]) for each in sent(doubted)] == [
+        ("unsubscribe", ["BTC/USD"]),
+        ("subscribe", ["BTC/USD"]),
+    ]
+    assert feed.resync(BTC, RECV).sends == []
+    assert say(feed, change(made, "bids", "99.4", "3")).observations == []
+    back = say(feed, made.snapshot())
+    assert kinds(back) == [BookSnapshot, Gap]
+    assert back.resynced == [(BTC, "book")]
+    assert kinds(say(feed, change(made, "bids", "99.3", "3"))) == [BookDelta]
+    assert feed.resync("ETH-USD.KRAKEN", RECV).sends == []

@@ -91,9 +91,24 @@ def test_rate_scales_the_number_of_trades() -> None:
 
 def test_lost_delta_is_told_as_a_gap_followed_by_a_snapshot() -> None:
     run = [event for event in a_run(10, f"gap:{AAPL}@5") if event.instrument == AAPL]
-    (gap,) = [event for event in run if isinstance(event, Gap)]
-    assert gap.channel == "book" and gap.first is not None and gap.last is not None
-    assert isinstance(run[run.index(gap) + 1], BookSnapshot)
+    opened, closed = [event for event in run if isinstance(event, Gap)]
+    assert opened.channel == "book" and opened.first is not None and opened.last is not None
+    at = run.index(opened)
+    assert isinstance(run[at + 1], BookSnapshot)
+    assert run[at + 2] is closed and not closed.opened
+
+
+def test_a_consumer_that_lost_its_book_is_told_a_gap_and_a_snapshot() -> None:
+    market = Market((BTC, AAPL), seed=7, start_ns=START)
+    market.step(START + NS_PER_S)
+    market.resync(AAPL)
+    market.resync("NOTHING.SIM")
+    run = market.step(START + 2 * NS_PER_S)
+    assert [event.instrument for event in run if isinstance(event, Gap | BookSnapshot)] == [AAPL] * 3
+    opened, snapshot, closed = [event for event in run if isinstance(event, Gap | BookSnapshot)]
+    assert isinstance(opened, Gap) and (opened.channel, opened.reason) == ("book", "keeper")
+    assert isinstance(snapshot, BookSnapshot)
+    assert isinstance(closed, Gap) and not closed.opened
 
 
 def test_duplicates_repeat_each_trade_id() -> None:
@@ -124,6 +139,17 @@ def test_single_bad_prints_stand_out(kind: str, low: float, high: float) -> None
 def test_split_quarters_every_price_from_then_on() -> None:
     prices = [trade.price for trade in trades_of(a_run(60, f"split:{AAPL}@30"), AAPL)]
     assert prices[-1] / prices[0] == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_book_after_a_split_locks_no_snapshot(seed: int) -> None:
+    specs = [parse_incident(f"split:{AAPL}@1", START)]
+    market = Market((AAPL,), seed=seed, start_ns=START, incidents=specs)
+    for tenth in range(1, 200):
+        market.resync(AAPL)
+        for event in market.step(START + tenth * NS_PER_S // 10):
+            if isinstance(event, BookSnapshot):
+                assert event.bids[0][0] < event.asks[0][0]
 
 
 def test_frozen_feed_repeats_one_price() -> None:

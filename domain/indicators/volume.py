@@ -1,0 +1,87 @@
+"""Indicators that weigh prices by volume."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from domain.indicators import stages, windows
+from domain.indicators.bars import Floats
+from domain.indicators.kernel import ROUNDING, Kernel, ratio
+from domain.indicators.stages import Pace
+
+
+class Obv(Kernel):
+    """Begins with the first bar's volume, as in TA-Lib."""
+
+    needs = ("close", "volume")
+
+    def __init__(self) -> None:
+        self._past = stages.Lag(1)
+        self._total = stages.Total()
+        self.first = (0,)
+
+    def values(self, pace: Pace, *inputs: Floats) -> tuple[Floats, ...]:
+        close, volume = inputs
+        past = self._past(pace, close)
+        signed = np.where(close > past, volume, np.where(close < past, -volume, 0.0))
+        signed = np.where(np.isnan(past), volume, signed)
+        return (self._total(pace, signed, np.zeros(close.shape, bool)),)
+
+
+class Mfi(Kernel):
+    needs = ("hlc3", "volume")
+
+    def __init__(self, period: int) -> None:
+        self._past = stages.Lag(1)
+        self._up = windows.window_sum(period, 1)
+        self._down = windows.window_sum(period, 1)
+        self.first = (period,)
+
+    def values(self, pace: Pace, *inputs: Floats) -> tuple[Floats, ...]:
+        typical, volume = inputs
+        past = self._past(pace, typical)
+        flow = typical * volume
+        move = typical - past
+        moved = np.abs(move) > ROUNDING * np.abs(typical)
+        up = self._up(pace, np.where(moved & (move > 0.0), flow, 0.0))
+        down = self._down(pace, np.where(moved & (move < 0.0), flow, 0.0))
+        return (ratio(up, up + down, 100.0),)
+
+
+class SessionVwap(Kernel):
+    """No value until something has been traded in the session."""
+
+    needs = ("hlc3", "volume", "session")
+
+    def __init__(self) -> None:
+        self._past = stages.Lag(1)
+        self._value = stages.Total()
+        self._volume = stages.Total()
+        self.first = (0,)
+
+    def values(self, pace: Pace, *inputs: Floats) -> tuple[Floats, ...]:
+        typical, volume, session = inputs
+        opened = session != self._past(pace, session)
+        value = self._value(pace, typical * volume, opened)
+        traded = self._volume(pace, volume, opened)
+        return (np.where(traded == 0.0, np.nan, value / traded),)
+
+
+class RollingVwap(Kernel):
+    """No value while nothing was traded in the window."""
+
+    needs = ("hlc3", "volume")
+
+    def __init__(self, period: int) -> None:
+        self._value = windows.window_sum(period)
+        self._volume = windows.window_sum(period)
+        self.first = (period - 1,)
+
+    def values(self, pace: Pace, *inputs: Floats) -> tuple[Floats, ...]:
+        typical, volume = inputs
+        value, traded = self._value(pace, typical * volume), self._volume(pace, volume)
+        return (np.where(traded == 0.0, np.nan, value / traded),)
+
+
+def vwap(period: int | None = None) -> Kernel:
+    return SessionVwap() if period is None else RollingVwap(period)

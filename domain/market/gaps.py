@@ -1,0 +1,33 @@
+"""The gaps of one instrument that are open: by channel, with the reason."""
+
+from __future__ import annotations
+
+MAX_GAP_CHANNELS = 16
+MAX_REASON_LENGTH = 200
+
+BOOK_CHANNELS = ("book", "feed")
+"""Channels whose gap makes the order book unusable."""
+
+
+class OpenGaps(dict[str, str]):
+    """channel -> reason. What providers can make it remember is bounded."""
+
+    __slots__ = ()
+
+    def open(self, channel: str, reason: str) -> None:
+        """The newest reason of a channel counts."""
+        if channel in self or len(self) < MAX_GAP_CHANNELS:
+            self[channel] = reason[:MAX_REASON_LENGTH]
+
+    def close(self, *channels: str) -> None:
+        for channel in channels:
+            self.pop(channel, None)
+
+    @property
+    def hide_book(self) -> bool:
+        """Whether the feed knows that the book is unusable: it will send a snapshot."""
+        return not self.keys().isdisjoint(BOOK_CHANNELS)
+
+    def told(self) -> tuple[str, ...]:
+        """`channel: reason` of each, by channel."""
+        return tuple(f"{channel}: {reason}" for channel, reason in sorted(self.items()))
