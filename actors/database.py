@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from domain.errors import FinanceHubError, Rejected, Unavailable
 from observability.log import redact
 from storage import embedded
 from storage.migrate import Instance, migrate
@@ -77,7 +80,10 @@ class Database:
 def open_database(
     data_dir: Path, dsn: str = "", *, partitions: int = 0, allow_unsafe_durability: bool = False
 ) -> Database:
-    """Start the embedded server where no DSN is given, and migrate. Raises Rejected, Unavailable."""
+    """Start the embedded server where no DSN is given, and migrate.
+
+    Raises Unavailable where the server cannot be reached, FinanceHubError where it cannot be used.
+    """
     server = None if dsn else embedded.start(data_dir)
     default = CLUSTER_MARKET_PARTITIONS if dsn else EMBEDDED_MARKET_PARTITIONS
     settings = StorageSettings(
@@ -86,9 +92,21 @@ def open_database(
         allow_unsafe_durability=allow_unsafe_durability,
     )
     try:
-        about = asyncio.run(migrate(settings, time.time_ns()))
+        with _told_which(settings.dsn):
+            about = asyncio.run(migrate(settings, time.time_ns()))
     except BaseException:
         if server is not None:
             server.stop()
         raise
     return Database(data_dir, settings.dsn, server, about)
+
+
+@contextmanager
+def _told_which(dsn: str) -> Iterator[None]:
+    """Errors in one line that names the database. A refusal is the environment's fault, no wrong usage."""
+    try:
+        yield
+    except Unavailable as error:
+        raise Unavailable(f"the database {redact(dsn)} cannot be reached: {error}") from error
+    except Rejected as error:
+        raise FinanceHubError(f"the database {redact(dsn)} cannot be used: {error}") from error

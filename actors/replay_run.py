@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from actors.feed import FeedActor
+from actors.feeds.capture import numbered_lines
 from actors.feeds.provider_log import claim_provider
 from actors.feeds.registry import load_adapter
 from actors.feeds.replay import ReplaySource, parse_speed
@@ -15,8 +16,9 @@ from actors.routes import Routes
 from actors.runtime import Runtime, WallClock
 from actors.sender import Sender
 from actors.tail import OpenLog
-from domain.envelope import Cursor
-from domain.market.observations import Observation
+from domain.envelope import Cursor, Event
+from domain.market.observations import Gap, Observation
+from domain.partition import NEW_INCARNATION
 from storage.block import events_of
 from storage.event_log import EventLog
 from storage.writer import LogWriter
@@ -35,11 +37,12 @@ class ReplayResult(Struct, frozen=True):
 
 
 def replay_name(provider: str, file: Path) -> str:
-    """The feed's name: the same recording is the same feed, so its second run repeats and adds nothing
-    to what has ids; another recording has its own clock."""
-    with file.open("rb") as source:
-        digest = hashlib.file_digest(source, "sha256").hexdigest()
-    return f"replay-{provider}-{digest[:DIGEST_LENGTH]}"
+    """The feed's name: the same recording, compressed or not, is the same feed, so its second run repeats
+    and adds nothing to what has ids; another recording has its own clock."""
+    digest = hashlib.sha256()
+    for _, line in numbered_lines(file):
+        digest.update((line if isinstance(line, bytes) else line.raw) + b"\n")
+    return f"replay-{provider}-{digest.hexdigest()[:DIGEST_LENGTH]}"
 
 
 async def replay(runtime: Runtime, file: Path, provider: str, speed: str) -> ReplayResult:
@@ -84,8 +87,15 @@ async def _appended_by(log: EventLog, sender: str, before: Cursor, after: Cursor
                 for batch in block.header.batches:
                     mine = [next(events).event for _ in range(batch.count)]
                     if batch.sender == sender:
-                        count += sum(isinstance(event, Observation) for event in mine)
+                        count += sum(map(_is_from_the_feed, mine))
             if not blocks:
                 break
             offset = blocks[-1].last_offset
     return count
+
+
+def _is_from_the_feed(event: Event) -> bool:
+    """Not a decision, nor the gap that the shard itself opens for a feed that comes again."""
+    if isinstance(event, Gap):
+        return event.reason != NEW_INCARNATION
+    return isinstance(event, Observation)

@@ -23,7 +23,7 @@ from actors.routes import Routes
 from actors.runtime import SUPERVISOR, Runtime
 from actors.sender import Sender
 from actors.shard_settings import ShardSettings
-from actors.shells import Shell
+from actors.shells import Shell, still_running
 from actors.supervisor import Handle, Supervisor
 from domain.errors import Conflict, FinanceHubError, Retryable
 from observability.log import get_log
@@ -127,8 +127,7 @@ class ProjectorActor(_OverDatabase):
         return projector
 
     async def about(self, inside: Projector[Connection]) -> dict[str, Any]:
-        if self._running.done():
-            self._running.result()
+        still_running(self._running)
         lags = await inside.lags()
         for name, lag in lags:
             self.telemetry.gauge("financehub.projection.lag", lag, projection=name)
@@ -183,8 +182,7 @@ class FeedShell(_OverDatabase):
         return self
 
     async def about(self, inside: FeedShell) -> dict[str, Any]:
-        if self._running.done():
-            self._running.result()
+        still_running(self._running)
         status = self._feed.status()
         return {"feed": {field: getattr(status, field) for field in status.__struct_fields__}}
 

@@ -25,6 +25,16 @@ BRIDGE_EVERY_TICKS = 50
 log = get_log("shell")
 
 
+class FailedForGood(Exception):
+    """What runs inside has ended by itself, for the reason that this was raised from."""
+
+
+def still_running(task: asyncio.Task[None]) -> None:
+    """Raises FailedForGood where a task has ended with an error."""
+    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        raise FailedForGood(task.get_name()) from error
+
+
 class Shell:
     """One actor process."""
 
@@ -47,9 +57,15 @@ class Shell:
         return await result if inspect.isawaitable(result) else result
 
     async def report(self) -> dict[str, Any]:
+        """Raises Unavailable where the inside has failed for good; the next call builds another one."""
         inside = await self._ready()
-        about = {"role": self.role, "name": self.name, "pid": os.getpid(), "node": node_id()}
-        return about | await self.about(inside)
+        who = {"role": self.role, "name": self.name, "pid": os.getpid(), "node": node_id()}
+        try:
+            return who | await self.about(inside)
+        except FailedForGood as failure:
+            log.error("begins again", actor=self.name, error=repr(failure.__cause__))
+            await self.stop()
+            raise Unavailable(f"{self.name} has failed and begins again") from None
 
     async def samples(self) -> list[Sample]:
         return self.telemetry.collect()

@@ -1,4 +1,7 @@
-"""Snapshots of the shard's seats: one partition at a time, each at a block's end that is durable."""
+"""Snapshots of the shard's seats: one partition at a time, each at a block's end that is durable.
+
+The state is read in slices between which the fold goes on, and is that of the moment it was begun.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,21 @@ from actors.commit import GroupCommit
 from actors.seat import Seat
 from actors.shard_settings import ShardSettings
 from actors.tenure import Tenure
-from domain.errors import FinanceHubError
+from domain.exposure import Exposure
 from domain.partition import FOLD_VERSION
+from observability.log import get_log
 from storage.event_log import Snapshot, SnapshotStore
+
+KEEPERS_A_SLICE = 32
+"""Some 3 ms with books of 200 levels a side."""
+RETRY_S = 5.0
+"""A snapshot that failed costs a longer replay, while trying again at once would cost the fold."""
+
+log = get_log("snapshots")
 
 
 class Snapshotter:
-    """Takes snapshots that are due. The state is read in one step, written once its block is durable."""
+    """Takes snapshots that are due; each is written once its block is durable."""
 
     def __init__(
         self,
@@ -33,6 +44,7 @@ class Snapshotter:
         self._monotonic = monotonic
         self._settings = settings
         self._task: asyncio.Task[None] | None = None
+        self._not_before: dict[str, float] = {}
 
     def start_due(self) -> None:
         """Begin with the partition that has waited longest, unless one is being written."""
@@ -51,8 +63,12 @@ class Snapshotter:
         end = seat.block_end()
         if end is None:
             return
-        state = seat.market.snapshot()
+        exposure = seat.market.expose()
         self._commit.nudge(seat)
+        try:
+            state = await _in_slices(exposure)
+        finally:
+            seat.market.conceal(exposure)
         head = await asyncio.shield(end)
         await self._store.save(
             Snapshot(seat.partition, head.offset, head.hash, FOLD_VERSION, head.recorded_ns, state)
@@ -68,6 +84,8 @@ class Snapshotter:
     def _due(self, seat: Seat) -> bool:
         offset, at_s = self._tenure.snapshot_at(seat.partition)
         grown = seat.folded - offset
+        if self._monotonic() < self._not_before.get(seat.partition, 0.0):
+            return False
         if grown >= self._settings.snapshot_events:
             return True
         return grown > 0 and self._monotonic() - at_s >= self._settings.snapshot_s
@@ -75,5 +93,18 @@ class Snapshotter:
     async def _try(self, seat: Seat) -> None:
         try:
             await self.take(seat)
-        except FinanceHubError:
-            self.failed += 1
+        except Exception as error:  # noqa: BLE001 - a state that cannot be put down must not end all snapshots
+            self._failed(seat, error)
+
+    def _failed(self, seat: Seat, error: Exception) -> None:
+        self.failed += 1
+        self._not_before[seat.partition] = self._monotonic() + RETRY_S
+        if seat.lost is None:
+            log.warning("no snapshot", partition=seat.partition, error=repr(error))
+
+
+async def _in_slices(exposure: Exposure) -> bytes:
+    while not exposure.done:
+        exposure.read(KEEPERS_A_SLICE)
+        await asyncio.sleep(0)
+    return exposure.whole()

@@ -19,6 +19,7 @@ from actors.directory import Directory
 from deployments.auth.tickets import Spent, TicketBooth
 from deployments.auth.tokens import Authority
 from deployments.http.application import MAX_BODY_BYTES, make_http
+from deployments.http.measuring import measured
 from deployments.http.metrics import MetricsSource, OwnMetrics
 from deployments.http.problems import FRAMEWORK, MEDIA_TYPE, body, problem
 from deployments.http.serving import Serving
@@ -57,7 +58,8 @@ class Gateway:
         booth = TicketBooth(auth, spent)
         self._serving = Serving(directory, auth, booth, index, metrics, settings.metrics_open)
         self.stream = StreamService(directory, auth, booth, index, settings.stream, telemetry, name)
-        self.http = make_http(self._serving, telemetry)
+        self.http = make_http(self._serving)
+        self._answer = measured(self._http, telemetry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -65,7 +67,7 @@ class Gateway:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            await self._http(scope, receive, send)
+            await self._answer(scope, receive, send)
 
     async def drain(self) -> None:
         """Not ready any more; every socket closed with 4503; background work stopped."""

@@ -1,7 +1,7 @@
 """An instance on this machine: its data directory, its lock, and what a running one says of itself.
 
 <data_dir>/
-  secrets/        0700: signing key, passwords
+  secrets/        0700: signing key, passwords, the DSN last served from where it is not the embedded one
   pg/             the embedded PostgreSQL
   run/lock        held while the instance runs: one per data directory
   run/instance.json   0600: addresses and pid, written when serving, removed when stopped
@@ -24,6 +24,7 @@ from msgspec import Struct
 from domain.errors import Conflict, Unavailable
 
 RUN_FOLDER = "run"
+SECRETS_FOLDER = "secrets"
 POLL_S = 0.1
 
 
@@ -72,16 +73,37 @@ def is_locked(data_dir: Path) -> bool:
 
 def publish(data_dir: Path, running: Running) -> None:
     """Write `instance.json` whole, readable by the owner alone."""
-    target = run_folder(data_dir) / "instance.json"
+    _write_private(run_folder(data_dir) / "instance.json", msgspec.json.encode(running))
+
+
+def _write_private(target: Path, content: bytes) -> None:
     aside = target.with_suffix(".new")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as out:
-        out.write(msgspec.json.encode(running))
+        out.write(content)
     aside.replace(target)
 
 
 def withdraw(data_dir: Path) -> None:
     (run_folder(data_dir) / "instance.json").unlink(missing_ok=True)
+
+
+def remember_dsn(data_dir: Path, dsn: str) -> None:
+    """What was served from, for commands that read the log later; "" for the embedded database."""
+    target = data_dir / SECRETS_FOLDER / "dsn"
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if dsn:
+        _write_private(target, dsn.encode())
+    else:
+        target.unlink(missing_ok=True)
+
+
+def remembered_dsn(data_dir: Path) -> str:
+    """"" where it was the embedded database, or nothing was ever served."""
+    try:
+        return (data_dir / SECRETS_FOLDER / "dsn").read_text()
+    except OSError:
+        return ""
 
 
 def find_running(data_dir: Path) -> Running | None:

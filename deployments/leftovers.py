@@ -28,6 +28,8 @@ LOOK_S = 0.05
 def mark(data_dir: Path) -> None:
     """Everything started from here on belongs to the instance."""
     os.environ[MARK] = str(data_dir.absolute())
+    # Ray's processes write their titles over their environment, unless told to spare it.
+    os.environ["SPT_NOENV"] = "1"
 
 
 def post_warden(data_dir: Path, lock: IO[str]) -> subprocess.Popen[bytes]:

@@ -7,10 +7,10 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from actors.feeds.base import FeedSettings
 from domain.errors import Malformed
@@ -34,7 +34,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`[http]`: where users connect. Loopback unless told otherwise; put TLS in front."""
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8000
     ha_proxy: bool = True
     gateways: int = 1
     sockets_per_user: int = 50

@@ -12,7 +12,8 @@ state is plain numbers and text, bounded per instrument, and independent of how 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
 import msgspec
@@ -20,6 +21,7 @@ from msgspec import Struct
 
 from domain.envelope import Admitted, Batch, MarketEvent
 from domain.errors import Conflict, Corrupt, OutOfSequence
+from domain.exposure import Exposure
 from domain.keeper import SymbolKeeper
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.bars import NEVER
@@ -48,9 +50,11 @@ class SenderState(Struct, frozen=True, array_like=True):
 
 
 class PartitionState(Struct, frozen=True, array_like=True):
+    """`keepers`: one KeeperState each, by id."""
+
     name: str
     senders: tuple[SenderState, ...]
-    keepers: tuple[KeeperState, ...]
+    keepers: tuple[msgspec.Raw, ...]
 
 
 class Sealed(Struct, frozen=True, array_like=True):
@@ -76,6 +80,7 @@ class MarketPartition:
         self._timers: dict[str, list[tuple[int, str]]] = {}
         self._timers_known = True
         self._lost_books: set[str] | None = set()  # None after a replay: to be looked for
+        self._exposure: Exposure | None = None
 
     def keeper(self, instrument: str) -> SymbolKeeper | None:
         return self._keepers.get(instrument)
@@ -140,6 +145,7 @@ class MarketPartition:
         sender, keepers = admitted.sender, self._keepers
         clock = self._clock(sender, admitted.clock)
         for event in events:
+            self._note_change(event.instrument)
             keeper = keepers.get(event.instrument) or self._open(event.instrument)
             keeper.apply(event, clock)
             keeper.sender = sender
@@ -149,13 +155,33 @@ class MarketPartition:
 
     def snapshot(self) -> bytes:
         """The whole state; the same state gives the same bytes."""
-        state = PartitionState(
-            name=self.name,
-            senders=tuple(state for _, state in sorted(self._senders.items())),
-            keepers=tuple(keeper.snapshot() for _, keeper in sorted(self._keepers.items())),
-        )
-        encode = msgspec.msgpack.encode
-        return encode(Sealed(FOLD_VERSION, msgspec.Raw(encode(self.settings)), msgspec.Raw(encode(state))))
+        return Exposure(self._frame(), self._keepers).whole()
+
+    def expose(self) -> Exposure:
+        """The state as it is now, to be read in slices while the fold goes on; until `conceal`.
+
+        One at a time: an earlier one is read to its end first.
+        """
+        if self._exposure is not None:
+            self._exposure.read(len(self._keepers))
+        self._exposure = Exposure(self._frame(), self._keepers)
+        return self._exposure
+
+    def conceal(self, exposure: Exposure) -> None:
+        """Nobody reads that exposure any more."""
+        if self._exposure is exposure:
+            self._exposure = None
+
+    def _frame(self) -> bytes:
+        """What a snapshot begins with, up to its keepers, the last part of the last part of it."""
+        encode, nothing = msgspec.msgpack.encode, msgspec.Raw(b"")
+        senders = tuple(state for _, state in sorted(self._senders.items()))
+        sealed = encode(Sealed(FOLD_VERSION, msgspec.Raw(encode(self.settings)), nothing))
+        return sealed + encode((self.name, senders, nothing))
+
+    def _note_change(self, instrument: str) -> None:
+        if self._exposure is not None:
+            self._exposure.before(instrument)
 
     def state_hash(self) -> bytes:
         """SHA-256 of the snapshot."""
@@ -165,18 +191,25 @@ class MarketPartition:
     def restore(cls, snapshot: bytes, settings: PartitionSettings | None = None) -> MarketPartition:
         """Raises Conflict where the snapshot is of another fold version or other settings: replay
         instead; Corrupt where it cannot be read."""
-        settings = settings or PartitionSettings()
-        try:
-            state = _unseal(snapshot, settings)
-        except msgspec.MsgspecError as error:
-            raise Corrupt(f"snapshot cannot be read: {error}") from None
-        partition = cls(state.name, settings)
-        partition._senders = {sender.sender: sender for sender in state.senders}
-        for keeper in state.keepers:
-            partition._keepers[keeper.instrument] = SymbolKeeper.restored(keeper, settings)
-        partition._timers_known = False
-        partition._lost_books = None
+        partition = cls("", settings)
+        for _ in partition.restoring(snapshot):
+            pass
         return partition
+
+    def restoring(self, snapshot: bytes) -> Iterator[None]:
+        """`restore` into a fresh partition, one keeper a step; it is of no use before the last."""
+        try:
+            state = _unseal(snapshot, self.settings)
+            self.name = state.name
+            self._senders = {sender.sender: sender for sender in state.senders}
+            for raw in state.keepers:
+                keeper = _decode_keeper(raw)
+                self._keepers[keeper.instrument] = SymbolKeeper.restored(keeper, self.settings)
+                yield
+        except (msgspec.MsgspecError, struct.error) as error:
+            raise Corrupt(f"snapshot cannot be read: {error}") from None
+        self._timers_known = False
+        self._lost_books = None
 
     def _is_next(self, batch: Batch) -> bool:
         """False for a batch admitted before."""
@@ -204,7 +237,10 @@ class MarketPartition:
 
     def _fold(self, batch: Batch, clock: int, events: list[MarketEvent]) -> None:
         sender, keepers, append = batch.sender, self._keepers, events.append
+        exposure = self._exposure
         for event in batch.events:
+            if exposure is not None:
+                exposure.before(event.instrument)
             keeper = keepers.get(event.instrument) or self._open(event.instrument)
             if keeper.sender != sender and keeper.deadline <= clock:
                 # Another feed takes over, and by its clock timers are due before its first event.
@@ -234,6 +270,7 @@ class MarketPartition:
         """What the last incarnation fed may have moved on unseen."""
         for instrument, keeper in sorted(self._keepers.items()):
             if keeper.sender == sender:
+                self._note_change(instrument)
                 gap = _incarnation_gap(sender, instrument, clock)
                 events.append(gap)
                 events.extend(keeper.observe(gap, clock) or ())
@@ -244,6 +281,7 @@ class MarketPartition:
         while timers and timers[0][0] <= clock:
             deadline, instrument = heappop(timers)
             if self._is_current(sender, deadline, instrument):
+                self._note_change(instrument)
                 keeper = self._keepers[instrument]
                 events.extend(keeper.run_timers(clock, deadline))
                 self._schedule(keeper, sender)
@@ -278,6 +316,9 @@ class MarketPartition:
         follows = admitted.incarnation >= incarnation and admitted.sequence in (sequence, sequence + 1)
         if not follows or admitted.count != len(events):
             raise Corrupt(f"{admitted!r} of {len(events)} events does not follow {incarnation}/{sequence}")
+
+
+_decode_keeper = msgspec.msgpack.Decoder(KeeperState).decode
 
 
 def _is_heartbeat(batch: Batch, last: tuple[int, int]) -> bool:

@@ -45,8 +45,14 @@ async def migrate(settings: StorageSettings, now_ns: int) -> Instance:
 
     Raises Rejected (newer schema, unsafe durability, missing rights), Unavailable.
     """
+    with domain_errors("connect"):
+        try:
+            connection = await asyncpg.connect(settings.dsn, timeout=settings.connect_timeout_s)
+        except asyncpg.InterfaceError:
+            raise
+        except ValueError as error:  # a port that is no number
+            raise Rejected(f"the DSN cannot be read: {error}") from None
     with domain_errors("migrate"):
-        connection = await asyncpg.connect(settings.dsn, timeout=settings.connect_timeout_s)
         try:
             return await _migrate(connection, settings, now_ns)
         except asyncpg.InsufficientPrivilegeError as error:

@@ -142,6 +142,8 @@ class Adapter(Protocol):
     """One provider."""
 
     name: str
+    venues: tuple[str, ...]
+    """What `Origin.venue` may name: the venues whose instruments it tells of."""
 
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
         """Pure; never raises on bad input. Understands single payloads of REST and WS, and lists."""

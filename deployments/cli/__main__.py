@@ -9,10 +9,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from domain.errors import FinanceHubError, Rejected, Retryable
+
+FOLD_HELP = """One JSON line per instrument, at the end of the captures. `rejected` counts the frames that were
+rejected and whose text names the instrument, plus those that name none: such a frame could have been any
+instrument's, so it counts for all of them. Each rejected frame is a JSON line on stderr."""
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -37,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(FAILED, error)
     except KeyboardInterrupt:
         return FAILED
+    except Exception as error:  # Python's own exit code for it, 1, would read as a negative answer
+        traceback.print_exc()
+        return _fail(FAILED, error)
 
 
 def _fail(code: int, error: Exception) -> int:
@@ -84,6 +92,8 @@ def _add_log_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     tail.add_argument("--follow", action="store_true", help="go on at the head")
     verify = _verb(verbs, "verify", "check the whole log; exit 1 on any fault", "deployments.cli.log:verify")
     verify.add_argument("--json", action="store_true", help="one JSON document")
+    for reading in (tail, verify):
+        reading.add_argument("--dsn", help="a database by address (default: that of the instance)")
     replay = _verb(verbs, "replay", "put a capture through the system", "deployments.cli.log:replay")
     replay.add_argument("file", help="a capture: .jsonl, .jsonl.gz, .jsonl.zst")
     replay.add_argument("--provider", required=True)
@@ -107,6 +117,7 @@ def _add_capture_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
     parse.add_argument("--kind", help="only observations of this kind")
     parse.add_argument("--venue", help="the venue where the payload leaves it open")
     fold = _verb(verbs, "fold", "captures to the state they end in, offline", "deployments.cli.offline:fold")
+    fold.description = FOLD_HELP
     fold.add_argument("provider")
     fold.add_argument("files", nargs="+", metavar="CAPTURE")
 

@@ -16,6 +16,7 @@ from deployments.auth.keys import load_or_make_key
 from deployments.auth.tokens import Authority
 from deployments.duration import parse_duration_s
 from deployments.settings import Settings, read_settings
+from domain.clock import parse_time
 from domain.errors import Unavailable
 
 STOP_TIMEOUT_S = 90.0
@@ -31,6 +32,7 @@ def up(arguments: argparse.Namespace) -> int:
     settings = settings_of(
         arguments, feeds__enabled=feeds, http__port=arguments.port, database__dsn=arguments.dsn
     )
+    _migrate_outside_database(settings)
     if arguments.detach:
         from deployments.detach import detach
 
@@ -39,7 +41,25 @@ def up(arguments: argparse.Namespace) -> int:
         return 0
     from deployments.up import run_until_stopped
 
-    return run_until_stopped(settings, lambda running: _print_addresses(running, as_json=arguments.json))
+    def serving(running: instance.Running) -> None:
+        instance.remember_dsn(settings.data_dir, settings.database.dsn)
+        _print_addresses(running, as_json=arguments.json)
+
+    return run_until_stopped(settings, serving)
+
+
+def _migrate_outside_database(settings: Settings) -> None:
+    """What is wrong with it is said at once, before anything is started. Raises FinanceHubError."""
+    from actors.database import open_database
+
+    database = settings.database
+    if database.dsn:
+        open_database(
+            settings.data_dir,
+            database.dsn,
+            partitions=database.partitions,
+            allow_unsafe_durability=database.allow_unsafe_durability,
+        )
 
 
 def down(arguments: argparse.Namespace) -> int:
@@ -75,9 +95,17 @@ def _system(running: instance.Running, settings: Settings) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(request, timeout=STATUS_TIMEOUT_S) as answer:  # noqa: S310 - as above
             system: dict[str, Any] = msgspec.json.decode(answer.read())
+        _times_to_ns(system)
     except (urllib.error.URLError, TimeoutError, msgspec.MsgspecError) as error:
         raise Unavailable(f"{running.http} does not answer: {error}") from None
     return {"http": running.http, "ws": running.ws, "data_dir": running.data_dir, "pid": running.pid} | system
+
+
+def _times_to_ns(system: dict[str, Any]) -> None:
+    """HTTP tells times as RFC 3339, the command line as ns. Raises Malformed."""
+    for feed in system.get("feeds", ()):
+        if feed["last_frame"] is not None:
+            feed["last_frame"] = parse_time(feed["last_frame"])
 
 
 def _print_addresses(running: instance.Running, *, as_json: bool) -> None:

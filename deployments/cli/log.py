@@ -32,18 +32,19 @@ class _Opened:
 
 @contextlib.contextmanager
 def opened_database(arguments: argparse.Namespace) -> Iterator[_Opened]:
-    """The running instance's database, or the embedded one started for this alone."""
+    """`--dsn`; the running instance's database; the one it had; the embedded one started for this alone."""
     from actors.database import open_database
 
-    settings = settings_of(arguments)
-    running = instance.find_running(settings.data_dir)
+    settings = settings_of(arguments, database__dsn=arguments.dsn)
+    running = None if arguments.dsn else instance.find_running(settings.data_dir)
     if running is not None:
         yield _Opened(running.dsn, running.partition_count)
         return
-    if not settings.database.dsn and not (settings.data_dir / "pg").exists():
+    dsn = settings.database.dsn or instance.remembered_dsn(settings.data_dir)
+    if not dsn and not (settings.data_dir / "pg").exists():
         raise Unavailable(f"there is no database in {settings.data_dir}")
-    with instance.acquire(settings.data_dir):
-        database = open_database(settings.data_dir, settings.database.dsn)
+    with contextlib.nullcontext() if dsn else instance.acquire(settings.data_dir):
+        database = open_database(settings.data_dir, dsn, allow_unsafe_durability=True)
         try:
             yield _Opened(database.dsn, database.partition_count)
         finally:
@@ -111,7 +112,10 @@ def _is_sound(line: dict[str, Any]) -> bool:
 
 
 def replay(arguments: argparse.Namespace) -> int:
-    """Through the running system: its shards fold and append, its clients see it."""
+    """Through the running system: its shards fold and append, its clients see it.
+
+    1 where frames were rejected and none gave an observation.
+    """
     from deployments.replay import replay_capture
 
     running = instance.require_running(settings_of(arguments).data_dir)
@@ -120,4 +124,4 @@ def replay(arguments: argparse.Namespace) -> int:
         print(json.dumps(result))
     else:
         Progress().say(", ".join(f"{key} {value}" for key, value in result.items()))
-    return 0
+    return 0 if result["observations"] or not result["rejected"] else 1

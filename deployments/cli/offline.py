@@ -29,14 +29,16 @@ _encoder = msgspec.json.Encoder()
 def parse(arguments: argparse.Namespace) -> int:
     """Observations to stdout, rejected frames to stderr, a JSON line each.
 
-    1 where every frame was rejected. Raises NotFound for an unknown provider or a missing file.
+    1 where every frame was rejected. Raises NotFound for an unknown provider or a missing file, Malformed
+    for a kind or venue that there is not.
     """
     adapter = load_adapter(arguments.provider)
     kind = _known_kind(arguments.kind)
+    venue = _known_venue(adapter, arguments.venue)
     files = existing_files(arguments.files)
     printer = _Printer(sys.stdout, sys.stderr, kind)
     for file in files:
-        for payload in read_payloads(file, arguments.venue):
+        for payload in read_payloads(file, venue):
             if isinstance(payload, Unreadable):
                 printer.unreadable(file, payload)
             else:
@@ -111,10 +113,16 @@ def _known_kind(kind: str | None) -> str | None:
     return kind
 
 
+def _known_venue(adapter: Adapter, venue: str | None) -> str | None:
+    if venue is not None and venue not in adapter.venues:
+        raise Malformed(f"venue {venue!r} is none of {adapter.name}'s: {', '.join(adapter.venues)}")
+    return venue
+
+
 def existing_files(names: Iterable[str]) -> list[Path]:
     """Raises NotFound for the first one that is no file that can be read."""
     files = [Path(name) for name in names]
     for file in files:
         if not file.is_file():
-            raise NotFound(f"{file}: no such file")
+            raise NotFound(f"{file}: {'no file' if file.exists() else 'no such file'}")
     return files

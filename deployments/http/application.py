@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -15,34 +14,24 @@ from deployments.http.parameters import KnownParameters
 from deployments.http.problems import from_bug, from_domain, from_framework
 from deployments.http.serving import Serving
 from domain.errors import FinanceHubError
-from observability.metrics import Telemetry
 
 HANDLERS = [*operations.HANDLERS, *instruments.HANDLERS, *history.HANDLERS, *docs.HANDLERS, *live.HANDLERS]
 MAX_BODY_BYTES = 64 * 1024
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-def make_http(serving: Serving, telemetry: Telemetry | None) -> Litestar:
+def make_http(serving: Serving) -> Litestar:
     """The Litestar application; its state carries `serving`."""
     known = KnownParameters()
 
     async def check(request: Request[Any, Any, Any]) -> None:
-        request.scope["started"] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
         known.check(request)
-
-    async def measure(request: Request[Any, Any, Any]) -> None:
-        started = request.scope.get("started")
-        if telemetry is not None and isinstance(started, float):
-            route = request.route_handler.handler_name
-            telemetry.observe("financehub.http.latency", time.perf_counter() - started, route=route)
-            telemetry.count("financehub.http.requests", route=route)
 
     app = Litestar(
         route_handlers=HANDLERS,
         guards=[guard],
         before_request=check,
         after_request=_with_headers,
-        after_response=measure,
         exception_handlers={
             FinanceHubError: from_domain,
             HTTPException: from_framework,

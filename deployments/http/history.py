@@ -33,9 +33,13 @@ from deployments.http.serving import Serving, serving
 from deployments.http.trades_page import newest_trades, trades_from
 from domain.clock import MAX_NS, NS_PER_S
 from domain.envelope import Cursor
+from domain.errors import NotFound
 from domain.market.intervals import INTERVAL_NS
 
 AnyRequest = Request[Any, Any, Any]
+Place = int | Cursor
+"""A recorded time or a cursor."""
+DEFAULT_INTERVAL = "1m"
 CLOCK_TOLERANCE_NS = 60 * NS_PER_S
 """A venue's clock may run ahead of ours by so much: trades of a time are looked for from before it."""
 
@@ -96,18 +100,19 @@ async def list_bars(
     """
     here = serving(request)
     count = within("limit", limit, DEFAULT_BARS, MAX_BARS)
-    length = _length(interval or "1m")
+    spec = DEFAULT_INTERVAL if interval is None else interval
+    length = _length(spec)
     place = place_of("at", at, here.now_ns())
     start, end = span(from_, to, here.now_ns())
     resumed = None if page is None else read_page_number("bars", page)
     cursor = await here.wait_for(after)
     name = await here.index.resolve(instrument)
     if end is None:
-        end = await _end_of_trading(here, name, cursor) + length
+        end = await _end_of_trading(here, name, place, cursor) + length
     if start is None:
         start = max(0, end - count * length)
     rows, reached = await here.directory.bars(
-        name, interval or "1m", max(start, resumed or 0), end, count + 1, at=place
+        name, spec, max(start, resumed or 0), end, count + 1, at=place
     )
     more = page_token("bars", str(rows[count].ts_event)) if len(rows) > count else None
     bodies = [schemas.bar_body(row) for row in rows[:count]]
@@ -120,9 +125,15 @@ def _length(interval: str) -> int:
     return INTERVAL_NS[interval]
 
 
-async def _end_of_trading(here: Serving, name: str, after: Cursor | None) -> int:
-    """The newest trade's time; in a replayed capture that is not today."""
-    last = await here.directory.last(name, after=after)
+async def _end_of_trading(here: Serving, name: str, at: Place | None, after: Cursor | None) -> int:
+    """The newest trade's time, as known at `at`; in a replayed capture that is not today."""
+    if at is None:
+        last = await here.directory.last(name, after=after)
+    else:
+        try:
+            last = (await here.directory.state(name, at=at, after=after)).last
+        except NotFound:  # nothing was known of it yet: then no bar was either
+            return at if isinstance(at, int) else here.now_ns()
     return here.now_ns() if last.trade is None else last.trade.ts_event + 1
 
 

@@ -56,8 +56,8 @@ async def list_providers(request: AnyRequest) -> Response[schemas.ProviderList]:
 
 @get("/v1/system", opt={"scope": "operate"}, summary="Actors, partitions, feeds", tags=["Operation"])
 async def get_system(request: AnyRequest) -> dict[str, Any]:
-    """As `financehub status --json` shows it. Role admin."""
-    return dict(await serving(request).directory.system())
+    """As `financehub status --json` shows it, times apart. Role admin."""
+    return schemas.system_body(await serving(request).directory.system())
 
 
 @post("/v1/tickets", status_code=201, summary="A one-use ticket for a WebSocket", tags=["Access"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -349,4 +350,7 @@ def _maybe_time(ns: int | None) -> str | None:
     return None if ns is None else format_time(ns)
 
 
-SystemBody = Mapping[str, object]
+def system_body(system: Mapping[str, Any]) -> dict[str, Any]:
+    """What the actors say of themselves, with `last_frame` of each feed as a time."""
+    feeds = [{**feed, "last_frame": _maybe_time(feed["last_frame"])} for feed in system.get("feeds", ())]
+    return {**system, "feeds": feeds}

@@ -217,13 +217,13 @@ class Moments(Window):
     ) -> tuple[Floats, Floats]:
         """(mean, variance) of `period - newer` inputs in the tail and `newer` in the head."""
         older = self.period - newer
-        mean_head, spread_head = _central(*head, newer)
-        mean_tail, spread_tail = _central(*tail, np.maximum(older, 1.0))
-        apart = mean_head - mean_tail
-        mean = mean_tail + apart * (newer / self.period)
+        off_head, spread_head = _central(head, newer)
+        off_tail, spread_tail = _central(tail, np.maximum(older, 1.0))
+        apart = (head[0] - tail[0]) + (off_head - off_tail)
+        mean = tail[0] + (off_tail + apart * (newer / self.period))
         spread = spread_tail + spread_head + apart * apart * (older * newer / self.period)
         alone = older == 0.0
-        return np.where(alone, mean_head, mean), np.where(alone, spread_head, spread) / self.period
+        return np.where(alone, head[0] + off_head, mean), np.where(alone, spread_head, spread) / self.period
 
     def run(self, x: Floats) -> tuple[Floats, Floats]:
         if len(x) <= self.first:
@@ -247,9 +247,11 @@ class Moments(Window):
         return self.spread(x, mean), self.spread(x, variance)
 
 
-def _central(pivot: Floats, first: Floats, second: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """(mean, sum of squared distances from it) from power sums about a pivot."""
-    return pivot + first / count, np.maximum(second - first * first / count, 0.0)
+def _central(powers: tuple[Floats, Floats, Floats], count: Floats) -> tuple[Floats, Floats]:
+    """(mean less the pivot, sum of squared distances from the mean) of (pivot, first, second power)."""
+    _, first, second = powers
+    off = first / count
+    return off, np.maximum(second - first * off, 0.0)
 
 
 class MeanDistance(Window):

@@ -99,7 +99,16 @@ def test_equals_talib_from_the_first_value_on(spec: str, bars: Bars) -> None:
 
 def test_a_constant_price_gives_what_talib_says_of_it() -> None:
     flat = Bars(*(np.full(80, 100.1) for _ in range(5)), np.zeros(80, np.int64))
-    for spec in ("rsi(14)", "stoch(14,3,3)", "willr(14)", "cci(20)", "mfi(14)", "adx(14)", "roc(10)", "atr(14)"):
+    for spec in (
+        "rsi(14)",
+        "stoch(14,3,3)",
+        "willr(14)",
+        "cci(20)",
+        "mfi(14)",
+        "adx(14)",
+        "roc(10)",
+        "atr(14)",
+    ):
         ours = history(parse_spec(spec), flat)[0]
         theirs = REFERENCE[spec](flat)
         theirs = theirs[0] if isinstance(theirs, tuple) else theirs

@@ -54,7 +54,9 @@ def _middle(bars: Bars, end: int, length: int) -> float:
 def test_ichimoku_draws_over_a_bar_what_was_known_when_it_began() -> None:
     """Patel, Trading with Ichimoku Clouds, 2010, ch. 2, with 3, 5 and 9 for 9, 26 and 52."""
     bars = random_bars(np.random.default_rng(2), 60, 1)
-    tenkan, kijun, ahead_a, ahead_b, chikou = (each[:, 0] for each in history(parse_spec("ichimoku(3,5,9)"), bars))
+    tenkan, kijun, ahead_a, ahead_b, chikou = (
+        each[:, 0] for each in history(parse_spec("ichimoku(3,5,9)"), bars)
+    )
     for bar in range(20, 60):
         assert tenkan[bar] == _middle(bars, bar, 3)
         assert kijun[bar] == _middle(bars, bar, 5)

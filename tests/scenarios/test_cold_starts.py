@@ -31,7 +31,7 @@ def instance() -> Iterator[Instance]:
         started.processes.kill_all()
 
 
-class small_disk:  # noqa: N801 - reads as what it is in a `with`
+class small_disk:
     """A tmpfs: by root, or by sudo without a password (as on CI's machines)."""
 
     def __init__(self, place: Path) -> None:

@@ -6,7 +6,7 @@ from actors.feeds.base import FeedSettings, HttpRequest, Origin, Parsed
 from actors.feeds.binance.parse import parse_payload
 from actors.feeds.binance.session import BinanceSession
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import same_question
+from actors.feeds.binance.venues import VENUES, same_question
 
 __all__ = ["BinanceAdapter", "adapter"]
 
@@ -15,6 +15,7 @@ class BinanceAdapter:
     """One per file or feed: ids depend on the instrument lists that it has seen."""
 
     name = "binance"
+    venues = tuple(VENUES)
 
     def __init__(self) -> None:
         self.symbols = SymbolTable()

@@ -16,13 +16,14 @@ from actors.feeds.base import Adapter, FeedSettings, HttpRequest, Origin, Parsed
 from actors.feeds.coinbase.parse import read
 from actors.feeds.coinbase.rest import same_resource
 from actors.feeds.coinbase.session import CoinbaseSession
-from actors.feeds.coinbase.wire import PROVIDER
+from actors.feeds.coinbase.wire import PROVIDER, VENUE
 
 
 class CoinbaseAdapter:
     """See the package."""
 
     name = PROVIDER
+    venues = (VENUE,)
 
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
         reading = read(payload, origin)

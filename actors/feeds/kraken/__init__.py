@@ -18,7 +18,7 @@ v1 is proven on a recording (10 books, 4,269 checksums); v2 and REST rest on the
 from __future__ import annotations
 
 from actors.feeds.base import Adapter, FeedSettings, HttpRequest, Origin, Parsed, Session
-from actors.feeds.kraken.names import PROVIDER
+from actors.feeds.kraken.names import PROVIDER, VENUE
 from actors.feeds.kraken.parse import observe
 from actors.feeds.kraken.rest import same_resource
 from actors.feeds.kraken.session import KrakenSession
@@ -28,6 +28,7 @@ class KrakenAdapter:
     """See the package."""
 
     name = PROVIDER
+    venues = (VENUE,)
 
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
         return observe(payload, origin)

@@ -1,0 +1,113 @@
+"""Polars in, Polars out: indicators of many series in one frame. The only module here that imports Polars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from domain.errors import Malformed
+from domain.indicators.bars import Bars, Floats, Integers
+from domain.indicators.history import history
+from domain.indicators.spec import Spec, parse_spec
+
+COLUMNS_AT_ONCE = 250
+"""Series computed side by side: enough to share the cost per call, few enough for the processor's cache."""
+
+_NAMES = ("open", "high", "low", "close", "volume")
+
+
+def with_indicators(frame: pl.DataFrame, specs: Sequence[str], *, by: str | None = None) -> pl.DataFrame:
+    """The frame with a column per spec, named as the spec is written, null where there is no value.
+
+    `by` names the column that tells series apart; rows of a series stand oldest first, series may be
+    mixed. Columns `close` and what the specs read must be there; absent prices are the close, an absent
+    volume is no number. `session` (whole numbers) or else `time` (the UTC day) says where sessions
+    begin. Raises Malformed for a faulty spec, a missing column, or times that fall within a series.
+    """
+    parsed = [parse_spec(text) for text in specs]
+    order, lengths = _series(frame, by)
+    columns = _columns(frame)
+    _check_order(frame, order, lengths)
+    found = np.full((len(specs), len(frame)), np.nan)
+    for rows in _batches(order, lengths):
+        bars = Bars(*(_laid_out(column, rows) for column in columns))
+        for place, values in enumerate(_values(parsed, bars)):
+            here = rows >= 0
+            found[place, rows[here]] = values[here]
+    return frame.with_columns(
+        pl.Series(text, values).fill_nan(None) for text, values in zip(specs, found, strict=True)
+    )
+
+
+def _values(specs: Sequence[Spec], bars: Bars) -> Iterator[Floats]:
+    computed: dict[Spec, tuple[Floats, ...]] = {}
+    for spec in specs:
+        if spec.figure not in computed:
+            computed[spec.figure] = history(spec, bars)
+        yield computed[spec.figure][spec.place]
+
+
+def _series(frame: pl.DataFrame, by: str | None) -> tuple[Integers, Integers]:
+    """(row numbers, series after series; length of each series)."""
+    if by is None:
+        return np.arange(len(frame)), np.array([len(frame)])
+    if by not in frame.columns:
+        raise Malformed(f"the frame has no column {by!r}")
+    codes = frame[by].rank("dense").to_numpy().astype(np.int64) - 1
+    return np.argsort(codes, kind="stable"), np.bincount(codes)
+
+
+def _columns(frame: pl.DataFrame) -> Bars:
+    """Flat columns in the frame's order."""
+    if "close" not in frame.columns:
+        raise Malformed("the frame has no column 'close'")
+    close = _floats(frame, "close")
+    prices = [_floats(frame, name) if name in frame.columns else close for name in _NAMES[:4]]
+    volume = _floats(frame, "volume") if "volume" in frame.columns else np.full(len(frame), np.nan)
+    return Bars(*prices, volume, _sessions(frame))
+
+
+def _floats(frame: pl.DataFrame, name: str) -> Floats:
+    return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _sessions(frame: pl.DataFrame) -> Integers:
+    if "session" in frame.columns:
+        return frame["session"].cast(pl.Int64).to_numpy()
+    if "time" in frame.columns and frame["time"].dtype.is_temporal():
+        return frame["time"].cast(pl.Date).cast(pl.Int64).to_numpy()
+    return np.zeros(len(frame), np.int64)
+
+
+def _check_order(frame: pl.DataFrame, order: Integers, lengths: Integers) -> None:
+    if "time" not in frame.columns:
+        return
+    times = frame["time"].to_physical().to_numpy()[order]
+    falls = np.diff(times) <= 0
+    falls[np.cumsum(lengths)[:-1] - 1] = False
+    if falls.any():
+        row = int(order[np.flatnonzero(falls)[0] + 1])
+        raise Malformed(f"row {row}: times must rise within a series")
+
+
+def _batches(order: Integers, lengths: Integers) -> Iterator[Integers]:
+    """(bars, series) of row numbers, -1 where a series has no more bars; longest series together."""
+    begins = np.cumsum(lengths) - lengths
+    by_length = np.argsort(-lengths, kind="stable")
+    for first in range(0, len(by_length), COLUMNS_AT_ONCE):
+        chosen = by_length[first : first + COLUMNS_AT_ONCE]
+        bar = np.arange(int(lengths[chosen].max(initial=0)))[:, None]
+        places = np.minimum(begins[chosen] + bar, max(0, len(order) - 1))
+        yield np.where(bar < lengths[chosen], order[places] if len(order) else -1, -1)
+
+
+def _laid_out(column: Floats | Integers, rows: Integers) -> Floats:
+    """A column's cells at (bars, series) of row numbers; NaN, or 0 in whole numbers, at -1."""
+    if not len(column):
+        return np.zeros(rows.shape, column.dtype)
+    cells = column[rows]
+    if (rows[-1:] < 0).any():
+        cells[rows < 0] = np.nan if column.dtype.kind == "f" else 0
+    return cells
