@@ -21,6 +21,7 @@ from actors.feeds.journal import Journal, JournalSettings, JournalWriter
 from actors.feeds.redaction import redact
 from actors.feeds.resyncs import Resyncs, ResyncSettings
 from actors.feeds.source import Source, Step
+from actors.recorder import Recorder
 from domain.market.observations import Gap, Observation
 from observability.log import get_log
 
@@ -49,14 +50,6 @@ class FeedSender(Protocol):
     async def close(self) -> None: ...
 
 
-class FeedTelemetry(Protocol):
-    """What a feed needs of `observability.metrics.Telemetry`."""
-
-    def count(self, name: str, by: int = 1, **attributes: str) -> None: ...
-
-    def gauge(self, name: str, value: float, **attributes: str) -> None: ...
-
-
 class FeedActorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`heartbeat_s`: the clock of a silent feed moves so often, and with it bars close; so long may a
     broken book wait until its snapshot is asked for."""
@@ -82,9 +75,14 @@ class _Counts:
         self.reconnects = 0
         self.resyncs = 0
         self._reported: dict[tuple[str, str, str], int] = {}
+        self._parsed = 0
+        self._parse_s = 0.0
 
     def take(self, step: Step) -> None:
         self.frames += step.frames
+        if step.parse_s:
+            self._parsed += step.frames
+            self._parse_s += step.parse_s
         self.observations += len(step.observations)
         for reject, _ in step.rejects:
             self.rejected[reject.reject_class] = self.rejected.get(reject.reject_class, 0) + 1
@@ -92,8 +90,12 @@ class _Counts:
     def gap(self, channel: str) -> None:
         self.gaps[channel] = self.gaps.get(channel, 0) + 1
 
-    def report(self, telemetry: FeedTelemetry, provider: str) -> None:
+    def report(self, telemetry: Recorder, provider: str) -> None:
         """Record what came since the last report."""
+        if self._parsed:
+            mean_s = self._parse_s / self._parsed
+            telemetry.observe("financehub.feed.parse", mean_s, provider=provider)
+            self._parsed, self._parse_s = 0, 0.0
         rows = [("frames", "", "", self.frames), ("observations", "", "", self.observations)]
         rows += [("rejected", "reject_class", key, count) for key, count in self.rejected.items()]
         rows += [("gaps", "channel", key, count) for key, count in self.gaps.items()]
@@ -121,7 +123,7 @@ class FeedActor:
         claim: Claim,
         make_sender: Callable[[int], FeedSender],
         settings: FeedActorSettings | None = None,
-        telemetry: FeedTelemetry | None = None,
+        telemetry: Recorder | None = None,
     ) -> None:
         self.provider = provider
         self.incarnation = 0

@@ -17,9 +17,9 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.restore import decode_market_events
+from actors.restore import decode_market_events, state_of
 from domain.envelope import Admitted, MarketEvent
-from domain.errors import Conflict, Corrupt, Unavailable
+from domain.errors import Corrupt, Unavailable
 from domain.keeper_state import PartitionSettings
 from domain.partition import FOLD_VERSION, MarketPartition
 from storage.block import verify_chain
@@ -98,10 +98,7 @@ async def starting_point(
 async def _fitting(log: EventLog, snapshot: Snapshot, settings: PartitionSettings) -> MarketPartition | None:
     if snapshot.fold_version != FOLD_VERSION or not await _of_this_log(log, snapshot):
         return None
-    try:
-        return MarketPartition.restore(snapshot.state, settings)
-    except (Conflict, Corrupt):
-        return None
+    return await state_of(snapshot, settings)
 
 
 async def _of_this_log(log: EventLog, snapshot: Snapshot) -> bool:
@@ -193,8 +190,8 @@ class History:
         """From the kept position where no snapshot is nearer."""
         kept = self._kept.pop(partition, None)
         if kept is not None and kept.whole and kept.boundary <= offset:
-            newest = await self._snapshots.latest(partition, at_most=offset)
-            if newest is None or newest.offset <= kept.boundary:
+            rungs = await self._snapshots.ladder(partition)
+            if not any(kept.boundary < rung.offset <= offset for rung in rungs):
                 await advance(self._log, kept, offset)
                 return kept
         position = await starting_point(self._log, self._snapshots, partition, offset, self._fold)

@@ -5,6 +5,9 @@
 Exactly once, whoever dies and however many projectors run: a step's checkpoint moves by compare-and-set
 in the transaction of its rows, so of two projectors one writes and the other looks again. Wakes about
 every 100 ms, and at once when nudged.
+
+What a projection cannot read or write of a partition (`stuck`) stays as it is until a restart or a
+rebuild; the other partitions go on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 from msgspec import Struct
 
 from actors.backoff import Backoff
-from domain.errors import Conflict, NotFound, Rejected, Retryable
+from domain.errors import Conflict, Corrupt, NotFound, Rejected, Retryable
+from observability.log import get_log
 from storage.event_log import EventLog
 from storage.projections import CheckpointStore, Output, Projection, ProjectionRunner
 
@@ -25,6 +29,8 @@ T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 FAMILIES = ("market", "provider", "access")
+
+log = get_log("projector")
 
 
 @runtime_checkable
@@ -68,13 +74,15 @@ class Projector(Generic[T]):
         self.applied = 0
         self.conflicts = 0
         self.failures = 0
+        self.stuck: dict[tuple[str, str], str] = {}
+        """(projection, partition) -> why it goes no further"""
 
     def nudge(self) -> None:
         """Something was appended: look now."""
         self._wake.set()
 
     async def run(self) -> None:
-        """For ever; waits longer and longer while the database does not answer. Raises Corrupt."""
+        """For ever; waits longer and longer while the database does not answer."""
         settings = self._settings
         backoff = Backoff(settings.backoff_base_s, settings.backoff_cap_s, "projector")
         while True:
@@ -89,7 +97,7 @@ class Projector(Generic[T]):
                 await self._sleep(settings.poll_ms / 1e3)
 
     async def catch_up(self) -> None:
-        """Step until every projection has reached the heads. Raises Unavailable, Corrupt."""
+        """Step until every projection has reached the heads, or is stuck. Raises Unavailable."""
         while True:
             moved = await self.step()
             if not moved:
@@ -104,7 +112,8 @@ class Projector(Generic[T]):
         moved = 0
         for partition, head in await self._heads():
             for name in self._runners:
-                if self._done.get((name, partition), -1) < head:
+                place = (name, partition)
+                if place not in self.stuck and self._done.get(place, -1) < head:
                     moved += await self._advance(name, partition)
         return moved
 
@@ -142,6 +151,7 @@ class Projector(Generic[T]):
                 self.conflicts += 1
                 continue
             self._done.pop((name, partition), None)
+            self.stuck.pop((name, partition), None)
             return
 
     async def _advance(self, name: str, partition: str) -> int:
@@ -152,6 +162,10 @@ class Projector(Generic[T]):
             except Conflict:
                 self.conflicts += 1
                 return moved + 1
+            except (Corrupt, Rejected) as error:
+                self.stuck[name, partition] = str(error)
+                log.error("stuck", projection=name, partition=partition, error=str(error))
+                return moved
             if count == 0:
                 break
             moved += count

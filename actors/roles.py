@@ -25,7 +25,7 @@ from actors.sender import Sender
 from actors.shard_settings import ShardSettings
 from actors.shells import Shell, still_running
 from actors.supervisor import Handle, Supervisor
-from domain.errors import Conflict, FinanceHubError, Retryable
+from domain.errors import Conflict, FinanceHubError
 from observability.log import get_log
 from storage.checkpoints import PostgresCheckpoints
 from storage.pool import Connection, Pool, close_pool, open_pool
@@ -124,11 +124,14 @@ class ProjectorActor(_OverDatabase):
         models: list[Projection[Connection]] = [PostgresBars(self.pool), PostgresEvents(self.pool)]
         projector = Projector(event_log, PostgresCheckpoints(self.pool), models)
         self._running = asyncio.create_task(projector.run())
+        self._counted = 0
         return projector
 
     async def about(self, inside: Projector[Connection]) -> dict[str, Any]:
         still_running(self._running)
         lags = await inside.lags()
+        self.telemetry.count("financehub.projection.rows", inside.applied - self._counted)
+        self._counted = inside.applied
         for name, lag in lags:
             self.telemetry.gauge("financehub.projection.lag", lag, projection=name)
         return {"projections": [{"name": name, "lag_events": lag} for name, lag in lags]}
@@ -199,8 +202,9 @@ class FeedShell(_OverDatabase):
             except Conflict as error:
                 log.warning("another incarnation has taken over", provider=self.provider, error=str(error))
                 return
-            except Retryable as error:
-                log.warning("feed failed", provider=self.provider, error=str(error))
+            except FinanceHubError as error:
+                # Also what was refused for good, or contradicts the log: a new incarnation starts clean.
+                log.error("feed failed", provider=self.provider, error=str(error))
             await asyncio.sleep(FEED_RETRY_S)
             self._feed = self._incarnation(await self._source())
 

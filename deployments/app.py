@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import secrets
 import socket
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Batches travel inside calls; the object store is hardly used."""
 APPLICATION = "financehub"
 RAY_ATTEMPTS = 2
+OWN_PORTS = range(15_000, 30_000)
+PORT_ATTEMPTS = 100
 _HAPROXY_WRAPPER = """#!/bin/sh
 # Ray writes HAProxy's configuration, with statistics and metrics on every interface; ours stay on loopback.
 previous=
@@ -46,16 +49,22 @@ class RayInstance(Struct, frozen=True):
 
 
 def free_port(wanted: int = 0) -> int:
-    """`wanted` where it is free on loopback, else a free one chosen by the system."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            if wanted == 0:
-                raise
-            return free_port()
-        return int(probe.getsockname()[1])
+    """`wanted` where it is free on loopback, else one that nobody is given by chance meanwhile.
+
+    Ports that the system hands out by itself lie above 32767: one of those, free now, may be taken by
+    any of Ray's servers before its own user gets to it. Serve's replicas take theirs from 30000 on.
+    """
+    candidates = [wanted] if wanted else []
+    candidates += random.sample(OWN_PORTS, PORT_ATTEMPTS)
+    for port in candidates:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Unavailable(f"no free port on loopback among {PORT_ATTEMPTS}")
 
 
 def check_port(host: str, port: int) -> None:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from functools import cached_property
 from typing import Any
 
+from litestar import Litestar
 from msgspec import Struct
 
 from actors.directory import Directory
@@ -58,8 +60,12 @@ class Gateway:
         booth = TicketBooth(auth, spent)
         self._serving = Serving(directory, auth, booth, index, metrics, settings.metrics_open)
         self.stream = StreamService(directory, auth, booth, index, settings.stream, telemetry, name)
-        self.http = make_http(self._serving)
         self._answer = measured(self._http, telemetry)
+
+    @cached_property
+    def http(self) -> Litestar:
+        """Built when first wanted: routes take some time, and who has sockets only needs none."""
+        return make_http(self._serving)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

@@ -74,16 +74,18 @@ def build_app(settings: GatewaySettings) -> Any:
     from deployments.auth.keys import load_or_make_key
     from deployments.auth.tokens import Authority
     from deployments.cluster_metrics import ClusterMetrics
-    from observability.log import configure
+    from observability.log import configure, get_log
     from observability.metrics import Telemetry
 
     configure(settings.runtime.log_level)
     directory = RayDirectory(settings.runtime, settings.status)
     telemetry = Telemetry("gateway", otlp_endpoint=settings.runtime.otlp_endpoint)
-    return create_app(
+    app = create_app(
         directory,
         Authority(load_or_make_key(Path(settings.data_dir))),
         ServingSettings(metrics_open=settings.metrics_open),
         telemetry,
         metrics=ClusterMetrics(directory, telemetry),
     )
+    get_log("gateway").debug("routes_built", routes=len(app.http.routes))  # now, not while the first client waits
+    return app

@@ -99,7 +99,7 @@ def remember_dsn(data_dir: Path, dsn: str) -> None:
 
 
 def remembered_dsn(data_dir: Path) -> str:
-    """"" where it was the embedded database, or nothing was ever served."""
+    """Empty where it was the embedded database, or nothing was ever served."""
     try:
         return (data_dir / SECRETS_FOLDER / "dsn").read_text()
     except OSError:

@@ -41,7 +41,7 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     "financehub.feed.resyncs": Instrument("counter", "1", "snapshots asked for, books found broken"),
     "financehub.feed.reconnects": Instrument("counter", "1", "connections opened again"),
     "financehub.feed.buffered": Instrument("gauge", "1", "observations waiting for a shard"),
-    "financehub.feed.parse": Instrument("histogram", "s", "time to parse one frame, mean per batch"),
+    "financehub.feed.parse": Instrument("histogram", "s", "time to parse a frame, mean of 0.25 s"),
     "financehub.shard.events": Instrument("counter", "1", "events appended to the log"),
     "financehub.shard.blocks": Instrument("counter", "1", "blocks appended to the log"),
     "financehub.shard.queue": Instrument("gauge", "1", "events folded and not yet durable"),
@@ -50,12 +50,11 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     "financehub.stage.received_to_durable": Instrument("histogram", "s", "ts_recv until durable, per block"),
     "financehub.gateway.sockets": Instrument("gauge", "1", "open WebSockets"),
     "financehub.gateway.subscriptions": Instrument("gauge", "1", "open subscriptions"),
-    "financehub.gateway.frames": Instrument("counter", "1", "frames delivered, by channel"),
-    "financehub.gateway.gaps": Instrument("counter", "1", "gap frames sent to slow consumers"),
+    "financehub.gateway.frames": Instrument("counter", "1", "frames delivered"),
     "financehub.gateway.delivered": Instrument("histogram", "s", "ts_recv until written to the socket"),
     "financehub.http.requests": Instrument("counter", "1", "HTTP requests, by route and status"),
     "financehub.http.latency": Instrument("histogram", "s", "HTTP request until response"),
-    "financehub.projection.rows": Instrument("counter", "1", "events projected, by projection"),
+    "financehub.projection.rows": Instrument("counter", "1", "events projected"),
     "financehub.projection.lag": Instrument("gauge", "1", "events behind the head, by projection"),
 }  # fmt: skip
 

@@ -112,7 +112,7 @@ class SnapshotStore(Protocol):
         """Store; thin the ladder. Saving the same offset again replaces it."""
 
     async def latest(self, partition: str, *, at_most: int | None = None) -> Snapshot | None:
-        """The newest snapshot at or below an offset, whatever its version."""
+        """The newest snapshot at or below an offset, whatever its version; `state` empty if damaged."""
 
     async def ladder(self, partition: str) -> list[Snapshot]:
         """All kept snapshots, oldest first, with empty `state`."""

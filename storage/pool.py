@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from domain.errors import Rejected, Unavailable
+from domain.errors import Corrupt, Rejected, Unavailable
 from storage.settings import StorageSettings
 
 if TYPE_CHECKING:
@@ -35,29 +35,35 @@ LOST = (
 asyncpg's InternalClientError among them: a statement on a connection whose server has just died ends so,
 where the server's last words have been read and the end of the stream has not.
 """
-_BUSY = (
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
 _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.exceptions.ClientConfigurationError,
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
 )
+"""The same statement would be refused again."""
+_DAMAGED = (asyncpg.DataCorruptedError, asyncpg.IndexCorruptedError)
 
 
 @contextmanager
 def domain_errors(what: str) -> Iterator[None]:
-    """Driver errors of a statement that changed nothing (or may be repeated) -> Unavailable, Rejected."""
+    """Driver errors of a statement that changed nothing (or may be repeated) -> ours.
+
+    Rejected where the statement itself is at fault, Corrupt where the server found damage, Unavailable
+    for all that may pass.
+    """
     try:
         yield
     except TimeoutError:
         raise Unavailable(f"{what}: the database did not answer in time") from None
     except _REFUSED as error:
         raise Rejected(f"{what}: {error}") from error
-    except (*LOST, *_BUSY) as error:
+    except _DAMAGED as error:
+        raise Corrupt(f"{what}: {error}") from error
+    except (*LOST, asyncpg.PostgresError) as error:
+        if isinstance(error, ValueError):  # asyncpg's own: a value that its column's type cannot hold
+            raise Rejected(f"{what}: {error}") from error
         raise Unavailable(f"{what}: {error}") from error
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from domain.errors import Corrupt
 from storage import codec
 from storage.event_log import Snapshot
 from storage.ladder import thin
@@ -53,9 +54,17 @@ class PostgresSnapshots:
             row = await self._pool.fetchrow(_LATEST, partition, limit)
         if row is None:
             return None
-        return replace(Snapshot(*row), state=await asyncio.to_thread(codec.decompress, row["state"]))
+        return replace(Snapshot(*row), state=await asyncio.to_thread(_decompressed, row["state"]))
 
     async def ladder(self, partition: str) -> list[Snapshot]:
         with domain_errors(f"list the snapshots of {partition}"):
             rows = await self._pool.fetch(_LADDER, partition)
         return [Snapshot(*row) for row in rows]
+
+
+def _decompressed(stored: bytes) -> bytes:
+    """Empty where it is damaged: no state either, and an older snapshot or the log has one."""
+    try:
+        return codec.decompress(stored)
+    except Corrupt:
+        return b""

@@ -10,6 +10,7 @@ subscribed anew. Nothing is lost silently.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -142,8 +143,9 @@ class LiveSource:
         url = link.endpoint.url
         if self._tap is not None:
             self._record(now, "ws", url, _text(frame), conn=link.connection)
+        began_s = time.perf_counter()
         effects = self._session.on_frame(link.connection, frame, now, url)
-        return self._apply(effects, Step(now, frames=1))
+        return self._apply(effects, Step(now, frames=1, parse_s=time.perf_counter() - began_s))
 
     def lost(self, link: Link, reason: str) -> None:
         now = self.now_ns()

@@ -23,7 +23,7 @@ class Step:
 
     `file` and `line` (from 1) say where in a recording; `rejects` pair a reason with the bytes it is
     about; `connected` holds (connection, endpoint), `lost` (connection, reason), `resynced`
-    (instrument, channel).
+    (instrument, channel). `parse_s`: seconds the session spent on the frame, 0 where nobody measured.
     """
 
     clock: int
@@ -35,6 +35,7 @@ class Step:
     resynced: list[tuple[str, str]] = field(default_factory=list)
     connected: list[tuple[int, str]] = field(default_factory=list)
     lost: list[tuple[int, str]] = field(default_factory=list)
+    parse_s: float = 0.0
 
 
 class Sink(Protocol):

@@ -15,9 +15,9 @@ from importlib import import_module
 
 from domain.errors import FinanceHubError, Rejected, Retryable
 
-FOLD_HELP = """One JSON line per instrument, at the end of the captures. `rejected` counts the frames that were
-rejected and whose text names the instrument, plus those that name none: such a frame could have been any
-instrument's, so it counts for all of them. Each rejected frame is a JSON line on stderr."""
+FOLD_HELP = """One JSON line per instrument, at the end of the captures. `rejected` counts the rejected frames
+whose text names the instrument, plus those that name none: such a frame could have been any instrument's,
+so it counts for all of them. Each rejected frame is a JSON line on stderr."""
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(FAILED, error)
     except KeyboardInterrupt:
         return FAILED
-    except Exception as error:  # Python's own exit code for it, 1, would read as a negative answer
+    except Exception as error:  # noqa: BLE001 - Python's own exit code, 1, would read as a negative answer
         traceback.print_exc()
         return _fail(FAILED, error)
 

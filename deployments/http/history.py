@@ -111,9 +111,7 @@ async def list_bars(
         end = await _end_of_trading(here, name, place, cursor) + length
     if start is None:
         start = max(0, end - count * length)
-    rows, reached = await here.directory.bars(
-        name, spec, max(start, resumed or 0), end, count + 1, at=place
-    )
+    rows, reached = await here.directory.bars(name, spec, max(start, resumed or 0), end, count + 1, at=place)
     more = page_token("bars", str(rows[count].ts_event)) if len(rows) > count else None
     bodies = [schemas.bar_body(row) for row in rows[:count]]
     return snapshot(request, schemas.BarList(bodies, more, reached.encode()))

@@ -25,6 +25,7 @@ from deployments.ws.protocol import (
     Failure,
     Subscribe,
     code_of,
+    id_of,
     parts,
     read_frame,
 )
@@ -77,6 +78,7 @@ class Socket:
         self._bad = 0
         self._throttled = 0
         self._writes = 0
+        self._written = 0
 
     async def serve(self) -> None:
         connect = await self._receive()
@@ -194,9 +196,12 @@ class Socket:
 
     def _measure(self, outbox: Outbox, frames: int) -> None:
         self._writes += 1
+        self._written += frames
         telemetry = self._service.telemetry
         if telemetry is None or self._writes % LATENCY_SAMPLE:
             return
+        telemetry.count("financehub.gateway.frames", self._written)
+        self._written = 0
         newest = outbox.newest
         received = getattr(newest.event, "ts_recv", None) if newest is not None else None
         if received is not None:
@@ -227,7 +232,7 @@ class Socket:
             return frames
         for raw in raws:
             if not self._rate.allows(time.monotonic()):
-                self._count_throttled(fail)
+                self._count_throttled(id_of(raw, text=text), fail)
                 continue
             try:
                 frames.append(read_frame(raw, text=text))
@@ -241,11 +246,11 @@ class Socket:
         if self._bad > self._settings.bad_frames_allowed:
             raise Ended(protocol.CLOSE_PROTOCOL, f"{self._bad} frames could not be understood")
 
-    def _count_throttled(self, fail: Callable[[protocol.Id, str, str], None]) -> None:
+    def _count_throttled(self, frame_id: protocol.Id, fail: Callable[[protocol.Id, str, str], None]) -> None:
         self._throttled += 1
         if self._throttled > RATE_ABUSE:
             raise Ended(protocol.CLOSE_OVER_LIMIT, "too many messages")
-        fail(None, "rate_limited", f"at most {self._settings.messages_per_s:g} messages per second")
+        fail(frame_id, "rate_limited", f"at most {self._settings.messages_per_s:g} messages per second")
 
     async def _authenticated(self) -> tuple[Principal, list[ClientFrame]]:
         """From the header, a ticket, or the first message; and what came with that message.

@@ -187,11 +187,12 @@ def read_frame(raw: msgspec.Raw, *, text: bool) -> ClientFrame:
     try:
         frame: ClientFrame = decoder.decode(raw)
     except _UNREADABLE as error:
-        raise BadFrame(str(error)[:200], _id_of(raw, text=text)) from None
+        raise BadFrame(str(error)[:200], id_of(raw, text=text)) from None
     return frame
 
 
-def _id_of(raw: msgspec.Raw, *, text: bool) -> Id:
+def id_of(raw: msgspec.Raw, *, text: bool) -> Id:
+    """The id of a frame that is not taken; None where that much cannot be read."""
     decode: Any = msgspec.json.decode if text else msgspec.msgpack.decode
     try:
         found: Id = decode(raw, type=_OnlyId).id

@@ -195,7 +195,7 @@ def _variant(op: Subscribe) -> str:
         raise Unsupported(f"channel {op.channel[:40]!r} is none of {', '.join(KINDS)}")
     if op.channel != "bars":
         return ""
-    interval = op.interval or DEFAULT_INTERVAL
+    interval = DEFAULT_INTERVAL if op.interval is None else op.interval
     if interval not in STREAMED_INTERVALS:
         raise Unsupported(
             f"bars of {interval[:20]!r} are not streamed; use {', '.join(STREAMED_INTERVALS)}, or HTTP",

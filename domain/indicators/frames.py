@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from domain.errors import Malformed
 from domain.indicators.bars import Bars, Floats, Integers
@@ -15,7 +17,7 @@ from domain.indicators.spec import Spec, parse_spec
 COLUMNS_AT_ONCE = 250
 """Series computed side by side: enough to share the cost per call, few enough for the processor's cache."""
 
-_NAMES = ("open", "high", "low", "close", "volume")
+_PRICES = ("open", "high", "low")
 
 
 def with_indicators(frame: pl.DataFrame, specs: Sequence[str], *, by: str | None = None) -> pl.DataFrame:
@@ -32,10 +34,14 @@ def with_indicators(frame: pl.DataFrame, specs: Sequence[str], *, by: str | None
     _check_order(frame, order, lengths)
     found = np.full((len(specs), len(frame)), np.nan)
     for rows in _batches(order, lengths):
-        bars = Bars(*(_laid_out(column, rows) for column in columns))
+        here = rows >= 0
+        whole = bool(here.all())
+        bars = columns.map(partial(_laid_out, rows))
         for place, values in enumerate(_values(parsed, bars)):
-            here = rows >= 0
-            found[place, rows[here]] = values[here]
+            if whole:
+                found[place, rows] = values
+            else:
+                found[place, rows[here]] = values[here]
     return frame.with_columns(
         pl.Series(text, values).fill_nan(None) for text, values in zip(specs, found, strict=True)
     )
@@ -64,9 +70,9 @@ def _columns(frame: pl.DataFrame) -> Bars:
     if "close" not in frame.columns:
         raise Malformed("the frame has no column 'close'")
     close = _floats(frame, "close")
-    prices = [_floats(frame, name) if name in frame.columns else close for name in _NAMES[:4]]
+    opened, high, low = (_floats(frame, name) if name in frame.columns else close for name in _PRICES)
     volume = _floats(frame, "volume") if "volume" in frame.columns else np.full(len(frame), np.nan)
-    return Bars(*prices, volume, _sessions(frame))
+    return Bars(opened, high, low, close, volume, _sessions(frame))
 
 
 def _floats(frame: pl.DataFrame, name: str) -> Floats:
@@ -103,11 +109,11 @@ def _batches(order: Integers, lengths: Integers) -> Iterator[Integers]:
         yield np.where(bar < lengths[chosen], order[places] if len(order) else -1, -1)
 
 
-def _laid_out(column: Floats | Integers, rows: Integers) -> Floats:
+def _laid_out(rows: Integers, column: NDArray[np.generic]) -> NDArray[np.generic]:
     """A column's cells at (bars, series) of row numbers; NaN, or 0 in whole numbers, at -1."""
     if not len(column):
         return np.zeros(rows.shape, column.dtype)
     cells = column[rows]
     if (rows[-1:] < 0).any():
-        cells[rows < 0] = np.nan if column.dtype.kind == "f" else 0
+        cells[rows < 0] = np.array(np.nan if column.dtype.kind == "f" else 0, column.dtype)
     return cells

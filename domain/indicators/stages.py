@@ -158,10 +158,10 @@ class Smoothing(Stage):
         return x
 
     def run(self, x: Floats) -> Floats:
-        out = np.full(x.shape, np.nan)
         begin, end = self._after, self._after + self._seeds
         if len(x) < end:
-            return out
+            return np.full(x.shape, np.nan)
+        out = np.empty(x.shape)
         value = np.zeros(x.shape[1])
         if self._seeds:
             value = np.add.accumulate(self.seed(x[begin:end]), axis=0)[-1] / self._divisor

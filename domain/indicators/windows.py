@@ -47,13 +47,16 @@ class Window(Stage):
         """(blocks, period, symbols) of the inputs; the last block is filled up with zeros."""
         given = x[self._after :]
         count = -(-len(given) // self.period)
+        if count * self.period == len(given):
+            return given.reshape(count, self.period, x.shape[1])
         filled = np.zeros((count * self.period, x.shape[1]))
         filled[: len(given)] = given
         return filled.reshape(count, self.period, x.shape[1])
 
     def spread(self, x: Floats, windows: Floats) -> Floats:
         """Figures of all whole windows, oldest first, at the bars where they end."""
-        out = np.full(x.shape, np.nan)
+        out = np.empty(x.shape)
+        out[: self.first] = np.nan
         out[self.first :] = windows[: max(0, len(x) - self.first)]
         return out
 
@@ -104,11 +107,14 @@ class Folded(Window):
     def run(self, x: Floats) -> Floats:
         if len(x) <= self.first:
             return np.full(x.shape, np.nan)
-        blocks = self.blocks(x)
-        heads = ending(self._ufunc.accumulate(blocks, axis=1))
-        whole = self._ufunc(beginning(tails(self._ufunc, blocks, axis=1)), heads)
-        whole[:: self.period] = heads[:: self.period]
-        return self.spread(x, whole)
+        blocks, whole = self.blocks(x), len(x) - self.first
+        heads = ending(self._ufunc.accumulate(blocks, axis=1))[:whole]
+        out = np.empty(x.shape)
+        out[: self.first] = np.nan
+        found = out[self.first :]
+        self._ufunc(beginning(tails(self._ufunc, blocks, axis=1))[:whole], heads, out=found)
+        found[:: self.period] = heads[:: self.period]
+        return out
 
 
 def window_sum(period: int, after: int = 0) -> Folded:

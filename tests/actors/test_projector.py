@@ -12,7 +12,7 @@ from actors.projector import Projector, ProjectorSettings
 from domain.access_events import SessionOpened
 from domain.clock import ManualClock
 from domain.envelope import Recorded
-from domain.errors import NotFound, Rejected
+from domain.errors import Corrupt, NotFound, Rejected
 from storage.memory import Fault, MemoryCheckpoints, MemoryLog
 from storage.writer import LogWriter, Part
 from tests.actors.written_log import WrittenLog
@@ -226,3 +226,40 @@ async def _until(reached) -> None:
             return
         await asyncio.sleep(0.001)
     raise AssertionError("not reached within two seconds")
+
+
+class Picky(Tally):
+    """Cannot write what a partition holds."""
+
+    def __init__(self, partition: str, error: Exception) -> None:
+        super().__init__("picky")
+        self.partition = partition
+        self.error: Exception | None = error
+        self.refused = 0
+
+    async def apply(self, connection: None, partition: str, recorded: Sequence[Recorded]) -> None:
+        if partition == self.partition and self.error is not None:
+            self.refused += 1
+            raise self.error
+        await super().apply(connection, partition, recorded)
+
+
+@pytest.mark.parametrize("error", [Corrupt("bits fell over"), Rejected("value out of int64 range")])
+async def test_a_partition_that_cannot_be_projected_does_not_stop_the_others(error: Exception) -> None:
+    written = await _log(3)
+    writer = LogWriter(written.log, "w#1", ManualClock(T0))
+    for partition in ("access/00", "provider/sim"):
+        await writer.claim(partition)
+        await writer.append([Part(partition, (), [SessionOpened("s", "u", "viewer", T0, "g", T0)])])
+    tally, picky = Tally(), Picky("access/00", error)
+    projector = _projector(written.log, picky, tally)
+    for _ in range(3):
+        await projector.catch_up()
+    assert _each_once(tally, 5)
+    assert _each_once(picky, 4)
+    assert (picky.refused, projector.stuck) == (1, {("picky", "access/00"): str(error)})
+    assert await projector.lags() == [("picky", 1), ("tally", 0)]
+    picky.error = None
+    await projector.rebuild("picky")
+    assert _each_once(picky, 5)
+    assert projector.stuck == {}

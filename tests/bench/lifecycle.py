@@ -25,7 +25,7 @@ def group(scale: Scale) -> list[Row]:
     """Each round is a clean data directory; the second start of one finds its database."""
     fresh, again = [], []
     recovered: list[float] = []
-    for _ in range(min(3, scale.rounds)):
+    for _ in range(max(1, scale.rounds // 2)):
         folder = data_dir()
         try:
             with running(folder=folder) as system:

@@ -51,3 +51,17 @@ async def test_partitions_do_not_see_each_other(backend: Backend, partition: str
     await backend.snapshots.save(a_snapshot(partition, 10))
     assert await backend.snapshots.latest(partition + "-b") is None
     assert await backend.snapshots.ladder(partition + "-b") == []
+
+
+async def test_a_damaged_state_is_empty_and_no_reason_to_stop(stored: Backend, partition: str) -> None:
+    for offset in (10, 20):
+        await stored.snapshots.save(a_snapshot(partition, offset, state=b"state" * 100))
+    assert stored.pool is not None
+    await stored.pool.execute(
+        "UPDATE snapshots SET state = overlay(state placing '\\x0000000000'::bytea from 1)"
+        ' WHERE partition = $1 AND "offset" = 20',
+        partition,
+    )
+    newest, older = [await stored.snapshots.latest(partition, at_most=offset) for offset in (20, 19)]
+    assert newest == a_snapshot(partition, 20, state=b"")
+    assert older == a_snapshot(partition, 10, state=b"state" * 100)

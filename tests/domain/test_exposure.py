@@ -14,7 +14,9 @@ NAMES = [f"I{number}.SIM" for number in range(12)]
 
 def news(chance: random.Random, sequence: int, count: int) -> list:
     makers = (
-        lambda name, ts: a_trade(100.0 + chance.random(), ts=ts, instrument=name, trade_id=chance.randrange(99)),
+        lambda name, ts: a_trade(
+            100.0 + chance.random(), ts=ts, instrument=name, trade_id=chance.randrange(99)
+        ),
         lambda name, ts: a_quote(ts=ts, instrument=name),
         lambda name, ts: a_snapshot(ts=ts, instrument=name),
         lambda name, ts: a_gap("trades", ts=ts, instrument=name),

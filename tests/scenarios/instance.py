@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from deployments.app import free_port
 from tests.scenarios.processes import Processes, is_alive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,12 +23,6 @@ CALL_TIMEOUT_S = 120.0
 LOOK_S = 0.1
 LOAD = {"FINANCEHUB_FEEDS_SIM_RATE": "4", "FINANCEHUB_RAY_SHARDS": "2"}
 """About 1,500 events a second in 3 partitions: enough that every kill meets work in flight."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(reached: Callable[[], Any], timeout_s: float, what: str) -> Any:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from domain.clock import ManualClock
+from domain.clock import NS_PER_S, ManualClock
 from domain.errors import Malformed, NotOwner, OutcomeUnknown, Unavailable
-from storage.block import events_of, verify_chain
+from storage.block import events_of, seal, verify_chain
 from storage.event_log import GENESIS_HASH
 from storage.memory import Fault, MemoryLog
 from storage.settings import WriterSettings
@@ -118,13 +118,60 @@ def test_a_lost_answer_to_the_second_claim_is_recognised_as_ours() -> None:
     asyncio.run(scenario())
 
 
-def test_a_claim_with_an_expected_epoch_is_refused_where_another_stands() -> None:
+def test_a_partition_is_claimed_again_only_while_the_log_says_that_it_is_ours() -> None:
     async def scenario() -> None:
-        writer = a_writer(MemoryLog())
+        log = MemoryLog()
+        writer = a_writer(log)
         assert (await writer.claim("market/00")).epoch == 1
-        assert (await writer.claim("market/00", expected_epoch=1)).epoch == 2
+        await log.claim("market/00", "me")  # one of ours that landed late
+        assert (await writer.reclaim("market/00")).epoch == 3
+        await a_writer(log, "other").claim("market/00")
         with pytest.raises(NotOwner):
-            await writer.claim("market/00", expected_epoch=1)
+            await writer.reclaim("market/00")
+
+    asyncio.run(scenario())
+
+
+def test_a_retried_block_bears_the_time_of_its_last_try() -> None:
+    """A time resolves to a cursor once no append can land below it: none may land long after its time."""
+
+    async def scenario() -> None:
+        log = MemoryLog(faults=Script("append", Fault.REFUSED, Fault.REFUSED))
+        clock = ManualClock(T0)
+
+        async def a_second(_: float) -> None:
+            clock.advance(NS_PER_S)
+
+        writer = LogWriter(log, "me", clock, sleep=a_second)
+        await writer.claim("market/00")
+        [block] = await writer.append([part("market/00", 1)])
+        assert block.recorded_ns == clock.now_ns() == T0 + 2 * NS_PER_S
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_comes_late_does_not_undo_a_newer_claim() -> None:
+    async def scenario() -> None:
+        held = asyncio.Event()
+
+        async def late_answer(operation: str) -> None:
+            if operation == "append":
+                await held.wait()
+
+        log = MemoryLog()
+        writer = a_writer(log)
+        await writer.claim("market/00")
+        log._delay = late_answer
+        appending = asyncio.create_task(writer.append([part("market/00", 1)]))
+        await asyncio.sleep(0)
+        log._delay = None
+        commit, log._commit = log._commit, lambda blocks: None  # it has been in the log for a while
+        held.set()
+        commit([seal(writer.heads["market/00"], (), part("market/00", 1).events, T0)])
+        writer.release("market/00")
+        again = await writer.reclaim("market/00")
+        await appending
+        assert writer.heads["market/00"] == again
 
     asyncio.run(scenario())
 

@@ -15,7 +15,7 @@ class BinanceAdapter:
     """One per file or feed: ids depend on the instrument lists that it has seen."""
 
     name = "binance"
-    venues = tuple(VENUES)
+    venues: tuple[str, ...] = tuple(VENUES)
 
     def __init__(self) -> None:
         self.symbols = SymbolTable()

@@ -23,7 +23,7 @@ class CoinbaseAdapter:
     """See the package."""
 
     name = PROVIDER
-    venues = (VENUE,)
+    venues: tuple[str, ...] = (VENUE,)
 
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
         reading = read(payload, origin)

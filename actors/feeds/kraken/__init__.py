@@ -28,7 +28,7 @@ class KrakenAdapter:
     """See the package."""
 
     name = PROVIDER
-    venues = (VENUE,)
+    venues: tuple[str, ...] = (VENUE,)
 
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
         return observe(payload, origin)

@@ -1,4 +1,4 @@
-"""`financehub up --dsn` on a database that cannot serve: one line, exit 3 or 4, and nothing is left running."""
+"""`financehub up --dsn` on a database that cannot serve: one line, exit 3 or 4, nothing left running."""
 
 from __future__ import annotations
 
