@@ -90,7 +90,7 @@ class GroupCommit:
 
     def _take(self) -> list[tuple[Seat, Part]]:
         return [
-            (seat, seat.next_part(self._settings.block_events))
+            (seat, seat.next_part(self._settings.block_events, self._settings.block_bytes))
             for seat in list(self._seats.values())
             if seat.dirty and self._in_step(seat)
         ]

@@ -2,7 +2,7 @@
 
     gateway --open_session--> slots in memory --(behind)--> access/N   the audit, in batches
     gateway --register------> its whole list, after either side restarted: no ghosts, no lost slots
-    gateway --renew---------> its lease; a registered gateway that stays silent loses all its sessions
+                              every few seconds; a registered gateway that stays silent loses them all
 
 Slots are memory only: a handshake never waits for a commit, and a restarted manager learns the truth
 from the gateways, not from the log. `gateway` names an incarnation: a restarted one has another name.
@@ -112,14 +112,16 @@ class ConnectionManager:
     def register(self, gateway: str, sessions: Iterable[SessionInfo]) -> int:
         """This is all the gateway holds: others of its name are gone, unknown ones get their slot back.
 
-        Sessions that already run keep running, also over a limit. Starts the gateway's lease and
-        returns its length in ms.
+        Known ones stay as they are. Sessions that already run keep running, also over a limit. Starts
+        the gateway's lease and returns its length in ms.
         """
         told = {info.session: msgspec.structs.replace(info, gateway=gateway) for info in sessions}
         for session in self._by_gateway.get(gateway, set()) - told.keys():
             self.close_session(session, GATEWAY_LOST, "no longer known to its gateway")
         for session, info in told.items():
             known = self._sessions.get(session)
+            if known is not None and known.gateway == gateway:
+                continue
             if known is not None:
                 self._remove(known)
             self._insert(info)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, PollReply, StateAnswer
+from actors.connections import SessionInfo
 from domain.envelope import Cursor, Recorded
 from domain.market.observations import InstrumentInfo
 
@@ -77,6 +78,9 @@ class Directory(Protocol):
     async def subscribed(self, session: str, channel: str, instruments: Sequence[str]) -> None: ...
 
     async def close_session(self, session: str, code: int, reason: str) -> None: ...
+
+    async def register_gateway(self, gateway: str, sessions: Sequence[SessionInfo]) -> int:
+        """All sessions that a gateway holds; returns its lease in ms: past it, silent, it loses them all."""
 
     async def system(self) -> Mapping[str, object]:
         """Actors, partitions, projections and feeds as `financehub status --json` shows them."""

@@ -19,7 +19,7 @@ from msgspec.structs import asdict
 
 from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, PollReply, StateAnswer
 from actors.bars_query import base_of
-from actors.connections import ConnectionManager, ConnectionSettings
+from actors.connections import ConnectionManager, ConnectionSettings, SessionInfo
 from actors.hand_feed import HandFeed
 from actors.history import History, HistorySettings
 from actors.keeper_shard import KeeperShard
@@ -294,6 +294,9 @@ class LocalDirectory:
 
     async def close_session(self, session: str, code: int, reason: str) -> None:
         self.connections.close_session(session, code, reason)
+
+    async def register_gateway(self, gateway: str, sessions: Sequence[SessionInfo]) -> int:
+        return self.connections.register(gateway, sessions)
 
     async def system(self) -> Mapping[str, object]:
         lags = await self.projector.lags()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from actors.recent import weight
 from domain.clock import NS_PER_MS
 from domain.envelope import Batch
 from domain.market.observations import Observation
@@ -18,41 +19,53 @@ over events that were in time; a bar's allowance is 1 s."""
 class OutgoingBatch:
     """One numbered batch; once encoded it never changes, so that a repeat is byte for byte the same."""
 
-    __slots__ = ("_encoded", "clock", "events", "first_clock", "sequence")
+    __slots__ = ("_encoded", "clock", "count", "events", "first_clock", "sequence", "weight")
 
     def __init__(self, sequence: int, clock: int) -> None:
         self.sequence = sequence
         self.first_clock = clock
         self.clock = clock
         self.events: list[Observation] = []
+        self.count = 0
+        self.weight = 0
         self._encoded: bytes | None = None
 
     @property
     def filler(self) -> bool:
         """It only carries a number."""
-        return not self.events
+        return not self.count
 
-    def takes(self, clock: int, max_events: int) -> bool:
+    def takes(self, clock: int, max_weight: int) -> bool:
         """Whether one more event at that clock may join."""
         return (
             self._encoded is None
             and not self.filler
-            and len(self.events) < max_events
+            and self.weight < max_weight
             and clock - self.first_clock <= MAX_BATCH_SPAN_NS
         )
 
+    def add(self, observation: Observation, clock: int) -> None:
+        self.events.append(observation)
+        self.clock = clock
+        self.count += 1
+        self.weight += weight(observation)
+
     def encoded(self, sender: str, incarnation: int) -> bytes:
+        """The batch as it is sent; from then on its events are kept in no other form."""
         if self._encoded is None:
-            self._encoded = encode_batch(
-                Batch(sender, incarnation, self.sequence, self.clock, tuple(self.events))
-            )
+            batch = Batch(sender, incarnation, self.sequence, self.clock, tuple(self.events))
+            self._encoded = encode_batch(batch)
+            self.events = []
         return self._encoded
 
 
 class OutgoingStream:
-    """Batches 1, 2, ... of one sender for one partition, from the first unacknowledged one on."""
+    """Batches 1, 2, ... of one sender for one partition, from the first unacknowledged one on.
 
-    def __init__(self, partition: str, max_batch_events: int) -> None:
+    Weights count trades: a deep book weighs as many as take its memory.
+    """
+
+    def __init__(self, partition: str, max_batch_weight: int) -> None:
         self.partition = partition
         self.in_flight = False
         self.beat_clock: int | None = None
@@ -60,7 +73,7 @@ class OutgoingStream:
         self._sequence = 0
         self._acknowledged = 0
         self._held = 0
-        self._max_batch_events = max_batch_events
+        self._max_batch_weight = max_batch_weight
         self._batches: deque[OutgoingBatch] = deque()
 
     @property
@@ -83,34 +96,33 @@ class OutgoingStream:
         return self._sequence
 
     def add(self, observation: Observation, clock: int) -> int:
-        """Queue one observation; returns how many its batch now holds."""
+        """Queue one observation; returns what its batch now weighs."""
         batch = self._batches[-1] if self._batches else None
-        if batch is None or not batch.takes(clock, self._max_batch_events):
+        if batch is None or not batch.takes(clock, self._max_batch_weight):
             batch = self._open(clock)
-        batch.events.append(observation)
-        batch.clock = clock
-        return len(batch.events)
+        batch.add(observation, clock)
+        return batch.weight
 
     def unacknowledged(self, budget: int) -> Iterator[OutgoingBatch]:
-        """From the oldest on, at most `budget` events but at least one batch."""
+        """From the oldest on, of at most that weight but at least one batch."""
         taken = 0
         for batch in self._batches:
-            if taken and taken + len(batch.events) > budget:
+            if taken and taken + batch.weight > budget:
                 return
-            taken += len(batch.events)
+            taken += batch.weight
             yield batch
 
-    def acknowledge(self, sequence: int) -> int:
-        """Batches up to that one are durable; returns how many events that frees."""
+    def acknowledge(self, sequence: int) -> list[OutgoingBatch]:
+        """Batches up to that one are durable; returns those that this frees."""
         if sequence > self._acknowledged:
             self._acknowledged = sequence
             self.regressions = 0
         return self._release(sequence)
 
-    def hold(self, sequence: int) -> int:
+    def hold(self, sequence: int) -> list[OutgoingBatch]:
         """The shard knows batches up to that one, and the last had nothing new: it goes with the next block.
 
-        Their events are durable, their numbers are not yet. Returns how many events that frees.
+        Their events are durable, their numbers are not yet. Returns the batches that this frees.
         """
         released = self._release(sequence)
         self._held = max(self._held, sequence)
@@ -128,10 +140,10 @@ class OutgoingStream:
         self._batches.extendleft(reversed(fillers))
         self._held = min(self._held, sequence - 1)
 
-    def _release(self, sequence: int) -> int:
-        released = 0
+    def _release(self, sequence: int) -> list[OutgoingBatch]:
+        released: list[OutgoingBatch] = []
         while self._batches and self._batches[0].sequence <= sequence:
-            released += len(self._batches.popleft().events)
+            released.append(self._batches.popleft())
         return released
 
     def _open(self, clock: int) -> OutgoingBatch:

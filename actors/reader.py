@@ -29,7 +29,7 @@ from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, Rejected, Unavailable
 from domain.ids import market_partition
 from domain.keeper import SymbolKeeper
-from storage.event_log import Checkpoint, EventLog
+from storage.event_log import Checkpoint, EventLog, Head
 from storage.read_models.bars import StoredBar, newest
 
 MARKET = "market"
@@ -148,27 +148,34 @@ class Reader:
         partition whose head is later than the time cannot change there any more. Raises Rejected for
         a time that has not come yet.
         """
+        return await self._cursor_at(recorded_ns, None)
+
+    async def _cursor_at(self, recorded_ns: int, only: str | None) -> Cursor:
+        """Of one partition where `only` that is asked for: the others need not be waited for then."""
         settle_ns = self._settings.settle_ms * NS_PER_MS
         now = self._clock.now_ns()
         if recorded_ns > now + settle_ns:
             raise Rejected(f"time {recorded_ns} has not come yet")
-        await self._settled(recorded_ns, (recorded_ns + settle_ns - now) / NS_PER_S)
-        heads = await self._log.heads(MARKET)
+        await self._settled(recorded_ns, (recorded_ns + settle_ns - now) / NS_PER_S, only)
+        heads = await self._heads_of(only)
         offsets = await asyncio.gather(*(self._log.offset_at(head.partition, recorded_ns) for head in heads))
         return Cursor({head.partition: offset for head, offset in zip(heads, offsets, strict=True)})
 
-    async def _settled(self, recorded_ns: int, wait_s: float) -> None:
+    async def _heads_of(self, only: str | None) -> list[Head]:
+        return [head for head in await self._log.heads(MARKET) if only in (None, head.partition)]
+
+    async def _settled(self, recorded_ns: int, wait_s: float, only: str | None) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         while (left_s := deadline - loop.time()) > 0:
-            if all(head.recorded_ns > recorded_ns for head in await self._log.heads(MARKET)):
+            if all(head.recorded_ns > recorded_ns for head in await self._heads_of(only)):
                 return
             await asyncio.sleep(min(left_s, HEAD_LOOK_S))
 
     async def offset_of(self, partition: str, at: int | Cursor) -> int:
         """A recorded time (ns) or a cursor -> offset. Raises Rejected for one beyond the log."""
         if not isinstance(at, Cursor):
-            return (await self.cursor_at(at)).at(partition)
+            return (await self._cursor_at(at, partition)).at(partition)
         head = (await self.heads()).at(partition)
         if at.at(partition) > head:
             raise Rejected(f"cursor lies beyond the log: {partition!r} ends at {head}")

@@ -12,13 +12,19 @@ EVENT_BYTES = 400
 """A trade with its envelope, measured with sys.getsizeof over its parts: 330 to 420 bytes."""
 LEVEL_BYTES = 112
 """A (price, size) tuple and its two floats."""
+_BOOKS = (BookDelta, BookSnapshot)
 
 
 def approximate_bytes(event: object) -> int:
     """What an event costs in memory, roughly."""
-    if isinstance(event, BookDelta | BookSnapshot):
+    if isinstance(event, _BOOKS):
         return EVENT_BYTES + LEVEL_BYTES * (len(event.bids) + len(event.asks))
     return EVENT_BYTES
+
+
+def weight(event: object) -> int:
+    """How many trades take as much memory; at least 1."""
+    return approximate_bytes(event) // EVENT_BYTES
 
 
 class _Span:

@@ -65,7 +65,7 @@ async def replay(runtime: Runtime, file: Path, provider: str, speed: str) -> Rep
         )
         await feed.run()
         after = await _heads(opened.log)
-        appended = await _appended_by(opened.log, name, before, after)
+        appended = await appended_by(opened.log, name, before, after)
     return ReplayResult(source.frames, source.observations, appended, source.rejected, after.encode())
 
 
@@ -73,7 +73,7 @@ async def _heads(log: EventLog) -> Cursor:
     return Cursor({head.partition: head.offset for head in await log.heads("market")})
 
 
-async def _appended_by(log: EventLog, sender: str, before: Cursor, after: Cursor) -> int:
+async def appended_by(log: EventLog, sender: str, before: Cursor, after: Cursor) -> int:
     """Observations of one sender's batches between two cursors."""
     count = 0
     for partition, head in after.offsets.items():

@@ -272,10 +272,13 @@ RESOURCES = {"keeper_shard": "keeper", "feed": "feed"}
 def spawner(runtime: Runtime) -> Callable[[str, str], Handle]:
     """Creates, or finds, the actor of a role."""
     known: dict[str, Handle] = {}
+    places = {name: place for place, name in enumerate(runtime.shard_names())}
 
     def make(role: str, name: str) -> Handle:
         if name not in known or not spawn.exists(name):
-            known[name] = spawn.spawn(SHELLS[role], name, runtime, resource=RESOURCES.get(role))
+            known[name] = spawn.spawn(
+                SHELLS[role], name, runtime, resource=RESOURCES.get(role), place=places.get(name)
+            )
         return known[name]
 
     return make
@@ -283,11 +286,29 @@ def spawner(runtime: Runtime) -> Callable[[str, str], Handle]:
 
 async def start_supervisor(runtime: Runtime, timeout_s: float) -> None:
     """Make the supervisor and wait until everything serves. Raises Conflict, Unavailable."""
-    foreign = await asyncio.to_thread(spawn.running_names)
-    if foreign:
-        raise Conflict(f"actors of another instance run in this Ray: {', '.join(foreign)}; stop them first")
+    await _clear_the_place(runtime, timeout_s)
     supervisor = spawn.spawn(SupervisorActor, SUPERVISOR, runtime)
     await supervisor.report(timeout_s=timeout_s)
+
+
+async def _clear_the_place(runtime: Runtime, timeout_s: float) -> None:
+    """Actors of an earlier life of this very instance, left in a cluster, are stopped; others are not ours.
+
+    Raises Conflict, also for those of another build: two builds never work on one log at a time.
+    """
+    found = await asyncio.to_thread(spawn.running_names)
+    if not found:
+        return
+    if SUPERVISOR in found:
+        theirs: Runtime = await spawn.find(SUPERVISOR).runtime()
+        if (theirs.build, theirs.dsn) == (runtime.build, runtime.dsn):
+            log.warning("stopping the actors of an earlier life", actors=",".join(found))
+            await stop_supervisor(timeout_s)
+            found = await asyncio.to_thread(spawn.running_names)
+    if found:
+        raise Conflict(
+            f"actors of another instance or build run in this Ray: {', '.join(found)}; stop them first"
+        )
 
 
 async def stop_supervisor(timeout_s: float) -> None:

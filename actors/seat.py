@@ -120,13 +120,16 @@ class Seat:
             newest.end = end
         return end
 
-    def next_part(self, max_events: int) -> Part:
+    def next_part(self, max_events: int, max_bytes: int = 1 << 62) -> Part:
         """What the next block gets: pending folds, whole and in order, from now on in flight."""
-        taken, count = self._in_flight, 0
-        while self._pending and (count == 0 or count + len(self._pending[0].events) <= max_events):
-            fold = self._pending.popleft()
-            taken.append(fold)
+        taken, count, size_bytes = self._in_flight, 0, 0
+        while self._pending:
+            fold = self._pending[0]
             count += len(fold.events)
+            size_bytes += fold.size_bytes
+            if count > len(fold.events) and (count > max_events or size_bytes > max_bytes):
+                break
+            taken.append(self._pending.popleft())
             if fold.end is not None:
                 break
         events = [event for fold in taken for event in fold.events]

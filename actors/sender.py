@@ -19,6 +19,7 @@ from msgspec import Struct
 from actors.backoff import Backoff
 from actors.intake import Ack
 from actors.outgoing import OutgoingBatch, OutgoingStream, rotated
+from actors.recent import weight
 from domain.envelope import Batch
 from domain.errors import Conflict, Corrupt, FinanceHubError, Malformed, OverLimit, Unavailable
 from domain.ids import market_partition
@@ -43,7 +44,10 @@ class ShardHandle(Protocol):
 
 
 class SenderSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Defaults from DESIGN.md section 2: a call costs 1.2 to 2.7 ms, so ticks travel in batches."""
+    """Defaults from DESIGN.md section 2: a call costs 1.2 to 2.7 ms, so ticks travel in batches.
+
+    The bounds in events are meant for trades; a deep book counts for as many as take its memory.
+    """
 
     flush_ms: float = 5.0
     batch_events: int = 2_000
@@ -114,11 +118,12 @@ class Sender:
         self._lanes: dict[ShardHandle | None, _Lane] = {}
         self._changed = asyncio.Event()
         self._clock = 0
+        self._weight = 0
 
     @property
     def full(self) -> bool:
         """The buffer's bound is reached: stop reading from the provider."""
-        return self.buffered >= self._settings.buffer_events
+        return self._weight >= self._settings.buffer_events
 
     def watch(self, instruments: Sequence[str]) -> None:
         """Heartbeats go to these instruments' partitions even before their first event."""
@@ -138,6 +143,7 @@ class Sender:
             stream = self._stream(observation.instrument)
             held = stream.add(observation, self._clock)
             self._plan(stream, urgent=held >= self._settings.batch_events)
+            self._weight += weight(observation)
         self.buffered += len(observations)
 
     def heartbeat(self, clock: int) -> None:
@@ -151,7 +157,7 @@ class Sender:
 
     async def room(self) -> None:
         """Wait until the buffer is at most half full. Raises `failure`."""
-        await self._until(lambda: self.buffered <= self._settings.buffer_events // 2)
+        await self._until(lambda: self._weight <= self._settings.buffer_events // 2)
 
     async def drained(self) -> None:
         """Wait until everything added is durable. Raises `failure`."""
@@ -258,7 +264,7 @@ class Sender:
             for batch in stream.unacknowledged(budget):
                 payload.append((stream.partition, batch.encoded(self.name, self.incarnation)))
                 notes.append((stream, batch))
-                budget -= len(batch.events)
+                budget -= batch.weight
             if stream.idle and stream.beat_clock is not None:
                 payload.append((stream.partition, self._heartbeat_of(stream, stream.beat_clock)))
                 notes.append((stream, None))
@@ -274,7 +280,8 @@ class Sender:
         if handle is None:
             raise Unavailable("no owner is known")
         self.calls += 1
-        return await asyncio.wait_for(handle.observe(payload), self._settings.call_timeout_s)
+        async with asyncio.timeout(self._settings.call_timeout_s):
+            return await handle.observe(payload)
 
     def _settle(self, notes: Sequence[Note], acks: Sequence[Ack]) -> bool:
         """Forget what is durable. True where every item passed."""
@@ -294,9 +301,11 @@ class Sender:
         self.resends += not passed
         return passed
 
-    def _free(self, events: int) -> None:
-        self.buffered -= events
-        self.acknowledged_events += events
+    def _free(self, batches: Sequence[OutgoingBatch]) -> None:
+        for batch in batches:
+            self.buffered -= batch.count
+            self._weight -= batch.weight
+            self.acknowledged_events += batch.count
 
     def _note_refusal(self, stream: OutgoingStream, ack: Ack) -> None:
         where = f"{self.name!r} incarnation {self.incarnation} in {stream.partition!r}"
@@ -318,7 +327,8 @@ class Sender:
     async def _reroute(self) -> None:
         """Learn who owns what; a failing directory is asked again after the next delay."""
         try:
-            await asyncio.wait_for(self._refresh(), self._settings.call_timeout_s)
+            async with asyncio.timeout(self._settings.call_timeout_s):
+                await self._refresh()
         except (FinanceHubError, TimeoutError):
             self.failed_refreshes += 1
 

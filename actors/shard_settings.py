@@ -14,7 +14,10 @@ class ShardSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The same while somebody polls or waits for a read."""
     linger_events: int = 1_000
     """So many pending events in a partition end the lingering: the block is large enough."""
-    block_events: int = 20_000
+    block_events: int = 5_000
+    """Sealing, decoding or replaying a block of so many is one step of some 5 to 10 ms."""
+    block_bytes: int = 4 << 20
+    """The same bound for deep books, in bytes as they came from the feed."""
     intake_events: int = 200_000
     """Folded and not durable; over it batches are refused as `busy`."""
     intake_bytes: int = 64 << 20

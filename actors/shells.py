@@ -67,6 +67,10 @@ class Shell:
             await self.stop()
             raise Unavailable(f"{self.name} has failed and begins again") from None
 
+    async def told(self) -> Runtime:
+        """What this process was started with."""
+        return self.runtime
+
     async def samples(self) -> list[Sample]:
         return self.telemetry.collect()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.runtime import NAMESPACE, Runtime
 from domain.errors import FinanceHubError, NotFound, Unavailable
@@ -35,6 +36,11 @@ class Remote:
     async def report(self, timeout_s: float = CALL_TIMEOUT_S) -> dict[str, Any]:
         """Who it is and how it does; also makes a restarted actor build its inside again."""
         answer: dict[str, Any] = await self._await(self._handle.report.remote(), "report", timeout_s)
+        return answer
+
+    async def runtime(self, timeout_s: float = CALL_TIMEOUT_S) -> Runtime:
+        """What it was started with; does not build its inside."""
+        answer: Runtime = await self._await(self._handle.told.remote(), "told", timeout_s)
         return answer
 
     async def samples(self, timeout_s: float = CALL_TIMEOUT_S) -> list[Any]:
@@ -63,8 +69,14 @@ class Remote:
             raise Unavailable(f"{self.name}.{method}: {type(error).__name__}") from None
 
 
-def spawn(shell: type, name: str, runtime: Runtime, *, resource: str | None = None) -> Remote:
-    """Create the named actor, or find it where it already exists."""
+def spawn(
+    shell: type, name: str, runtime: Runtime, *, resource: str | None = None, place: int | None = None
+) -> Remote:
+    """Create the named actor, or find it where it already exists.
+
+    `place` deals equal ones out over the nodes that offer `resource`, so that the loss of a node never
+    takes all of them; without it Ray spreads as it sees fit. An actor whose node dies moves to another.
+    """
     remote_class: Any = ray.remote(shell)
     handle = remote_class.options(
         name=name,
@@ -76,7 +88,7 @@ def spawn(shell: type, name: str, runtime: Runtime, *, resource: str | None = No
         max_concurrency=MAX_CONCURRENCY,
         num_cpus=CPU_SHARE,
         resources={resource: 0.001} if resource in _offered() else None,
-        scheduling_strategy="SPREAD",
+        scheduling_strategy="SPREAD" if place is None else _on_node(place, resource),
     ).remote(name, runtime)
     return Remote(name, handle)
 
@@ -87,6 +99,15 @@ def find(name: str) -> Remote:
         return Remote(name, ray.get_actor(name, namespace=NAMESPACE))
     except ValueError:
         raise NotFound(f"no actor {name!r}") from None
+
+
+def _on_node(place: int, resource: str | None) -> Any:
+    """Softly on the n-th of the live nodes, by id, that offer the resource (or of all)."""
+    cluster: Any = ray
+    nodes = [node for node in cluster.nodes() if node["Alive"]]
+    fitting = [node for node in nodes if resource in node["Resources"]] or nodes
+    ids = sorted(node["NodeID"] for node in fitting)
+    return NodeAffinitySchedulingStrategy(ids[place % len(ids)], soft=True) if ids else "SPREAD"
 
 
 def _offered() -> dict[str, float]:

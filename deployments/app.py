@@ -78,13 +78,18 @@ def check_port(host: str, port: int) -> None:
 
 
 def prepare(settings: Settings, run_folder: Path) -> str:
-    """Set Ray's environment; returns the token of this instance's Ray. Call before Ray is imported."""
+    """Set Ray's environment; returns the token of this instance's Ray. Call before Ray is imported.
+
+    A cluster that is joined was set up by whoever started its nodes, its token included: `RAY_AUTH_TOKEN`
+    or Ray's token file here must be the cluster's.
+    """
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0")
+    if settings.ray.address:
+        return os.environ.get("RAY_AUTH_TOKEN", "")
     token = _ray_token(run_folder)
     os.environ.update(
-        RAY_USAGE_STATS_ENABLED="0",
         RAY_AUTH_MODE="token",
         RAY_AUTH_TOKEN=token,
-        RAY_DEDUP_LOGS="0",
         RAY_SERVE_LOG_TO_STDERR="0",
         # A proxy that is slow to start on a busy machine is not a dead one.
         RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S="60",
@@ -93,10 +98,9 @@ def prepare(settings: Settings, run_folder: Path) -> str:
         RAY_SERVE_FALLBACK_PROXY_HTTP_PORT=str(free_port()),
         RAY_SERVE_FALLBACK_PROXY_GRPC_PORT=str(free_port()),
     )
-    if not settings.ray.address:
-        # With "clusters" off Ray binds to 127.0.0.1 instead of the machine's outside address. The
-        # variable is named for two other systems and works on Linux too.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    # With "clusters" off Ray binds to 127.0.0.1 instead of the machine's outside address. The
+    # variable is named for two other systems and works on Linux too.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     if settings.http.ha_proxy and platform_has_ha_proxy():
         _prepare_haproxy(run_folder)
     return token
@@ -135,16 +139,14 @@ def _prepare_haproxy(run_folder: Path) -> None:
 
 
 def start_ray(settings: Settings, token: str) -> RayInstance:
-    """A local Ray, or the cluster that the settings name."""
-    import ray
-
-    context: Any
+    """A local Ray, or the cluster that the settings name. Raises FinanceHubError, Unavailable."""
     if settings.ray.address:
-        context = ray.init(address=settings.ray.address, namespace=NAMESPACE, log_to_driver=False)
+        context = join_ray(settings.ray.address, token)
     else:
         context = _start_local_ray(settings.ray.dashboard_port)
     info = context.address_info
-    return RayInstance(info["address"], f"http://{info['webui_url']}", token)
+    dashboard = f"http://{info['webui_url']}" if info["webui_url"] else ""
+    return RayInstance(info["address"], dashboard, token)
 
 
 def _start_local_ray(dashboard_port: int) -> Any:
@@ -171,15 +173,19 @@ def _start_local_ray(dashboard_port: int) -> Any:
     raise AssertionError("unreachable")
 
 
-def join_ray(address: str, token: str) -> None:
-    """Become a driver of a running instance's Ray."""
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token, RAY_USAGE_STATS_ENABLED="0")
+def join_ray(address: str, token: str) -> Any:
+    """Become a driver of a running Ray; returns its context. Raises Unavailable."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if token:
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token)
     if address.startswith("127."):
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray
 
     try:
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+        return ray.init(
+            address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR
+        )
     except (ConnectionError, RuntimeError) as error:
         raise Unavailable(f"Ray at {address} cannot be joined: {error}") from None
 
@@ -230,8 +236,20 @@ def dead_ray_processes() -> list[str]:
     return sorted(kind for kind in dead if kind in ("gcs_server", "raylet"))
 
 
-def stop_ray() -> None:
-    """Ends every process of a local Ray; leaves a joined cluster."""
+def stop_ray(settings: Settings) -> None:
+    """Ends every process of a local Ray; leaves a joined cluster, without anything of ours in it."""
+    import ray
+
+    if settings.ray.address and ray.is_initialized():
+        from ray import serve
+
+        shutdown: Any = serve.shutdown
+        shutdown()
+    leave_ray()
+
+
+def leave_ray() -> None:
+    """Be no driver any more; a Ray that this process has started ends."""
     import ray
 
     ray.shutdown()

@@ -87,5 +87,6 @@ def build_app(settings: GatewaySettings) -> Any:
         telemetry,
         metrics=ClusterMetrics(directory, telemetry),
     )
-    get_log("gateway").debug("routes_built", routes=len(app.http.routes))  # now, not while the first client waits
+    # Routes are built at the first look at them: here, and not while the first client waits.
+    get_log("gateway").debug("routes_built", routes=len(app.http.routes))
     return app

@@ -26,5 +26,5 @@ def replay_capture(running: instance.Running, file: str, provider: str, speed: s
         )
         result = asyncio.run(replay(runtime, path, provider, speed))
     finally:
-        app.stop_ray()
+        app.leave_ray()
     return {str(key): value for key, value in msgspec.to_builtins(result).items()}

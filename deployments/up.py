@@ -127,7 +127,7 @@ def _start_bases(
         finally:
             if database_start.exception() is None:
                 undo.callback(database_start.result().stop)
-    undo.callback(app.stop_ray)
+    undo.callback(app.stop_ray, settings)
     return database_start.result(), ray_instance
 
 

@@ -86,11 +86,9 @@ class MarketPartition:
         return self._keepers.get(instrument)
 
     def instruments(self) -> list[InstrumentInfo]:
-        """By id. One never described gets what its id says, with times 0 and its feed as provider."""
-        return [
-            keeper.info or described(instrument, keeper.sender, 0)
-            for instrument, keeper in sorted(self._keepers.items())
-        ]
+        """By id. One never described gets what its id says, with the provider and time of its newest
+        value; where there is a book alone, with its feed as provider."""
+        return [keeper.info or _undescribed(keeper) for _, keeper in sorted(self._keepers.items())]
 
     def last_sequence(self, sender: str) -> tuple[int, int]:
         """(incarnation, sequence) admitted last; (0, 0) of an unknown sender."""
@@ -319,6 +317,15 @@ class MarketPartition:
 
 
 _decode_keeper = msgspec.msgpack.Decoder(KeeperState).decode
+
+
+def _undescribed(keeper: SymbolKeeper) -> InstrumentInfo:
+    """The feed's own name serves only where no value names the provider: a replay has a name of its own."""
+    known = (keeper.last_trade, keeper.latest.newest())
+    newest = max((fact for fact in known if fact is not None), key=lambda fact: fact.ts_event, default=None)
+    if newest is None:
+        return described(keeper.instrument, keeper.sender, keeper.book.ts_event)
+    return described(keeper.instrument, newest.provider, newest.ts_event)
 
 
 def _is_heartbeat(batch: Batch, last: tuple[int, int]) -> bool:

@@ -134,9 +134,10 @@ class _Server:
 
     def _make_cluster(self) -> None:
         """Made aside and renamed, so that one cut short is never taken for a whole one."""
+        if self.data.exists() and any(self.data.iterdir()):  # maybe all that is left of somebody's data
+            raise Unavailable(f"{self.data} holds files but no PG_VERSION; restore it, or move it away")
         fresh = self.pg_dir / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(self.data, ignore_errors=True)
         self._run(
             *("initdb", "--pgdata", str(fresh), "--username", SUPERUSER, "--auth", "trust"),
             *("--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),

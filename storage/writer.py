@@ -25,6 +25,10 @@ from storage.event_log import Block, EventLog, Head
 from storage.settings import WriterSettings
 
 
+SEALED_A_TURN = 2_000
+"""Events sealed, in some 2 ms, before others on the event loop get a turn."""
+
+
 class Part(Struct, frozen=True):
     """What one partition gets in an append: at least one event, and the batches they came of."""
 
@@ -116,7 +120,7 @@ class LogWriter:
         but Malformed the partitions are no longer held: their state must be loaded again.
         """
         async with self._turn:
-            blocks = self._seal(parts)
+            blocks = await self._seal(parts)
             try:
                 return await self._settle(parts, blocks)
             except BaseException:  # cancelled too: nobody knows then whether it was committed
@@ -138,7 +142,7 @@ class LogWriter:
             else:
                 self._advance(blocks)
                 return blocks
-            blocks = self._seal(parts)  # on the present heads; and no block lands long after its time
+            blocks = await self._seal(parts)  # on the present heads; and no block lands long after its time
 
     def _advance(self, blocks: Sequence[Block]) -> None:
         for block in blocks:
@@ -146,9 +150,17 @@ class LogWriter:
             if held is not None and held.epoch == block.epoch:  # else given up or claimed anew meanwhile
                 self._heads[block.partition] = head_after(block, self._owner)
 
-    def _seal(self, parts: Sequence[Part]) -> list[Block]:
+    async def _seal(self, parts: Sequence[Part]) -> list[Block]:
         now = self._clock.now_ns()
-        return [seal(self._held(part.partition), part.admitted, part.events, now) for part in parts]
+        blocks: list[Block] = []
+        sealed = 0
+        for part in parts:
+            if sealed >= SEALED_A_TURN:
+                sealed = 0
+                await asyncio.sleep(0)
+            blocks.append(seal(self._held(part.partition), part.admitted, part.events, now))
+            sealed += len(part.events)
+        return blocks
 
     def _held(self, partition: str) -> Head:
         head = self._heads.get(partition)

@@ -32,12 +32,18 @@ async def readyz(request: AnyRequest) -> schemas.HealthBody:
     return schemas.HealthBody("ready")
 
 
-@get("/metrics", opt={"metrics": True}, summary="Figures for Prometheus", tags=["Operation"])
+@get(
+    "/metrics",
+    opt={"metrics": True},
+    media_type=CONTENT_TYPE,
+    summary="Figures for Prometheus",
+    tags=["Operation"],
+)
 async def metrics(request: AnyRequest) -> Response[str]:
     """Exposition format 0.0.4. Needs a token, unless the instance opens it to scrapers on loopback."""
     source = serving(request).metrics
     samples = [] if source is None else await source.samples()
-    return Response(render(samples), media_type=CONTENT_TYPE)
+    return Response(render(samples))
 
 
 @get("/v1/feeds", summary="Feeds", tags=["Operation"])

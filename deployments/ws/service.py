@@ -21,7 +21,8 @@ from deployments.ws.outbox import Outbox
 from deployments.ws.protocol import CLOSE_DRAINING
 from deployments.ws.session import Session
 from deployments.ws.settings import StreamSettings
-from domain.errors import FinanceHubError, OverLimit, Unavailable
+from deployments.ws.slots import Slots
+from domain.errors import OverLimit, Unavailable
 from observability.log import get_log
 from observability.metrics import Telemetry
 
@@ -47,7 +48,7 @@ class StreamService:
         self.index = index
         self.settings = settings
         self.telemetry = telemetry
-        self.gateway = gateway
+        self.slots = Slots(directory, gateway, authority.clock)
         self.hub = Hub(directory, settings)
         self.hub.on_failure = self.interrupt
         self.feeds = FeedWatch(directory)
@@ -68,9 +69,7 @@ class StreamService:
         if len(self.sessions) >= self.settings.max_sockets:
             raise OverLimit(f"this gateway has {len(self.sessions)} sockets, the limit")
         name = secrets.token_urlsafe(12)
-        await self.directory.open_session(
-            name, principal.user, principal.role, principal.expires_at, self.gateway
-        )
+        await self.slots.take(name, principal)
         session = Session(self, Outbox(codec, self.settings), name, principal)
         self.sessions.add(session)
         self._nobody_left.clear()
@@ -83,11 +82,7 @@ class StreamService:
         self.sessions.discard(session)
         if not self.sessions:
             self._nobody_left.set()
-        try:
-            await self.directory.close_session(session.name, code, reason)
-        except FinanceHubError as error:
-            # The slot is leased to this gateway: the ConnectionManager frees it by itself.
-            log.warning("close_session_failed", session=session.name, error=str(error))
+        await self.slots.give_back(session.name, code, reason)
 
     async def drain(self) -> None:
         """Close every socket with 4503, wait until they are gone, and stop."""
@@ -98,6 +93,7 @@ class StreamService:
             async with asyncio.timeout(self.settings.close_s):
                 await self._nobody_left.wait()
         await self.hub.stop()
+        await self.slots.stop()
         tasks = [task for task in (self._ticker, self._asking) if task is not None]
         self._ticker = self._asking = None
         for task in tasks:

@@ -52,7 +52,7 @@ class Subscriber:
         if cursor is not None:
             await self._check_reached(cursor)
         known = [info.instrument for info in await self._service.index.all()] if patterns else []
-        await self._audit(op.channel, [*ids, *patterns])
+        await self._service.slots.subscribed(self._session.name, op.channel, [*ids, *patterns])
         await self._service.hub.start()  # it may have gone idle meanwhile; does not yield where it runs
         return self._begin(op, variant, ids, patterns, tuple(refused), cursor, depth, known)
 
@@ -175,18 +175,6 @@ class Subscriber:
         for partition, offset in cursor.offsets.items():
             if offset > heads.at(partition):
                 raise Malformed("the cursor points beyond the end of the log: is it another instance's?")
-
-    async def _audit(self, channel: str, instruments: Sequence[str]) -> None:
-        directory = self._service.directory
-        try:
-            await directory.subscribed(self._session.name, channel, instruments)
-        except NotFound:
-            # The ConnectionManager has restarted and does not know us yet: take the slot again.
-            who = self._session.principal
-            await directory.open_session(
-                self._session.name, who.user, who.role, who.expires_at, self._service.gateway
-            )
-            await directory.subscribed(self._session.name, channel, instruments)
 
 
 def _variant(op: Subscribe) -> str:

@@ -5,7 +5,8 @@
     bars.py       Bars: columns of prices, volumes and sessions; the sources `hl2`, `hlc3` ...
     stages.py     the parts every indicator is made of: lag, smoothing, running sums
     windows.py    sums, extremes and moments over the last n bars, O(1) per bar, without cancellation
-    averages.py oscillators.py volatility.py volume.py trend.py channels.py    the kernels
+    kernel.py     what a kernel is; averages.py oscillators.py volume.py trend.py channels.py: the kernels
+    machines.py   recurrences that turn: Parabolic SAR, SuperTrend
     bank.py       columns over symbols: one call advances every symbol whose bar closed
     history.py    the same kernels over whole series; equal to the bank to the bit
     corrections.py  going back a bounded number of bars

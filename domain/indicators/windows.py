@@ -13,10 +13,15 @@ The ring holds the last block's tails from the next slot on and the current bloc
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from domain.indicators.bars import Floats, Integers
 from domain.indicators.stages import OneBar, Pace, Stage
+
+WIDE = 64
+"""Numbers side by side from which a loop over a block's places beats NumPy's own accumulation."""
 
 
 class Window(Stage):
@@ -74,10 +79,35 @@ def beginning(blocks: Floats) -> Floats:
     return flat[: len(flat) - period + 1]
 
 
-def tails(ufunc: np.ufunc, block: Floats, axis: int = 0) -> Floats:
-    """`ufunc` of every tail of a block: element i covers i to the end."""
-    turned: Floats = np.flip(ufunc.accumulate(np.flip(block, axis), axis=axis), axis)
+def tails(ufunc: np.ufunc, block: Floats) -> Floats:
+    """`ufunc` of every tail of (period, symbols): element i covers i to the end."""
+    turned: Floats = ufunc.accumulate(block[::-1], axis=0)[::-1]
     return turned
+
+
+def head_figures(ufunc: np.ufunc, blocks: Floats) -> Floats:
+    """`ufunc` of every head of (blocks, period, symbols): place i covers the begin to i."""
+    if blocks.shape[0] * blocks.shape[2] < WIDE:
+        figures: Floats = ufunc.accumulate(blocks, axis=1)
+        return figures
+    return _accumulated(ufunc, blocks, range(blocks.shape[1]))
+
+
+def tail_figures(ufunc: np.ufunc, blocks: Floats) -> Floats:
+    """`ufunc` of every tail of (blocks, period, symbols): place i covers i to the end."""
+    if blocks.shape[0] * blocks.shape[2] < WIDE:
+        turned: Floats = ufunc.accumulate(blocks[:, ::-1], axis=1)[:, ::-1]
+        return turned
+    return _accumulated(ufunc, blocks, range(blocks.shape[1] - 1, -1, -1))
+
+
+def _accumulated(ufunc: np.ufunc, blocks: Floats, places: range) -> Floats:
+    """What `ufunc.accumulate` gives over the places in this order, all blocks and symbols side by side."""
+    out = np.empty(blocks.shape)
+    out[:, places[0]] = blocks[:, places[0]]
+    for before, place in pairwise(places):
+        ufunc(out[:, before], blocks[:, place], out=out[:, place])
+    return out
 
 
 class Folded(Window):
@@ -108,11 +138,11 @@ class Folded(Window):
         if len(x) <= self.first:
             return np.full(x.shape, np.nan)
         blocks, whole = self.blocks(x), len(x) - self.first
-        heads = ending(self._ufunc.accumulate(blocks, axis=1))[:whole]
+        heads = ending(head_figures(self._ufunc, blocks))[:whole]
         out = np.empty(x.shape)
         out[: self.first] = np.nan
         found = out[self.first :]
-        self._ufunc(beginning(tails(self._ufunc, blocks, axis=1))[:whole], heads, out=found)
+        self._ufunc(beginning(tail_figures(self._ufunc, blocks))[:whole], heads, out=found)
         found[:: self.period] = heads[:: self.period]
         return out
 
@@ -164,10 +194,10 @@ class Weighted(Window):
             return np.full(x.shape, np.nan)
         blocks = self.blocks(x)
         weights = np.arange(1.0, self.period + 1.0)[:, None]
-        totals = ending(np.add.accumulate(blocks, axis=1))
-        heads = ending(np.add.accumulate(blocks * weights, axis=1))
+        totals = ending(head_figures(np.add, blocks))
+        heads = ending(head_figures(np.add, blocks * weights))
         older = self.period - 1.0 - ((np.arange(len(heads)) - 1) % self.period)[:, None]
-        whole = beginning(tails(np.add, tails(np.add, blocks, axis=1), axis=1)) + (heads + older * totals)
+        whole = beginning(tail_figures(np.add, tail_figures(np.add, blocks))) + (heads + older * totals)
         whole[:: self.period] = heads[:: self.period]
         return self.spread(x, whole)
 
@@ -240,13 +270,13 @@ class Moments(Window):
         off_head, off_tail = blocks - pivot, blocks - last
         head = (
             ending(pivot),
-            ending(np.add.accumulate(off_head, axis=1)),
-            ending(np.add.accumulate(off_head * off_head, axis=1)),
+            ending(head_figures(np.add, off_head)),
+            ending(head_figures(np.add, off_head * off_head)),
         )
         tail = (
             beginning(last),
-            beginning(tails(np.add, off_tail, axis=1)),
-            beginning(tails(np.add, off_tail * off_tail, axis=1)),
+            beginning(tail_figures(np.add, off_tail)),
+            beginning(tail_figures(np.add, off_tail * off_tail)),
         )
         newer = ((np.arange(len(head[0])) - 1) % self.period + 1).astype(np.float64)[:, None]
         mean, variance = self._combined(tail, head, newer)

@@ -68,6 +68,11 @@ class Latest:
         if kept is None or bar.ts_event >= kept.ts_event:
             self.bars[bar.interval] = bar
 
+    def newest(self) -> Quote | Ticker | FxRate | Bar | None:
+        """Whichever of all these was last by event time."""
+        kept = (self.quote, self.ticker, self.fx, *self.bars.values())
+        return max((fact for fact in kept if fact is not None), key=lambda fact: fact.ts_event, default=None)
+
     def snapshot(self) -> LatestState:
         bars = tuple(bar for _, bar in sorted(self.bars.items()))
         return LatestState(self.quote, self._quote_ts, self.ticker, self._ticker_ts, self.fx, bars)

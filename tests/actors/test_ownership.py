@@ -13,16 +13,18 @@ from domain.errors import Corrupt, NotOwner, Rejected, Unavailable
 from storage.event_log import Head, Snapshot
 from storage.memory import Fault, MemoryLog, MemorySnapshots
 from storage.settings import WriterSettings
-from tests.actors.shard_bench import PARTITION, START_NS, A, Bench, batch, refusals, run, turns
+from tests.actors.shard_bench import PARTITION, A, Bench, batch, refusals, run, turns
 
 OTHER = "market/01"
 PATIENT = WriterSettings(deadline_s=5.0, max_attempts=5, first_delay_s=0.0, max_delay_s=0.0)
 
 
 async def settled(reached: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(5):
-        while not await reached():
-            await asyncio.sleep(0.002)
+    for _ in range(1_000):
+        if await reached():
+            return
+        await asyncio.sleep(0.002)
+    raise AssertionError("not within 2 s")
 
 
 async def owns(shard: KeeperShard, *partitions: str) -> bool:
@@ -114,7 +116,7 @@ async def test_a_log_that_does_not_answer_does_not_hold_a_read_up_for_longer_tha
     log.tell.clear()
     async with asyncio.timeout(1):
         with pytest.raises(Unavailable):
-            await shard.heads_checked() if hasattr(shard, "heads_checked") else await shard.last(A)
+            await shard.last(A)
     log.tell.set()
     await shard.close()
 
@@ -277,7 +279,7 @@ async def test_a_seat_lost_just_after_its_recovery_is_recovered_again() -> None:
     shard = await bench.started()
     tenure = shard._tenure
     tenure.lose(tenure.seat(PARTITION), Unavailable("first"))
-    while PARTITION not in tenure.seats:
+    while PARTITION not in tenure.seats:  # noqa: ASYNC110 - the very next step counts
         await asyncio.sleep(0)
     tenure.lose(tenure.seat(PARTITION), Unavailable("at once again"))
     await settled(lambda: owns(shard, PARTITION))
@@ -293,6 +295,4 @@ async def test_a_shard_that_is_closed_while_its_commit_begins_ends() -> None:
     shard._commit.hurry()
     async with asyncio.timeout(2):
         await shard.close()
-    await asyncio.wait({call}, timeout=1)
-    assert call.done()
-    assert START_NS
+    assert refusals(await call) in ([None], ["unavailable"])

@@ -202,6 +202,17 @@ async def test_a_head_that_has_moved_past_the_time_ends_the_wait():
         assert (await reader.cursor_at(asked)).at(PARTITION) == before
 
 
+async def test_a_question_about_one_partition_does_not_wait_for_quiet_ones():
+    written = await _two_instruments(3)
+    await written.log.claim("market/99", "nobody in a hurry")
+    reader = _reader(written, settle_ms=60_000)
+    asked = written.clock.now_ns()
+    before = (await reader.heads()).at(PARTITION)
+    await written.write(a_trade(ts=asked + NS_PER_MS, trade_id="later"))
+    async with asyncio.timeout(0.5):
+        assert await reader.offset_of(PARTITION, asked) == before
+
+
 async def test_a_time_that_has_not_come_is_refused():
     written = await _two_instruments(3)
     with pytest.raises(Rejected):

@@ -55,6 +55,22 @@ def test_a_block_takes_whole_batches_up_to_its_bound_and_at_least_one() -> None:
     assert asyncio.run(work()) == [3, 2, 2]
 
 
+def test_a_block_of_deep_books_ends_at_its_bound_in_bytes() -> None:
+    async def work() -> list[int]:
+        seat = a_seat()
+        for sequence in range(1, 6):
+            fold(seat, sequence, sequence)
+        sizes = []
+        while seat.dirty:
+            part = seat.next_part(100, max_bytes=25)
+            block = seal(seat.head, part.admitted, part.events, START_NS)
+            seat.committed(head_after(block, "owner"), 0.0)
+            sizes.append(len(part.events))
+        return sizes
+
+    assert asyncio.run(work()) == [2, 2, 1]
+
+
 def test_a_waiter_is_answered_by_its_own_block_whatever_the_order_of_asking() -> None:
     async def work() -> list[str]:
         seat, said = a_seat(), []

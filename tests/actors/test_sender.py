@@ -16,7 +16,7 @@ from actors.shard_settings import ShardSettings
 from domain.clock import NS_PER_MS, NS_PER_S, ManualClock
 from domain.errors import Conflict, Corrupt, OverLimit, Unavailable
 from domain.ids import market_partition, market_partitions
-from domain.market.observations import Quote, Trade
+from domain.market.observations import BookSnapshot, Quote, Trade
 from storage.block import events_of
 from storage.codec import decode_batch
 from storage.memory import MemoryLog, MemorySnapshots
@@ -310,7 +310,7 @@ async def test_a_closed_sender_sends_nothing_more(field: Field) -> None:
 
 
 def test_a_batch_spans_a_tenth_of_a_second_at_most() -> None:
-    stream = OutgoingStream("market/00", max_batch_events=1_000)
+    stream = OutgoingStream("market/00", max_batch_weight=1_000)
     for step in range(0, 300, 10):
         stream.add(quotes(NAMES[0], step + 1, 1)[0], START_NS + step * NS_PER_MS)
     spans = [batch.clock - batch.first_clock for batch in stream.unacknowledged(10**6)]
@@ -319,7 +319,7 @@ def test_a_batch_spans_a_tenth_of_a_second_at_most() -> None:
 
 
 def test_a_batch_that_was_sent_never_changes() -> None:
-    stream = OutgoingStream("market/00", max_batch_events=1_000)
+    stream = OutgoingStream("market/00", max_batch_weight=1_000)
     stream.add(quotes(NAMES[0], 1, 1)[0], START_NS)
     [first] = stream.unacknowledged(100)
     sent = first.encoded("sim", 1)
@@ -351,3 +351,46 @@ def test_a_sender_closes_even_in_the_moment_of_an_answer(turns: int) -> None:
         await asyncio.wait_for(sender.close(), 2)
 
     asyncio.run(scenario())
+
+
+def deep_books(count: int, levels: int = 1_000) -> list[BookSnapshot]:
+    bids = tuple((100.0 - n / 1e3, 1.0) for n in range(levels))
+    asks = tuple((101.0 + n / 1e3, 1.0) for n in range(levels))
+    return [BookSnapshot("sim", NAMES[0], START_NS + n, START_NS, bids, asks) for n in range(count)]
+
+
+@run
+async def test_deep_books_fill_the_buffer_as_the_trades_would_that_take_as_much_memory(field: Field) -> None:
+    sender = field.sender(buffer_events=1_000)
+    field.lines[0].cut = field.lines[1].cut = True
+    taken = 0
+    with pytest.raises(OverLimit):
+        for book in deep_books(50):
+            sender.add([book], START_NS)
+            taken += 1
+    assert taken < 4
+    field.lines[0].cut = field.lines[1].cut = False
+    await sender.drained()
+    assert not sender.full
+    await sender.room()
+    assert sender.acknowledged_events == taken
+
+
+@run
+async def test_calls_and_batches_of_deep_books_stay_small(field: Field) -> None:
+    sender = field.sender(batch_events=2_000, call_events=10_000)
+    sender.add(deep_books(100), START_NS)
+    await sender.drained()
+    assert sum(field.lines[0].sizes) + sum(field.lines[1].sizes) == 100
+    assert max(field.lines[0].sizes + field.lines[1].sizes) <= 24
+
+
+def test_what_was_encoded_is_not_kept_twice() -> None:
+    stream = OutgoingStream("market/00", max_batch_weight=1_000)
+    for quote in quotes(NAMES[0], 1, 3):
+        stream.add(quote, START_NS)
+    [batch] = stream.unacknowledged(100)
+    sent = batch.encoded("sim", 1)
+    assert (len(batch.events), batch.count, batch.filler) == (0, 3, False)
+    assert batch.encoded("sim", 1) == sent
+    assert [one.count for one in stream.acknowledge(1)] == [3]

@@ -124,6 +124,30 @@ def until(reached: Callable[[], object], timeout_s: float, every_s: float = 0.05
     raise TimeoutError(f"not reached in {timeout_s} s")
 
 
+def cpu_s(pid: int) -> float:
+    """CPU seconds that a live process has used, and its ended children. Linux."""
+    fields = _stat(pid)
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def family_cpu_s(pid: int) -> float:
+    """The same of a process and its live children: PostgreSQL's server and its backends."""
+    total = cpu_s(pid)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = _stat(int(entry.name))
+            except OSError:  # ended meanwhile
+                continue
+            total += cpu_s(int(entry.name)) if int(fields[1]) == pid else 0.0
+    return total
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the state on: the name before it may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def toml_list(items: Sequence[str]) -> str:
     return json.dumps(list(items))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -17,9 +17,10 @@ from storage.migrate import migrate
 from storage.pool import close_pool, open_pool
 from storage.settings import StorageSettings
 from tests.builders import INSTRUMENT, T0, a_snapshot, a_trade, at
-from tests.services import embedded_dsn, fresh_database
+from tests.contracts.conftest import EMBEDDED, TIMESCALE
+from tests.services import drop_database, embedded_dsn, fresh_database, timescale_dsn
 
-__all__ = ["embedded_dsn"]
+__all__ = ["embedded_dsn", "timescale_dsn"]
 
 pytestmark = pytest.mark.anyio
 
@@ -27,12 +28,16 @@ FOREVER = MAX_NS
 SMALL = ProjectorSettings(blocks_a_step=3, steps_a_turn=2)
 
 
-@pytest.fixture(params=["memory", pytest.param("embedded", marks=pytest.mark.services)])
-def settings(request: pytest.FixtureRequest) -> StorageSettings | None:
+@pytest.fixture(params=["memory", EMBEDDED, TIMESCALE])
+def settings(request: pytest.FixtureRequest) -> Iterator[StorageSettings | None]:
     """A database of its own for the test; None: in memory."""
     if request.param == "memory":
-        return None
-    return StorageSettings(dsn=fresh_database(request.getfixturevalue("embedded_dsn")))
+        yield None
+        return
+    server_dsn = request.getfixturevalue(f"{request.param}_dsn")
+    dsn = fresh_database(server_dsn)
+    yield StorageSettings(dsn=dsn)
+    drop_database(dsn, server_dsn)
 
 
 @pytest.fixture

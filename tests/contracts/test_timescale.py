@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -181,3 +183,42 @@ async def test_events_are_bucketed_and_dropped_by_time(hypertables: Hypertables)
     long_ago = recorded_at(T0 + 60 * DAY_NS)
     await hypertables.owner.fetch("SELECT drop_chunks('events', older_than => $1::timestamptz)", long_ago)
     assert await hypertables.values('SELECT "offset" FROM events') == [91]
+
+
+@pytest.fixture
+def plain_owner(settings: StorageSettings) -> Iterator[StorageSettings]:
+    """The database belongs to a user without rights beyond it; a superuser has made the extension."""
+    name = urlsplit(settings.dsn).path.lstrip("/")
+    user = f"plain_{name}"
+    asyncio.run(
+        execute(
+            settings.dsn,
+            "CREATE EXTENSION timescaledb",
+            f"CREATE ROLE {user} LOGIN PASSWORD 'plain'",
+            f"ALTER DATABASE {name} OWNER TO {user}",
+        )
+    )
+    parts = urlsplit(settings.dsn)
+    netloc = f"{user}:plain@{parts.hostname}:{parts.port}"
+    yield replace(settings, dsn=parts._replace(netloc=netloc).geturl())
+    asyncio.run(execute(settings.dsn, f"REASSIGN OWNED BY {user} TO CURRENT_USER", f"DROP OWNED BY {user}"))
+    asyncio.run(execute(settings.dsn, f"DROP ROLE {user}"))
+
+
+async def execute(dsn: str, *statements: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def test_a_plain_owner_gets_hypertables_and_a_guarded_log(plain_owner: StorageSettings) -> None:
+    instance = await migrate(plain_owner, T0)
+    assert instance.service_role is None
+    pool = await open_pool(plain_owner)
+    await write_days(PostgresLog(pool, plain_owner))
+    assert await pool.fetchval("SELECT count(*) FROM timescaledb_information.hypertables") == 3
+    for statement in ("UPDATE log_blocks SET epoch = 7", "DELETE FROM log_blocks", "TRUNCATE log_blocks"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await pool.execute(statement)
+    await close_pool(pool)

@@ -51,3 +51,12 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(Malformed):
         parse_duration_s(text)
+
+
+def test_the_dsn_last_served_from_is_remembered_for_the_owner_alone(tmp_path: Path) -> None:
+    assert instance.remembered_dsn(tmp_path) == ""
+    instance.remember_dsn(tmp_path, SERVING.dsn)
+    assert instance.remembered_dsn(tmp_path) == SERVING.dsn
+    assert stat.S_IMODE((tmp_path / "secrets" / "dsn").stat().st_mode) == 0o600
+    instance.remember_dsn(tmp_path, "")
+    assert instance.remembered_dsn(tmp_path) == ""

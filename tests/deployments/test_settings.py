@@ -53,6 +53,8 @@ def test_data_dir_has_a_short_variable(tmp_path: Path) -> None:
         ("[http]\nprot = 1\n", "unknown key 'prot'"),
         ("[htpp]\nport = 1\n", "unknown key 'htpp'"),
         ("[http]\nport = 'x'\n", r"\$.http.port"),
+        ("[http]\nport = 65536\n", r"<= 65535 - at .\$.http.port"),
+        ("[http]\nport = 0\n", r">= 1 - at .\$.http.port"),
         ("[feeds]\nenabled = ['nobody']\n", "unknown provider 'nobody'"),
         ("port = = 1", "Invalid value|at line 1"),
     ],

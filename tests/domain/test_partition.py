@@ -195,6 +195,22 @@ def test_instruments_are_listed_as_described_or_as_their_id_says():
     assert folding.partition.keeper("unknown") is None
 
 
+def test_an_instrument_never_described_has_the_provider_and_time_of_its_newest_value():
+    partition = MarketPartition("market/00")
+    values = [
+        a_trade(ts=at(2), instrument="A-USD.SIM"),
+        a_quote(1.0, 2.0, ts=at(1), instrument="A-USD.SIM"),
+        a_quote(1.0, 2.0, ts=at(3), instrument="B-USD.SIM"),
+        a_snapshot(ts=at(4), sequence=1, instrument="C-USD.SIM"),
+    ]
+    partition.observe(a_batch(*values, sender="replay-of-it", clock=at(5)))
+    assert [(info.provider, info.ts_event) for info in partition.instruments()] == [
+        (PROVIDER, at(2)),
+        (PROVIDER, at(3)),
+        ("replay-of-it", at(4)),
+    ]
+
+
 def a_busy_folding() -> Folding:
     folding = Folding()
     folding.fold(a_snapshot(sequence=1, depth=2), an_info(), a_trade(10, ts=at(0.5), trade_id=4), clock=at(1))

@@ -10,14 +10,14 @@ from tests.scenarios.follower import Follower
 from tests.scenarios.instance import Instance
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def instance() -> Iterator[Instance]:
     with Instance() as started:
         started.up()
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(instance: Instance) -> Iterator[Follower]:
     with Follower(f"ws://127.0.0.1:{instance.port}", instance.token()) as follower:
         yield follower

@@ -21,6 +21,8 @@ from tests.scenarios.instance import until
 
 CHANNELS = ({"channel": "trades"}, {"channel": "book"}, {"channel": "bars", "interval": "1s"})
 CHANNEL_OF = {"trade": "trades", "bar": "bars", "book": "book", "book_snapshot": "book"}
+EVERYTHING = ("BTC-USD.SIM", "SOL-USD.SIM", "EUR-USD.SIM")
+"""One liquid instrument of each partition that has any."""
 RETRY_S = 0.1
 OPEN_TIMEOUT_S = 10.0
 SILENT_S = 20.0

@@ -123,16 +123,14 @@ class Instance:
     def pid_of(self, actor: str) -> int:
         return int(self.actors()[actor]["pid"])
 
-    def owner_of(self, partition: str) -> tuple[str, int]:
-        """(actor, epoch) as the supervisor knows it."""
+    def owners(self) -> dict[str, str]:
+        """Partition -> the actor that holds it; the highest epoch counts."""
         held = [
-            (place["epoch"], name)
+            (place["epoch"], place["partition"], name)
             for name, line in self.actors().items()
             for place in line["partitions"]
-            if place["partition"] == partition
         ]
-        epoch, name = max(held)
-        return name, epoch
+        return {partition: name for _, partition, name in sorted(held)}
 
     def wait_for_new(self, actor: str, old_pid: int, timeout_s: float = 60.0) -> dict[str, Any]:
         """Until the actor runs in another process."""

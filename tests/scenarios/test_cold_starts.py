@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.follower import Follower
+from tests.scenarios.follower import EVERYTHING, Follower
 from tests.scenarios.instance import Instance, until
 from tests.scenarios.processes import is_alive
 from tests.scenarios.proof import books_equal_the_log, nothing_lost_or_doubled, report
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
-EVERYTHING = ("BTC-USD.SIM", "SOL-USD.SIM", "EUR-USD.SIM")
 DISK_BYTES = 400 * 1024 * 1024
 DETECTED_S = 60.0
 

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.follower import Follower
+from tests.scenarios.follower import EVERYTHING, Follower
 from tests.scenarios.instance import Instance, until
 from tests.scenarios.proof import books_equal_the_log, nothing_lost_or_doubled, report
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
-EVERYTHING = ("BTC-USD.SIM", "SOL-USD.SIM", "EUR-USD.SIM")
-"""One liquid instrument of each partition that has any."""
 SUPERVISOR = "ray::SupervisorActor"
 SHARD_DEADLINE_S = 20.0
 """The bar is a p99 of 5 s on a quiet machine; a busy one must not fail the test."""

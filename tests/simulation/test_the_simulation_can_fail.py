@@ -16,7 +16,7 @@ from storage.event_log import Block
 from storage.memory import MemoryLog
 from tests.simulation.world import World
 
-SCHEDULES = range(40)
+SCHEDULES = range(80)
 
 
 class UnfencedLog(MemoryLog):
@@ -82,8 +82,8 @@ def test_an_owner_that_trusts_itself_for_ever_is_found(monkeypatch: pytest.Monke
 def test_an_event_published_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Seat.next_part
 
-    def eager(seat: Seat, max_events: int):
-        part = original(seat, max_events)
+    def eager(seat: Seat, *bounds: int):
+        part = original(seat, *bounds)
         seat.recent.append(0, part.events)
         return part
 
@@ -93,7 +93,8 @@ def test_an_event_published_before_the_commit_is_found(monkeypatch: pytest.Monke
 
 def test_a_fold_that_admits_repeats_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MarketPartition, "_is_next", lambda _partition, _batch: True)
-    assert "was admitted after" in found()
+    said = found()  # whichever is met first: the number again, or its events
+    assert "was admitted after" in said or "are in the log" in said
 
 
 def test_a_snapshot_that_runs_ahead_of_its_offset_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

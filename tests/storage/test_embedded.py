@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from domain.errors import Unavailable
 from storage import embedded
 
 pytestmark = pytest.mark.services
@@ -51,6 +52,18 @@ def test_a_killed_server_comes_back_with_what_was_committed(data_dir: Path) -> N
     assert ask(again.dsn, "SELECT answer FROM kept") == 42
     again.stop()
     assert not again.is_running()
+
+
+def test_what_is_left_of_a_damaged_cluster_is_never_deleted(data_dir: Path) -> None:
+    left = data_dir / "pg" / "data" / "base" / "16384"
+    left.parent.mkdir(parents=True)
+    left.write_text("rows")
+    with pytest.raises(Unavailable, match="no PG_VERSION"):
+        embedded.start(data_dir)
+    assert left.read_text() == "rows"
+    shutil.rmtree(left.parents[1])
+    left.parents[1].mkdir()
+    embedded.start(data_dir).stop()
 
 
 def test_a_running_server_is_adopted(data_dir: Path) -> None:

@@ -150,6 +150,29 @@ def test_a_retried_block_bears_the_time_of_its_last_try() -> None:
     asyncio.run(scenario())
 
 
+def test_sealing_many_blocks_lets_others_have_their_turns() -> None:
+    async def scenario() -> None:
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        writer = a_writer(MemoryLog())
+        for partition in PARTITIONS:
+            await writer.claim(partition)
+        counting = asyncio.create_task(count())
+        await asyncio.sleep(0)
+        turns = 0
+        await writer.append([part(partition, *range(2_000)) for partition in PARTITIONS])
+        counting.cancel()
+        assert turns >= len(PARTITIONS) - 1
+
+    asyncio.run(scenario())
+
+
 def test_an_answer_that_comes_late_does_not_undo_a_newer_claim() -> None:
     async def scenario() -> None:
         held = asyncio.Event()

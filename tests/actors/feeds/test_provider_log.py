@@ -53,7 +53,9 @@ def test_events_are_recorded_once_however_long_answers_go_missing(fault: Fault, 
 def test_another_incarnation_is_never_fought() -> None:
     async def scenario() -> str:
         faults = [Fault.LOST_REQUEST]
-        log = MemoryLog(faults=lambda operation, _: faults.pop() if operation == "append" and faults else None)
+        log = MemoryLog(
+            faults=lambda operation, _: faults.pop() if operation == "append" and faults else None
+        )
         _, provider_log = await claim_provider(a_writer(log), "toy")
         await claim_provider(a_writer(log, "feed-toy#2"), "toy")
         for _ in range(2):

@@ -290,3 +290,41 @@ def test_offline_verbs_start_no_service_and_begin_quickly(verb: str, tmp_path: P
     assert done.stderr.strip() == "0 []"
     assert len(done.stdout.splitlines()) == 1
     assert time.monotonic() - began < 2.0  # about 0.15 s on an idle machine
+
+
+def test_a_venue_settles_what_the_payload_leaves_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, '{"symbol": "BTCUSDT", "price": "5"}')
+    assert Run(capsys, "parse", "binance", path, "--venue", "BINANCE_TR").rows[0]["instrument"] == (
+        "BTCUSDT.BINANCE_TR"
+    )
+
+
+@pytest.mark.parametrize(("provider", "venue"), [("binance", "KRAKEN"), ("kraken", "B/X"), ("coinbase", "")])
+def test_a_venue_of_somebody_else_is_a_mistake_of_the_caller(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], provider: str, venue: str
+) -> None:
+    run = Run(capsys, "parse", provider, file(tmp_path, "{}"), "--venue", venue)
+    assert (run.code, run.rows) == (2, [])
+    assert f"venue {venue!r} is none of {provider}'s" in run.err
+
+
+def test_the_help_of_fold_says_how_rejected_frames_count(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["fold", "--help"])
+    assert ended.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "whose text names the instrument, plus those that name none" in text
+
+
+def test_a_failure_nobody_foresaw_is_no_negative_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr("deployments.cli.offline.read_payloads", broken)
+    run = Run(capsys, "parse", "binance", file(tmp_path, TRADE % 1))
+    assert (run.code, run.rows) == (4, [])
+    assert run.err.endswith("financehub: unforeseen\n")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -119,13 +119,27 @@ def test_a_database_that_is_not_there(refusal: Refusal, embedded_dsn: str) -> No
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("setting", ["synchronous_commit"])
-def test_a_server_that_may_lose_commits(refusal: Refusal, embedded_dsn: str, setting: str) -> None:
+def test_a_database_that_does_not_wait_for_its_disk(refusal: Refusal, embedded_dsn: str) -> None:
     dsn = fresh_database(embedded_dsn)
-    asyncio.run(alter(dsn, f"SET {setting} = off"))
+    name = urlsplit(dsn).path.lstrip("/")
+    asyncio.run(execute(dsn, f"ALTER DATABASE {name} SET synchronous_commit = off"))
     code, stderr = refusal(dsn)
     assert code == FAILED
-    assert f"{setting} off" in one_line(stderr)
+    assert "synchronous_commit off" in one_line(stderr)
+
+
+@pytest.fixture
+def server_without_fsync(embedded_dsn: str) -> Iterator[str]:
+    asyncio.run(execute(embedded_dsn, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
+    yield embedded_dsn
+    asyncio.run(execute(embedded_dsn, "ALTER SYSTEM RESET fsync", "SELECT pg_reload_conf()"))
+
+
+@pytest.mark.services
+def test_a_server_that_never_flushes(refusal: Refusal, server_without_fsync: str) -> None:
+    code, stderr = refusal(server_without_fsync)
+    assert code == FAILED
+    assert "fsync off" in one_line(stderr)
 
 
 @pytest.mark.services
@@ -153,13 +167,10 @@ def test_a_wrong_password(refusal: Refusal, timescale_dsn: str) -> None:
     assert "wrong@" not in stderr
 
 
-async def alter(dsn: str, change: str) -> None:
-    await execute(dsn, f"ALTER DATABASE {urlsplit(dsn).path.lstrip('/')} {change}")
-
-
-async def execute(dsn: str, statement: str) -> None:
+async def execute(dsn: str, *statements: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(statement)
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, PollReply, StateAnswer
+from actors.connections import SessionInfo
 from domain.clock import NS_PER_S
 from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, OverLimit, Rejected, Unavailable
@@ -38,6 +39,7 @@ class LogDirectory:
         self.skips = 0
         """Events left out at the start of the next poll's answer."""
         self.unavailable = False
+        self.lease_ms = 15_000
         self.book_calls = 0
         self.before_book: Any = None
         self.forming: dict[tuple[str, str], BarRow] = {}
@@ -240,6 +242,11 @@ class LogDirectory:
         if self.sessions.pop(session, None) is not None:
             self.closed.append((session, code, reason))
             self.ended.set()
+
+    async def register_gateway(self, gateway: str, sessions: Sequence[SessionInfo]) -> int:
+        self._check()
+        self.sessions = {info.session: info.user for info in sessions}
+        return self.lease_ms
 
     async def system(self) -> Mapping[str, object]:
         return {"actors": [], "partitions": {name: len(events) for name, events in self.log.items()}}

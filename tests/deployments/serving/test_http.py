@@ -277,6 +277,7 @@ WRONG = [
     (f"/v1/instruments/{BTC}/trades?from=now&to=now-5m", "from"),
     (f"/v1/instruments/{BTC}/trades?from=now-999999999w", "from"),
     (f"/v1/instruments/{BTC}/bars?interval=7m", "interval"),
+    (f"/v1/instruments/{BTC}/bars?interval=", "interval"),
     (f"/v1/instruments/{BTC}/bars?to=13:00", "to"),
     (f"/v1/instruments/{BTC}/bars?after=c1.AA", "after"),
     (f"/v1/instruments/{BTC}/bars?page=bmV3ZXN0OjE", "page"),
@@ -388,3 +389,63 @@ async def test_times_keep_their_nanoseconds(serve, directory):
     async with serve() as served, served.http() as http:
         body = (await http.get(f"/v1/instruments/{BTC}/last")).json()
         assert body["trade"]["ts_event"] == "2027-01-15T08:00:00.123456789Z"
+
+
+async def test_bars_of_the_past_end_with_the_trading_known_then(serve, directory):
+    minute = 60 * NS_PER_S
+    directory.append(a_bar(start=START), a_trade(at=START + minute + 1))
+    past = directory.cursor().encode()
+    directory.append(a_bar(start=START + 90 * minute), a_trade(at=START + 91 * minute))
+    async with serve() as served, served.http() as http:
+        path = f"/v1/instruments/{BTC}/bars"
+        body = (await http.get(path, params={"limit": 5, "at": past})).json()
+        assert [item["ts_event"] for item in body["items"]] == [format_time(START)]
+        now = (await http.get(path, params={"limit": 5})).json()
+        assert [item["ts_event"] for item in now["items"]] == [format_time(START + 90 * minute)]
+
+
+async def test_an_instrument_without_trades_has_no_bars(serve, directory):
+    directory.append(a_quote())
+    async with serve() as served, served.http() as http:
+        for params in ({}, {"interval": "1d"}, {"at": directory.cursor().encode()}):
+            answer = await http.get(f"/v1/instruments/{BTC}/bars", params=params)
+            assert answer.status_code == 200
+            assert answer.json() == {
+                "items": [],
+                "next_page": None,
+                "cursor": directory.cursor().encode(),
+            }
+
+
+async def test_the_system_tells_times_as_every_answer_does(serve, directory, monkeypatch):
+    async def system():
+        feed = {"provider": "sim", "last_frame": START}
+        return {"actors": [], "feeds": [feed, {"provider": "quiet", "last_frame": None}]}
+
+    monkeypatch.setattr(directory, "system", system)
+    async with serve() as served, served.http("admin") as http:
+        feeds = (await http.get("/v1/system")).json()["feeds"]
+    assert [feed["last_frame"] for feed in feeds] == [format_time(START), None]
+
+
+async def test_requests_are_counted_by_route_and_status(serve):
+    telemetry = Telemetry("test")
+    async with serve(telemetry=telemetry) as served, served.http() as http:
+        for path in ("/v1/feeds", "/v1/feeds?x=1", "/v1/feeds?token=secret", "/no/such/path", "/healthz"):
+            await http.get(path)
+        await http.get("/v1/system")
+        await http.post("/v1/tickets", content=b"x" * 70_000)
+    counted = {
+        (sample.attributes["route"], sample.attributes["status"]): sample.value
+        for sample in telemetry.collect()
+        if sample.name == "financehub.http.requests"
+    }
+    telemetry.close()
+    assert counted == {
+        ("list_feeds", "200"): 1.0,
+        ("list_feeds", "400"): 2.0,
+        ("none", "404"): 1.0,
+        ("none", "413"): 1.0,
+        ("healthz", "200"): 1.0,
+        ("get_system", "403"): 1.0,
+    }

@@ -246,6 +246,13 @@ async def test_messages_over_the_rate_are_refused_and_then_the_socket_is_closed(
         assert client.of("error")[0]["code"] == "rate_limited"
 
 
+async def test_a_message_over_the_rate_is_refused_with_its_id(serve):
+    async with serve(messages_per_s=1.0, message_burst=1) as served, served.socket() as client:
+        await client.send({"op": "ping", "id": 1}, {"op": "ping", "id": "two"})
+        error = await client.until("error")
+        assert (error["id"], error["code"]) == ("two", "rate_limited")
+
+
 async def test_subscriptions_of_a_socket_are_limited(serve):
     async with serve(max_subscriptions=1) as served, served.socket() as client:
         await client.subscribe("trades", BTC)
