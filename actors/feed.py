@@ -11,6 +11,7 @@ batch carries, so that of two feeds of one provider only the newer one is heard.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from actors.feeds.redaction import redact
 from actors.feeds.resyncs import Resyncs, ResyncSettings
 from actors.feeds.source import Source, Step
 from actors.recorder import Recorder
+from domain.errors import Conflict, FinanceHubError
 from domain.market.observations import Gap, Observation
 from observability.log import get_log
 
@@ -179,6 +181,9 @@ class FeedActor:
             await asyncio.gather(playing, return_exceptions=True)
             await self._finish(sender, journal)
             raise
+        except FinanceHubError as error:
+            await self._record(journal, error)
+            raise
         finally:
             for task in (playing, beating, journaling):
                 task.cancel()
@@ -193,12 +198,19 @@ class FeedActor:
 
     async def _finish(self, sender: FeedSender, journal: Journal) -> None:
         """Let what was received become durable, within the time for stopping."""
-        try:
+        with contextlib.suppress(TimeoutError, FinanceHubError):  # a new incarnation opens gaps for the rest
             async with asyncio.timeout(self._settings.stop_s):
                 await sender.drained()
                 await journal.written()
-        except TimeoutError:
-            return  # a new incarnation opens gaps for what this one still held
+
+    async def _record(self, journal: Journal, error: FinanceHubError) -> None:
+        """Why the feed ends; a journal that has failed itself is not waited for."""
+        if isinstance(error, Conflict):
+            return  # the log is another's now
+        journal.failed(self._source.now_ns(), error)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.stop_s):
+                await journal.written()
 
     async def stop(self) -> None:
         """Close the sockets, hand over what was received, end."""

@@ -59,7 +59,7 @@ class RecentEvents:
         self.head = base
         self.size_bytes = 0
         self._max_events = max_events
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._spans: deque[_Span] = deque()
 
     def append(self, recorded_ns: int, events: Sequence[Event]) -> None:
@@ -111,7 +111,7 @@ class RecentEvents:
         return wanted[::-1]
 
     def _over(self) -> bool:
-        return self.head - self.base > self._max_events or self.size_bytes > self._max_bytes
+        return self.head - self.base > self._max_events or self.size_bytes > self.max_bytes
 
     def _drop_oldest(self) -> None:
         span = self._spans.popleft()

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class ShardSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[shard]` in financehub.toml. Bounds are per shard, except `recent_*`: per partition."""
+    """`[shard]` in financehub.toml. Bounds are per shard, except `recent_events`: per partition."""
 
     linger_ms: float = 20.0
     """How long a block may grow while nobody polls; DESIGN.md section 4."""
@@ -24,7 +24,8 @@ class ShardSettings(Struct, frozen=True, forbid_unknown_fields=True):
     fold_slice_events: int = 1_000
     """About 2.5 ms of folding, after which others get a turn."""
     recent_events: int = 50_000
-    recent_bytes: int = 32 << 20
+    recent_bytes: int = 128 << 20
+    """Shared out evenly among the partitions held."""
     poll_events: int = 5_000
     poll_bytes: int = 8 << 20
     """About what one reply may weigh."""

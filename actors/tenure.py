@@ -85,6 +85,7 @@ class Tenure:
         """Give a seat up for good: it was released, or somebody else has it."""
         if self.seats.get(seat.partition) is seat:
             del self.seats[seat.partition]
+            self._share_recent()
             self._writer.release(seat.partition)
         seat.lose(error)
 
@@ -119,7 +120,7 @@ class Tenure:
             head.partition,
             head.offset,
             max_events=self._settings.recent_events,
-            max_bytes=self._settings.recent_bytes,
+            max_bytes=self._settings.recent_bytes // (len(self.seats) + 1),
         )
         try:
             market, offset = await restore(self._log, self._snapshots, head, self._fold_settings, recent)
@@ -131,6 +132,11 @@ class Tenure:
         self.snapshot_written(head.partition, offset)
         self.restored += 1
         self.seats[head.partition] = Seat(head, market, recent, self.bound, began_s)
+        self._share_recent()
+
+    def _share_recent(self) -> None:
+        for seat in self.seats.values():
+            seat.recent.max_bytes = self._settings.recent_bytes // len(self.seats)
 
     def _stop_recovering(self, partition: str) -> None:
         task = self._recovering.pop(partition, None)

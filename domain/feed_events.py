@@ -25,6 +25,10 @@ class FeedConnected(Struct, frozen=True, gc=False):
     endpoint: str
 
 
+WHOLE_FEED = -1
+"""Stands for the number of a connection where the feed itself failed, with all of them."""
+
+
 class FeedLost(Struct, frozen=True, gc=False):
     kind: ClassVar[str] = "feed_lost"
     provider: str

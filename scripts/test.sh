@@ -10,9 +10,8 @@ echo "== lint"
 .venv/bin/lint-imports --no-cache >/dev/null || { .venv/bin/lint-imports --no-cache; exit 1; }
 echo "== TimescaleDB"
 if [ -z "${FINANCEHUB_TEST_TIMESCALE_DSN:-}" ] && [ "${FINANCEHUB_TEST_TIMESCALE:-auto}" != "off" ]; then
-  # Whoever found it stopped stops it again.
-  bash scripts/timescale.sh status 2>/dev/null || trap 'bash scripts/timescale.sh stop || true' EXIT
-  if dsn=$(bash scripts/timescale.sh start); then
+  trap 'bash scripts/timescale.sh release $$ || true' EXIT
+  if dsn=$(bash scripts/timescale.sh start $$); then
     export FINANCEHUB_TEST_TIMESCALE_DSN="$dsn"
   else
     echo "no TimescaleDB here: its tests will skip"

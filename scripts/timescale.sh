@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # TimescaleDB for tests: PostgreSQL 17 with the extension as Debian ships it, in a root of its own.
 #
-#   scripts/timescale.sh start    build the root once, start the server on loopback, print its DSN
-#   scripts/timescale.sh status   exit 0 where the server runs, 1 where it does not
-#   scripts/timescale.sh stop     stop the server; root and databases stay for the next time
-#   scripts/timescale.sh drop     stop the server and delete its databases
+#   scripts/timescale.sh start [PID]    build the root once, start the server on loopback, print its DSN
+#   scripts/timescale.sh release PID    stop the server once none of the PIDs given to start uses it;
+#                                       one that was started without a PID stays
+#   scripts/timescale.sh status         exit 0 where the server runs, 1 where it does not
+#   scripts/timescale.sh stop           stop the server; root and databases stay for the next time
+#   scripts/timescale.sh drop           stop the server and delete its databases
 #
 # FINANCEHUB_TRIXIE_DIR (the root), FINANCEHUB_TIMESCALE_PORT and FINANCEHUB_TIMESCALE_NAME (a server of
 # its own under the same root) say otherwise than the defaults below.
@@ -19,9 +21,11 @@ port="${FINANCEHUB_TIMESCALE_PORT:-54817}"
 cluster="/var/lib/${FINANCEHUB_TIMESCALE_NAME:-financehub-timescale}"
 bin=/usr/lib/postgresql/17/bin
 secret="$root$cluster.secret"
+users="$root$cluster.users"
+init_pid=1 # lives for ever, as whoever starts a server by hand expects of it
 fresh="$root.part"
 needed_mb=1500
-start_attempts=10
+start_attempts=30 # a second apart
 
 say() { echo "timescale: $*" >&2; }
 cannot() { say "$*"; exit 3; }
@@ -104,7 +108,7 @@ build_root() {
   trap - EXIT
 }
 
-delete_cluster() { rm -rf --one-file-system "${root:?}${cluster:?}"{,.pw,.secret}; }
+delete_cluster() { rm -rf --one-file-system "${root:?}${cluster:?}"{,.pw,.secret,.users}; }
 
 make_cluster() {
   [ -s "$secret" ] && [ -f "$root$cluster/postgresql.conf" ] && return
@@ -144,15 +148,24 @@ running() {
     grep -q '^postgres$' "/proc/$pid/comm" 2>/dev/null
 }
 
+# Line 4 of the lock file is the port. A server that was just killed, or recovers, runs and does not answer.
+answers() {
+  running &&
+    chroot "$root" "$bin/pg_isready" -q -h 127.0.0.1 -p "$(sed -n 4p "$root$cluster/postmaster.pid")" 9>&-
+}
+
 start_server() {
   local log="$root$cluster/server.log" attempt
-  configure
   for attempt in $(seq "$start_attempts"); do
-    running || rm -f "$root$cluster/postmaster.pid"
-    inside "$bin/pg_ctl start -w -t 60 -D $cluster -l $cluster/server.log >/dev/null 2>&1" && return
-    # Children of a server that was killed hold its shared memory until they notice.
-    tail -n 20 "$log" | grep -q "shared memory block" || break
+    if ! running; then
+      rm -f "$root$cluster/postmaster.pid"
+      configure
+      inside "$bin/pg_ctl start -w -t 60 -D $cluster -l $cluster/server.log >/dev/null 2>&1" && return
+      # Children of a server that was killed hold its shared memory until they notice.
+      running || tail -n 20 "$log" | grep -q "shared memory block" || break
+    fi
     sleep 1
+    if answers; then return; fi
   done
   tail -n 5 "$log" >&2
   cannot "the server did not start on port $port (FINANCEHUB_TIMESCALE_PORT); see $log"
@@ -161,13 +174,25 @@ start_server() {
 start() {
   require_debian_root
   alone
-  if ! running; then
-    build_root
-    make_cluster
+  if ! answers; then
+    running || { build_root; make_cluster; : >"$users"; }
     start_server
   fi
+  echo "${1:-$init_pid}" >>"$users"
   port="$(sed -n 4p "$root$cluster/postmaster.pid")"
   echo "postgresql://postgres:$(cat "$secret")@127.0.0.1:$port/postgres"
+}
+
+release() {
+  local pid left=()
+  require_debian_root
+  alone
+  for pid in $(cat "$users" 2>/dev/null); do
+    [ "$pid" = "$1" ] || ! kill -0 "$pid" 2>/dev/null || left+=("$pid")
+  done
+  [ "${#left[@]}" -gt 0 ] || { stop; return; }
+  printf '%s\n' "${left[@]}" >"$users"
+  say "still used by ${left[*]}"
 }
 
 stop() {
@@ -183,9 +208,10 @@ drop() {
 }
 
 case "${1:-}" in
-  start) start ;;
+  start) start "${2:-}" ;;
+  release) release "${2:?PID}" ;;
   stop) stop ;;
   drop) drop ;;
   status) running || { say "not running"; exit 1; } ;;
-  *) echo "usage: $0 start|status|stop|drop" >&2; exit 2 ;;
+  *) echo "usage: $0 start [PID]|release PID|status|stop|drop" >&2; exit 2 ;;
 esac

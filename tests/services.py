@@ -46,20 +46,19 @@ def timescale_dsn() -> Iterator[str]:
         return
     if os.environ.get(TIMESCALE_SWITCH) == "off":
         pytest.skip(f"no TimescaleDB: {TIMESCALE_DSN} is not set and {TIMESCALE_SWITCH} is off")
-    ran_before = timescale_script("status").returncode == 0
-    started = timescale_script("start")
+    mine = str(os.getpid())
+    started = timescale_script("start", mine)
     if started.returncode != 0:
         reason = started.stderr.strip().splitlines()[-1:] or ["no reason given"]
         pytest.skip(f"no TimescaleDB: {TIMESCALE_DSN} is not set and {reason[0]}")
     yield started.stdout.strip()
-    if not ran_before:
-        timescale_script("stop")
+    timescale_script("release", mine)
 
 
-def timescale_script(verb: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`start`, `status`, `stop` or `drop` a local server; see scripts/timescale.sh."""
+def timescale_script(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`start` or `release` the local server, or `drop` it; see scripts/timescale.sh."""
     return subprocess.run(
-        ["bash", str(TIMESCALE_SCRIPT), verb],
+        ["bash", str(TIMESCALE_SCRIPT), *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

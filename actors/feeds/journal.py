@@ -19,7 +19,15 @@ from actors.feeds.redaction import redact
 from actors.feeds.source import Step
 from domain.clock import NS_PER_S
 from domain.errors import Retryable
-from domain.feed_events import FeedConnected, FeedEvent, FeedLost, FeedResynced, FeedStarted, FrameRejected
+from domain.feed_events import (
+    WHOLE_FEED,
+    FeedConnected,
+    FeedEvent,
+    FeedLost,
+    FeedResynced,
+    FeedStarted,
+    FrameRejected,
+)
 
 MAX_FRAME_BYTES = 4096
 MAX_REASON = 500
@@ -61,6 +69,11 @@ class Journal:
 
     def started(self, now: int, incarnation: int, instruments: Sequence[str]) -> None:
         self._put(FeedStarted(self._provider, now, incarnation, tuple(instruments)))
+
+    def failed(self, now: int, error: Exception) -> None:
+        """The feed ends because of an error; what follows is another incarnation."""
+        reason = f"{type(error).__name__}: {error}"
+        self._put(FeedLost(self._provider, now, WHOLE_FEED, reason[:MAX_REASON]))
 
     def note(self, step: Step) -> None:
         for connection, endpoint in step.connected:

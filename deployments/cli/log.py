@@ -52,11 +52,16 @@ def opened_database(arguments: argparse.Namespace) -> Iterator[_Opened]:
 
 
 def tail(arguments: argparse.Namespace) -> int:
+    """Ctrl-C is how `--follow` ends: then it is done."""
     instrument = instrument_id(arguments.instrument) if arguments.instrument else None
     start = _start(arguments.start)
     with opened_database(arguments) as database:
         wanted = Wanted(instrument, arguments.kind, database.partition_count)
-        asyncio.run(_print_tail(database.dsn, start, wanted, follow=arguments.follow))
+        try:
+            asyncio.run(_print_tail(database.dsn, start, wanted, follow=arguments.follow))
+        except KeyboardInterrupt:
+            if not arguments.follow:
+                raise
     return 0
 
 

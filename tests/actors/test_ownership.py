@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from actors.keeper_shard import KeeperShard
+from actors.recent import EVENT_BYTES
 from actors.shard_settings import ShardSettings
 from domain.errors import Corrupt, NotOwner, Rejected, Unavailable
 from storage.event_log import Head, Snapshot
@@ -296,3 +297,18 @@ async def test_a_shard_that_is_closed_while_its_commit_begins_ends() -> None:
     async with asyncio.timeout(2):
         await shard.close()
     assert refusals(await call) in ([None], ["unavailable"])
+
+
+@run
+async def test_many_partitions_keep_no_more_recent_events_in_memory_than_few() -> None:
+    bench = Bench(ShardSettings(linger_ms=0.0, recent_bytes=20 * EVENT_BYTES))
+    shard = bench.shard()
+    partitions = [f"market/{number:02d}" for number in range(5)]
+    await shard.start(partitions[:1])
+    for sequence in range(1, 30):
+        if sequence == 10:
+            await shard.start(partitions)
+        held = sorted(await shard.heads())
+        encoded = batch(sequence if sequence < 10 else sequence - 9, sequence, incarnation=1 + (sequence > 9))
+        await shard.observe([(partition, encoded[1]) for partition in held])
+    assert 0 < shard.stats()["recent_bytes"] <= 20 * EVENT_BYTES

@@ -26,7 +26,7 @@ def main() -> None:
 
         asyncio.run(play(running, msgspec.json.decode(sys.argv[2], type=Job)))
     finally:
-        app.stop_ray()
+        app.leave_ray()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from tests.services import TIMESCALE_SWITCH, timescale_script
 pytestmark = [pytest.mark.anyio, pytest.mark.timescale]
 
 KILLS = 4
-APPENDS_BETWEEN = 40
+APPENDS_BETWEEN = 30
 EVENTS_A_PART = 7
 PATIENT = WriterSettings(deadline_s=60.0, max_attempts=200, max_delay_s=0.3)
 DEADLINE_S = 100.0

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from actors import spawn
 from deployments import instance
 from deployments.app import join_ray
 from domain.errors import FinanceHubError
@@ -24,7 +23,7 @@ QUESTIONS = 20
 ANSWER_TIMEOUT_S = 60.0
 
 
-async def ask(shard: spawn.Remote, name: str, partition_count: int) -> dict[str, Any]:
+async def ask(shard: Any, name: str, partition_count: int) -> dict[str, Any]:
     partition = market_partition(name, partition_count)
     try:
         answer = await shard.call("last", name, timeout_s=ANSWER_TIMEOUT_S)
@@ -36,6 +35,8 @@ async def ask(shard: spawn.Remote, name: str, partition_count: int) -> dict[str,
 async def main(data_dir: str, name: str, *instruments: str) -> None:
     running = instance.require_running(Path(data_dir))
     join_ray(running.ray_address, running.ray_token)
+    from actors import spawn  # Ray reads its environment when it is imported: after join_ray
+
     shard = spawn.find(name)
     print("ready", flush=True)
     sys.stdin.readline()
