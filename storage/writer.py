@@ -24,7 +24,6 @@ from storage.block import head_after, seal
 from storage.event_log import Block, EventLog, Head
 from storage.settings import WriterSettings
 
-
 SEALED_A_TURN = 2_000
 """Events sealed, in some 2 ms, before others on the event loop get a turn."""
 

@@ -47,7 +47,7 @@ def test_partitions_move_when_their_node_is_lost(
     before = instance.wait_until_whole()
     since = client.cursor
     assert since is not None
-    there = {pid for pid in cluster.worker.of_sessions()}
+    there = set(cluster.worker.of_sessions())
     lost = [name for name in SHARDS if before[name]["pid"] in there]
     assert len(lost) == 1
     taken = client.recovery_s(cluster.kill_worker_node, *EVERYTHING)
@@ -65,10 +65,10 @@ def test_going_down_leaves_the_cluster_and_nothing_of_ours_in_it(
     instance.down()
     assert {**instance.processes.of_sessions(), **instance.processes.of_database()} == {}
     assert cluster.nodes() == 1
-    ours = ("KeeperShard", "Supervisor", "FeedShell", "ServeReplica", "Projector")
-    until(
-        lambda: not [n for n in cluster.head.of_sessions().values() if any(o in n for o in ours)],
-        30.0,
-        "gone",
-    )
+    until(lambda: not ours(cluster), 30.0, "no actor of ours is left")
     assert instance.verify()["ok"]
+
+
+def ours(cluster: TwoNodes) -> list[str]:
+    kinds = ("KeeperShard", "Supervisor", "FeedShell", "ServeReplica", "Projector")
+    return [name for name in cluster.head.of_sessions().values() if any(kind in name for kind in kinds)]
