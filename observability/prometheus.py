@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from observability.metrics import INSTRUMENTS, Sample
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4"
+"""In UTF-8; whoever answers with it says so."""
 
 
 def render(samples: Iterable[tuple[str, Sample]]) -> str:

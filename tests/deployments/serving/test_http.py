@@ -371,7 +371,7 @@ async def test_metrics_are_prometheus_text(serve):
     async with serve(telemetry=telemetry) as served, served.http() as http:
         await http.get("/v1/feeds")
         answer = await http.get("/metrics")
-        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert "financehub_http_requests_total" in answer.text
     telemetry.close()
 
