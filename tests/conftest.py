@@ -11,6 +11,8 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MAX_SKIPPED_IN_CI = 0
 """CI has everything that the tests need. Raise it only with a reason beside it."""
 STAGES = ("slow", "services", "timescale", "ray", "browser")
+UNMEASURED = {STAGES.index(name) + 1 for name in ("slow", "ray", "browser")}
+"""Their work is done in other processes or a thousand times over: tracing it costs and tells nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +26,9 @@ def shared_data() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first, then what needs more and more of a machine."""
     items.sort(key=_stage)
+    for item in items:
+        if _stage(item) in UNMEASURED:
+            item.add_marker("no_cover")
 
 
 def _stage(item: pytest.Item) -> int:

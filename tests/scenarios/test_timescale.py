@@ -73,10 +73,12 @@ class OnTimescale(Instance):
 @pytest.fixture(scope="module")
 def served(timescale_dsn: str) -> Iterator[OnTimescale]:
     dsn = fresh_database(timescale_dsn)
-    with OnTimescale(dsn) as started:
-        started.up()
-        yield started
-    drop_database(dsn, timescale_dsn)
+    try:
+        with OnTimescale(dsn) as started:
+            started.up()
+            yield started
+    finally:
+        drop_database(dsn, timescale_dsn)
 
 
 def trades_after(served: OnTimescale, ids: set[str]) -> set[str]:
