@@ -94,11 +94,21 @@ def open_database(
     try:
         with _told_which(settings.dsn):
             about = asyncio.run(migrate(settings, time.time_ns()))
+        _check_partitions(partitions, about)
     except BaseException:
         if server is not None:
             server.stop()
         raise
     return Database(data_dir, settings.dsn, server, about)
+
+
+def _check_partitions(wanted: int, about: Instance) -> None:
+    """Raises Rejected where the settings ask for another number than the database was created with."""
+    if wanted and wanted != about.market_partitions:
+        raise Rejected(
+            f"the database has {about.market_partitions} market partitions for life, not {wanted}:"
+            " take [database] partitions out of the settings, or use a new database"
+        )
 
 
 @contextmanager

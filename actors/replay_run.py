@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from msgspec import Struct
@@ -52,13 +53,14 @@ async def replay(runtime: Runtime, file: Path, provider: str, speed: str) -> Rep
     routes = Routes(runtime)
     await routes.refresh()
     clock = WallClock()
+    owner = f"{name}#{os.getpid()}-{clock.now_ns():x}"
     async with OpenLog(runtime.dsn) as opened:
         before = await _heads(opened.log)
         feed = FeedActor(
             name,
             source,
             (),
-            claim=lambda: claim_provider(LogWriter(opened.log, name, clock), name),
+            claim=lambda: claim_provider(LogWriter(opened.log, owner, clock), name),
             make_sender=lambda incarnation: Sender(
                 name, incarnation, runtime.partition_count, routes.owners, refresh=routes.refresh
             ),

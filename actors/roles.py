@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from actors import spawn
+from actors.backoff import Backoff
 from actors.connections import ConnectionManager, ConnectionSettings
 from actors.feed import FeedActor
 from actors.feeds.provider_log import claim_provider
@@ -37,7 +39,7 @@ from storage.settings import StorageSettings
 from storage.snapshots import PostgresSnapshots
 from storage.writer import LogWriter
 
-FEED_RETRY_S = 1.0
+FEED_RETRY_S, FEED_RETRY_CAP_S = 1.0, 60.0
 SESSION_SWEEP_TICKS = 20
 
 log = get_log("roles")
@@ -196,7 +198,10 @@ class FeedShell(_OverDatabase):
         await super().close(inside)
 
     async def _run(self) -> None:
+        """One incarnation after another; each opens a gap, so a failing one comes back ever more slowly."""
+        backoff = Backoff(FEED_RETRY_S, FEED_RETRY_CAP_S, self.name)
         while True:
+            began_s = time.monotonic()
             try:
                 await self._feed.run()
             except Conflict as error:
@@ -205,7 +210,9 @@ class FeedShell(_OverDatabase):
             except FinanceHubError as error:
                 # Also what was refused for good, or contradicts the log: a new incarnation starts clean.
                 log.error("feed failed", provider=self.provider, error=str(error))
-            await asyncio.sleep(FEED_RETRY_S)
+            if time.monotonic() - began_s > FEED_RETRY_CAP_S:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_s())
             self._feed = self._incarnation(await self._source())
 
     def _incarnation(self, source: Source) -> FeedActor:

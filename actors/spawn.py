@@ -56,7 +56,8 @@ class Remote:
 
     async def _await(self, reference: Any, method: str, timeout_s: float) -> Any:
         try:
-            return await asyncio.wait_for(reference, timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` may swallow a cancellation
+                return await reference
         except RayTaskError as error:
             if isinstance(error.cause, FinanceHubError):
                 raise error.cause from None

@@ -174,7 +174,10 @@ class Supervisor:
             await self._start_all(assign(self._partitions, names))
             return
         for move in plan_moves(self._owner, self._partitions, names):
-            await self._move(move)
+            try:
+                await self._move(move)
+            except FinanceHubError as error:  # one damaged partition must not keep the others from a home
+                log.error("not placed", partition=move.partition, error=str(error))
 
     def _can_own(self, member: Member) -> bool:
         """Answers now, or was silent only for a moment and holds partitions."""
@@ -184,7 +187,10 @@ class Supervisor:
     async def _start_all(self, placed: Mapping[str, str]) -> None:
         for name in sorted(set(placed.values())):
             mine = [partition for partition, owner in placed.items() if owner == name]
-            await self._tell(name, "start", mine)
+            try:
+                await self._tell(name, "start", mine)
+            except FinanceHubError as error:  # it has taken what it could; the next round sees what
+                log.error("not all started", shard=name, error=str(error))
             self._owner.update(dict.fromkeys(mine, name))
 
     async def _move(self, move: Move) -> None:

@@ -34,7 +34,6 @@ class TwoNodes:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         }
         self.head = Processes(Path("/nonexistent"))
         self.worker = Processes(Path("/nonexistent"))
