@@ -84,6 +84,9 @@ class Supervisor:
     async def start(self) -> None:
         """Create every actor and place every partition; safe to call again after a restart."""
         async with self._busy:
+            for feed in self._role("feed"):
+                # Its process starts now, beside the others; what it hosts, when it is first asked.
+                feed.handle = self._spawn(feed.role, feed.name)
             await asyncio.gather(
                 *(self._ask(m, self._settings.start_timeout_s) for m in self._others("feed"))
             )

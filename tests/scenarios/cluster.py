@@ -14,7 +14,8 @@ from tests.scenarios.instance import ROOT, until
 from tests.scenarios.processes import Processes, is_alive
 
 RAY = Path(sys.executable).with_name("ray")
-START_S = 90.0
+START_S = 180.0
+PROBE_S = 40.0
 COUNT_NODES = """
 import ray
 ray.init(address="{address}", log_to_driver=False, logging_level="ERROR")
@@ -40,7 +41,9 @@ class TwoNodes:
 
     def __enter__(self) -> TwoNodes:
         port = self.address.rpartition(":")[2]
-        self._start(self.head, "--head", f"--port={port}", "--include-dashboard=false")
+        # Every port is chosen here: the defaults may belong to another Ray of this machine.
+        client = f"--ray-client-server-port={free_port()}"
+        self._start(self.head, "--head", f"--port={port}", client, "--include-dashboard=false")
         until(lambda: self.nodes() == 1, START_S, "the head node is there")
         self._start(self.worker, f"--address={self.address}")
         until(lambda: self.nodes() == 2, START_S, "the second node has joined")
@@ -52,15 +55,18 @@ class TwoNodes:
 
     def nodes(self) -> int:
         """Live nodes as the head knows them; 0 while it does not answer."""
-        done = subprocess.run(
-            [sys.executable, "-c", COUNT_NODES.format(address=self.address)],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=START_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", COUNT_NODES.format(address=self.address)],
+                cwd=ROOT,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=PROBE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return 0
         return int(done.stdout.split()[-1]) if done.returncode == 0 else 0
 
     def kill_worker_node(self) -> None:

@@ -78,15 +78,20 @@ class Follower:
         self._waits: dict[str, tuple[int, float | None]] = {}
         self._answered = 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> Follower:
+        """Go on from the newest cursor, where there is one."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
         until(lambda: self.cursor, 60.0, "the first cursor arrives")
         return self
 
     def stop(self) -> None:
         self._stopping.set()
+        if self._thread is None:
+            return
         self._thread.join(SILENT_S + OPEN_TIMEOUT_S)
         assert not self._thread.is_alive(), "the follower does not stop"
 

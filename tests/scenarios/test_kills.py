@@ -107,3 +107,6 @@ def test_after_all_that_books_equal_the_log_and_the_log_is_sound(
     client.stop()
     books_equal_the_log(instance.tail(), client)
     assert instance.verify()["ok"]
+    client.start()
+    client.recovery_s(lambda: None, *EVERYTHING)
+    nothing_lost_or_doubled(instance, client, since)

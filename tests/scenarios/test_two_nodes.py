@@ -11,7 +11,7 @@ from tests.scenarios.follower import EVERYTHING, Follower
 from tests.scenarios.instance import Instance, until
 from tests.scenarios.proof import nothing_lost_or_doubled, report
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(400)]
 
 SHARDS = ("keeper-shard-0", "keeper-shard-1")
 
