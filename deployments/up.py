@@ -85,7 +85,8 @@ class _Stopping:
 
 def _start(settings: Settings, undo: ExitStack) -> tuple[instance.Running, Database]:
     progress = Progress()
-    app.check_port(settings.http.host, settings.http.port)
+    if not settings.ray.address:  # in a cluster an earlier life's proxy may listen, to be taken over
+        app.check_port(settings.http.host, settings.http.port)
     load_or_make_key(settings.data_dir)
     token = app.prepare(settings, instance.run_folder(settings.data_dir))
     database, ray_instance = _start_bases(settings, token, progress, undo)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.scenarios.cluster import TwoNodes
 from tests.scenarios.follower import EVERYTHING, Follower
-from tests.scenarios.instance import Instance, until
+from tests.scenarios.instance import START_TIMEOUT_S, CommandFailed, Instance, until
+from tests.scenarios.processes import is_alive
 from tests.scenarios.proof import nothing_lost_or_doubled, report
 
 pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(400)]
@@ -58,6 +61,33 @@ def test_partitions_move_when_their_node_is_lost(
     report("node lost", taken)
 
 
+def test_another_instance_is_refused_in_the_same_cluster(cluster: TwoNodes, instance: Instance) -> None:
+    with (
+        Instance(**cluster.environment, FINANCEHUB_RAY_ADDRESS=cluster.address) as other,
+        pytest.raises(CommandFailed) as refused,
+    ):
+        other.run("up", "--port", str(other.port), timeout_s=START_TIMEOUT_S)
+    assert refused.value.code == 4
+    assert "actors of another instance or build run in this Ray" in refused.value.stderr
+    instance.wait_until_whole()
+
+
+def test_a_start_after_a_killed_one_takes_over_what_is_left_in_the_cluster(
+    cluster: TwoNodes, instance: Instance, client: Follower
+) -> None:
+    since = client.cursor
+    assert since is not None
+    os.kill(instance.pid, signal.SIGKILL)
+    until(lambda: not is_alive(instance.pid), 20.0, "the starter is dead")
+    before = ours(cluster)
+    assert before, "detached actors outlive whoever started them"
+    instance.up()
+    instance.wait_until_whole()
+    assert not (set(ours(cluster)) & set(before)) - gateway(before)
+    client.recovery_s(lambda: None, *EVERYTHING)
+    nothing_lost_or_doubled(instance, client, since)
+
+
 def test_going_down_leaves_the_cluster_and_nothing_of_ours_in_it(
     cluster: TwoNodes, instance: Instance, client: Follower
 ) -> None:
@@ -69,6 +99,13 @@ def test_going_down_leaves_the_cluster_and_nothing_of_ours_in_it(
     assert instance.verify()["ok"]
 
 
-def ours(cluster: TwoNodes) -> list[str]:
+def ours(cluster: TwoNodes) -> dict[int, str]:
+    """pid -> name of our processes on the head node."""
     kinds = ("KeeperShard", "Supervisor", "FeedShell", "ServeReplica", "Projector")
-    return [name for name in cluster.head.of_sessions().values() if any(kind in name for kind in kinds)]
+    running = cluster.head.of_sessions()
+    return {pid: name for pid, name in running.items() if any(kind in name for kind in kinds)}
+
+
+def gateway(processes: dict[int, str]) -> set[int]:
+    """Serve replaces a replica by itself, in its own time."""
+    return {pid for pid, name in processes.items() if "ServeReplica" in name}
