@@ -33,13 +33,10 @@ lint: $(DEV_STAMP) ## ruff, mypy --strict, import-linter
 test: $(DEV_STAMP) ## everything: fast tests, services, Ray scenarios
 	@bash scripts/test.sh
 
-cluster: $(DEV_STAMP) ## two Ray nodes on this machine
-	@$(PY) -m pytest -m cluster
-
 bench: $(DEV_STAMP) ## measure; writes bench.json
 	@$(PY) -m tests.bench
 
 lock: ## resolve requirements/*.in again
 	@bash scripts/lock.sh
 
-.PHONY: help install run unit lint test cluster bench lock
+.PHONY: help install run unit lint test bench lock

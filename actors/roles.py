@@ -1,6 +1,6 @@
 """One shell per role: how its plain object is put together, and what its report says.
 
-The supervisor, and whoever starts the instance, make actors through here; nobody else does.
+`actors.launch` makes Ray actors of them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ from actors.keeper_shard import KeeperShard
 from actors.projector import Projector
 from actors.reader import Reader
 from actors.routes import Routes
-from actors.runtime import SUPERVISOR, Runtime
 from actors.sender import Sender
 from actors.shard_settings import ShardSettings
 from actors.shells import Shell, still_running
-from actors.supervisor import Handle, Supervisor
 from domain.errors import Conflict, FinanceHubError
 from observability.log import get_log
 from storage.checkpoints import PostgresCheckpoints
@@ -249,22 +247,6 @@ class FeedShell(_OverDatabase):
         return LiveSource(load_adapter(self.provider), settings, self.clock)
 
 
-class SupervisorActor(Shell):
-    """Hosts the `Supervisor`, which makes all the others."""
-
-    role: ClassVar[str] = "supervisor"
-
-    async def build(self) -> Supervisor:
-        supervisor = Supervisor(self.runtime, spawner(self.runtime))
-        await supervisor.start()
-        self._watching = asyncio.create_task(supervisor.run())
-        return supervisor
-
-    async def close(self, inside: Supervisor) -> None:
-        self._watching.cancel()
-        await inside.stop()
-
-
 SHELLS: dict[str, type[Shell]] = {
     "keeper_shard": KeeperShardActor,
     "reader": ReaderActor,
@@ -272,57 +254,3 @@ SHELLS: dict[str, type[Shell]] = {
     "connections": ConnectionsActor,
     "feed": FeedShell,
 }
-RESOURCES = {"keeper_shard": "keeper", "feed": "feed"}
-"""Custom resources of cluster.yaml that place a role, where the cluster offers them."""
-
-
-def spawner(runtime: Runtime) -> Callable[[str, str], Handle]:
-    """Creates, or finds, the actor of a role."""
-    known: dict[str, Handle] = {}
-    places = {name: place for place, name in enumerate(runtime.shard_names())}
-
-    def make(role: str, name: str) -> Handle:
-        if name not in known or not spawn.exists(name):
-            known[name] = spawn.spawn(
-                SHELLS[role], name, runtime, resource=RESOURCES.get(role), place=places.get(name)
-            )
-        return known[name]
-
-    return make
-
-
-async def start_supervisor(runtime: Runtime, timeout_s: float) -> None:
-    """Make the supervisor and wait until everything serves. Raises Conflict, Unavailable."""
-    await _clear_the_place(runtime, timeout_s)
-    supervisor = spawn.spawn(SupervisorActor, SUPERVISOR, runtime)
-    await supervisor.report(timeout_s=timeout_s)
-
-
-async def _clear_the_place(runtime: Runtime, timeout_s: float) -> None:
-    """Actors of an earlier life of this very instance, left in a cluster, are stopped; others are not ours.
-
-    Raises Conflict, also for those of another build: two builds never work on one log at a time.
-    """
-    found = await asyncio.to_thread(spawn.running_names)
-    if not found:
-        return
-    if SUPERVISOR in found:
-        theirs: Runtime = await spawn.find(SUPERVISOR).runtime()
-        if (theirs.build, theirs.dsn) == (runtime.build, runtime.dsn):
-            log.warning("stopping the actors of an earlier life", actors=",".join(found))
-            await stop_supervisor(timeout_s)
-            found = await asyncio.to_thread(spawn.running_names)
-    if found:
-        raise Conflict(
-            f"actors of another instance or build run in this Ray: {', '.join(found)}; stop them first"
-        )
-
-
-async def stop_supervisor(timeout_s: float) -> None:
-    """Drain everything; what does not drain in time is left to die with Ray."""
-    try:
-        supervisor = spawn.find(SUPERVISOR)
-        await supervisor.stop(timeout_s=timeout_s)
-        supervisor.kill()
-    except FinanceHubError as error:
-        log.warning("stopped hard", error=str(error))

@@ -14,7 +14,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.runtime import NAMESPACE, Runtime
-from domain.errors import FinanceHubError, NotFound, Unavailable
+from domain.errors import Conflict, FinanceHubError, NotFound, Unavailable
 
 CPU_SHARE = 0.01
 """Ray's CPU figures only place actors; a laptop must hold them all."""
@@ -39,8 +39,12 @@ class Remote:
         return answer
 
     async def runtime(self, timeout_s: float = CALL_TIMEOUT_S) -> Runtime:
-        """What it was started with; does not build its inside."""
-        answer: Runtime = await self._await(self._handle.told.remote(), "told", timeout_s)
+        """What it was started with; does not build its inside. Raises Conflict where it cannot say."""
+        try:
+            told = self._handle.told.remote()
+        except AttributeError:
+            raise Conflict(f"{self.name!r} is of another build; stop it first") from None
+        answer: Runtime = await self._await(told, "told", timeout_s)
         return answer
 
     async def samples(self, timeout_s: float = CALL_TIMEOUT_S) -> list[Any]:

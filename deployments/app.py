@@ -253,16 +253,12 @@ def dead_ray_processes() -> list[str]:
     return sorted(kind for kind in dead if kind in ("gcs_server", "raylet"))
 
 
-def stop_ray(settings: Settings) -> None:
-    """Ends every process of a local Ray; leaves a joined cluster, without anything of ours in it."""
-    import ray
+def stop_serve() -> None:
+    """Take the gateway and its proxies out of a joined cluster."""
+    from ray import serve
 
-    if settings.ray.address and ray.is_initialized():
-        from ray import serve
-
-        shutdown: Any = serve.shutdown
-        shutdown()
-    leave_ray()
+    shutdown: Any = serve.shutdown
+    shutdown()
 
 
 def leave_ray() -> None:

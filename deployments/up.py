@@ -91,10 +91,13 @@ def _start(settings: Settings, undo: ExitStack) -> tuple[instance.Running, Datab
     token = app.prepare(settings, instance.run_folder(settings.data_dir))
     database, ray_instance = _start_bases(settings, token, progress, undo)
     runtime = _runtime(settings, database)
+    if settings.ray.address:
+        _clear_the_place(runtime)
+        undo.callback(app.stop_serve)
+    undo.callback(_stop_actors)
     with ThreadPoolExecutor(2) as pool:
         actors = pool.submit(_start_actors, runtime, progress)
         proxy = pool.submit(_start_proxy, settings, progress)
-        undo.callback(_stop_actors)
         actors.result()
         proxy.result()
     host = f"{settings.http.host}:{settings.http.port}"
@@ -128,7 +131,7 @@ def _start_bases(
         finally:
             if database_start.exception() is None:
                 undo.callback(database_start.result().stop)
-    undo.callback(app.stop_ray, settings)
+    undo.callback(app.leave_ray)
     return database_start.result(), ray_instance
 
 
@@ -149,8 +152,15 @@ def _start_ray(settings: Settings, token: str, progress: Progress) -> app.RayIns
         return app.start_ray(settings, token)
 
 
+def _clear_the_place(runtime: Runtime) -> None:
+    """What runs in a shared Ray is touched only if it is ours. Raises Conflict."""
+    from actors.launch import clear_the_place
+
+    asyncio.run(clear_the_place(runtime, STOP_TIMEOUT_S))
+
+
 def _start_actors(runtime: Runtime, progress: Progress) -> None:
-    from actors.roles import start_supervisor
+    from actors.launch import start_supervisor
 
     with progress.step("actors"):
         asyncio.run(start_supervisor(runtime, START_TIMEOUT_S))
@@ -159,7 +169,7 @@ def _start_actors(runtime: Runtime, progress: Progress) -> None:
 def _stop_actors() -> None:
     if app.dead_ray_processes():
         return  # nobody to ask; what was acknowledged is in the log
-    from actors.roles import stop_supervisor
+    from actors.launch import stop_supervisor
 
     asyncio.run(stop_supervisor(STOP_TIMEOUT_S))
 

@@ -20,4 +20,4 @@ fi
 echo "== browser"
 bash scripts/chromium.sh || echo "the browser tests will skip"
 echo "== tests"
-"$python" -m pytest -m "not cluster" --cov --cov-report=term:skip-covered "$@"
+"$python" -m pytest --cov --cov-report=term:skip-covered "$@"

@@ -1,7 +1,8 @@
-"""A Ray cluster of two nodes on this machine: two raylets on loopback, as `ray start` makes them."""
+"""A Ray cluster of two nodes on this machine, on loopback, and the loss of one."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -10,83 +11,59 @@ import sys
 from pathlib import Path
 
 from deployments.app import free_port
-from tests.scenarios.instance import ROOT, until
-from tests.scenarios.processes import Processes, is_alive
+from tests.scenarios.instance import ROOT
+from tests.scenarios.processes import Processes, below
 
-RAY = Path(sys.executable).with_name("ray")
-START_S = 180.0
-PROBE_S = 40.0
-COUNT_NODES = """
-import ray
-ray.init(address="{address}", log_to_driver=False, logging_level="ERROR")
-print(sum(node["Alive"] for node in ray.nodes()))
-"""
-KEEPER = '{"keeper": 10, "feed": 10}'
+SCRIPT = Path(__file__).with_name("two_raylets.py")
 
 
 class TwoNodes:
-    """`head` and `worker`: sessions of the processes of each node."""
+    """`environment` lets others join; `processes` are those of both nodes."""
 
     def __init__(self) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = ""
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray then stays on loopback
         }
-        self.head = Processes(Path("/nonexistent"))
-        self.worker = Processes(Path("/nonexistent"))
+        self.processes = Processes(Path("/nonexistent"))
+        self._second = 0
 
     def __enter__(self) -> TwoNodes:
-        port = self.address.rpartition(":")[2]
-        # Every port is chosen here: the defaults may belong to another Ray of this machine.
-        client = f"--ray-client-server-port={free_port()}"
-        self._start(self.head, "--head", f"--port={port}", client, "--include-dashboard=false")
-        until(lambda: self.nodes() == 1, START_S, "the head node is there")
-        self._start(self.worker, f"--address={self.address}")
-        until(lambda: self.nodes() == 2, START_S, "the second node has joined")
+        starter = subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(free_port())],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self.processes.noted.add(starter.pid)
+        assert starter.stdout is not None
+        said = starter.stdout.readline()
+        if not said:
+            self.processes.kill_all()
+            raise AssertionError("the cluster does not start")
+        told = json.loads(said)
+        self.address, self._second = told["address"], told["raylet"]
+        self._starter = starter
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.worker.kill_all()
-        self.head.kill_all()
+        self.processes.kill_all()
+        self._starter.wait()
 
-    def nodes(self) -> int:
-        """Live nodes as the head knows them; 0 while it does not answer."""
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", COUNT_NODES.format(address=self.address)],
-                cwd=ROOT,
-                env=self.environment,
-                capture_output=True,
-                text=True,
-                timeout=PROBE_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return 0
-        return int(done.stdout.split()[-1]) if done.returncode == 0 else 0
+    def second_node(self) -> set[int]:
+        """Its raylet and all that it has started."""
+        return below(self._second)
 
-    def kill_worker_node(self) -> None:
+    def kill_second_node(self) -> None:
         """Everything on it at once, as when a machine loses power."""
-        for pid in self.worker.of_sessions():
-            if is_alive(pid):
-                os.kill(pid, signal.SIGKILL)
-
-    def _start(self, node: Processes, *arguments: str) -> None:
-        process = subprocess.Popen(
-            [
-                *(str(RAY), "start", "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1"),
-                *("--num-cpus=4", "--object-store-memory=100000000", f"--resources={KEEPER}"),
-                *arguments,
-            ],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        node.noted.add(process.pid)
+        for pid in self.second_node():
+            os.kill(pid, signal.SIGKILL)

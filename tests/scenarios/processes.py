@@ -30,6 +30,17 @@ def name_of(pid: int) -> str:
         return ""
 
 
+def below(pid: int) -> set[int]:
+    """A live process and its live descendants; empty once it has died."""
+    found = {pid} if is_alive(pid) else set()
+    grown = True
+    while grown:
+        children = {child for child in _pids() if is_alive(child) and _parent(child) in found}
+        grown = not children <= found
+        found |= children
+    return found
+
+
 class Processes:
     """`noted`: pids of every starter there ever was; each leads the session of all it has made."""
 
@@ -73,6 +84,13 @@ class Processes:
 
 def _pids() -> list[int]:
     return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _session(pid: int) -> int:

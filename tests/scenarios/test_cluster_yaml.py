@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from actors.roles import RESOURCES
+from actors.launch import RESOURCES
 
 FILE = Path(__file__).resolve().parents[2] / "cluster.yaml"
 

@@ -14,7 +14,7 @@ from tests.scenarios.instance import START_TIMEOUT_S, CommandFailed, Instance, u
 from tests.scenarios.processes import is_alive
 from tests.scenarios.proof import nothing_lost_or_doubled, report
 
-pytestmark = [pytest.mark.ray, pytest.mark.cluster, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 SHARDS = ("keeper-shard-0", "keeper-shard-1")
 
@@ -50,11 +50,11 @@ def test_partitions_move_when_their_node_is_lost(
     before = instance.wait_until_whole()
     since = client.cursor
     assert since is not None
-    there = set(cluster.worker.of_sessions())
+    there = cluster.second_node()
     lost = [name for name in SHARDS if before[name]["pid"] in there]
     assert len(lost) == 1
-    taken = client.recovery_s(cluster.kill_worker_node, *EVERYTHING)
-    until(lambda: not cluster.worker.of_sessions(), 30.0, "the node is gone")
+    taken = client.recovery_s(cluster.kill_second_node, *EVERYTHING)
+    assert cluster.second_node() == set()
     after = instance.wait_until_whole()
     assert len({after[name]["node"] for name in SHARDS}) == 1
     nothing_lost_or_doubled(instance, client, since)
@@ -94,15 +94,15 @@ def test_going_down_leaves_the_cluster_and_nothing_of_ours_in_it(
     client.stop()
     instance.down()
     assert {**instance.processes.of_sessions(), **instance.processes.of_database()} == {}
-    assert cluster.nodes() == 1
+    assert cluster.processes.named("gcs_server")
     until(lambda: not ours(cluster), 30.0, "no actor of ours is left")
     assert instance.verify()["ok"]
 
 
 def ours(cluster: TwoNodes) -> dict[int, str]:
-    """pid -> name of our processes on the head node."""
+    """pid -> name of our processes in the cluster."""
     kinds = ("KeeperShard", "Supervisor", "FeedShell", "ServeReplica", "Projector")
-    running = cluster.head.of_sessions()
+    running = cluster.processes.of_sessions()
     return {pid: name for pid, name in running.items() if any(kind in name for kind in kinds)}
 
 
