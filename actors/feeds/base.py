@@ -11,7 +11,6 @@ live is what `financehub fold` runs over a recording.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -30,12 +29,11 @@ class Reject(Struct, frozen=True):
     reason: str
 
 
-@dataclass(slots=True)
-class Parsed:
+class Parsed(Struct):
     """What one payload says. Both empty: understood, nothing in it."""
 
-    observations: list[Observation] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
+    observations: list[Observation] = []
+    rejects: list[Reject] = []
 
 
 class Origin(Struct, frozen=True):
@@ -70,18 +68,17 @@ class HttpRequest(Struct, frozen=True):
     not_before: int = 0
 
 
-@dataclass(slots=True)
-class Effects:
+class Effects(Struct):
     """What the shell must do now, in this order."""
 
-    observations: list[Observation] = field(default_factory=list)
-    sends: list[tuple[int, str]] = field(default_factory=list)
+    observations: list[Observation] = []
+    sends: list[tuple[int, str]] = []
     """(connection, text frame)"""
-    requests: list[HttpRequest] = field(default_factory=list)
-    reconnects: list[tuple[int, str]] = field(default_factory=list)
+    requests: list[HttpRequest] = []
+    reconnects: list[tuple[int, str]] = []
     """(connection, reason): open a new socket, subscribe there, then drop the old one."""
-    rejects: list[tuple[Reject, bytes]] = field(default_factory=list)
-    resynced: list[tuple[str, str]] = field(default_factory=list)
+    rejects: list[tuple[Reject, bytes]] = []
+    resynced: list[tuple[str, str]] = []
     """(instrument, channel) whose gap a snapshot has closed."""
 
 

@@ -37,6 +37,9 @@ class SequenceRule(Protocol):
     def follows(self, delta: BookDelta, last: int) -> bool:
         """The delta is the very next one after update `last` of the same stream."""
 
+    def continues(self, first: int, previous: int | None, last: int) -> bool:
+        """`follows`, of a delta's numbers alone."""
+
     def missing(self, delta: BookDelta, last: int) -> Range:
         """The ids missing between update `last` and the delta, first and last."""
 
@@ -59,7 +62,10 @@ class SpotRule:
         return first_of(delta) <= snapshot + 1 <= last_of(delta)
 
     def follows(self, delta: BookDelta, last: int) -> bool:
-        return first_of(delta) == last + 1
+        return self.continues(first_of(delta), delta.prev_sequence, last)
+
+    def continues(self, first: int, previous: int | None, last: int) -> bool:
+        return first == last + 1
 
     def missing(self, delta: BookDelta, last: int) -> Range:
         return last + 1, first_of(delta) - 1
@@ -78,7 +84,10 @@ class LinkedRule:
         return first_of(delta) <= snapshot <= last_of(delta) or delta.prev_sequence == snapshot
 
     def follows(self, delta: BookDelta, last: int) -> bool:
-        return delta.prev_sequence == last
+        return self.continues(first_of(delta), delta.prev_sequence, last)
+
+    def continues(self, first: int, previous: int | None, last: int) -> bool:
+        return previous == last
 
     def missing(self, delta: BookDelta, last: int) -> Range:
         before = first_of(delta) - 1 if delta.prev_sequence is None else delta.prev_sequence
@@ -128,6 +137,19 @@ class BookSync:
         self._buffer.append(delta)
         self._try_held(step)
         return step
+
+    def follow(self, first: int, last: int, previous: int | None) -> int | None:
+        """Take the very next delta by its numbers, and say which update it follows.
+
+        None, and nothing changed, for any other: `on_delta` has the rules.
+        """
+        before = self._last
+        if before is None or self._bridging or last < first or last <= before:
+            return None
+        if not self._rule.continues(first, previous, before):
+            return None
+        self._last = last
+        return before
 
     def on_snapshot(self, snapshot: BookSnapshot) -> Step:
         """A snapshot while the book is usable changes nothing; one before any diff is held."""

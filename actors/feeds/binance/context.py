@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 from msgspec import Struct
@@ -15,11 +14,10 @@ from domain.ids import InstrumentId
 PROVIDER = "binance"
 
 
-@dataclass(slots=True)
 class Frame(Parsed):
     """A payload read. `event` names its message: Binance's `e`, or `ack`, `error`, `depth`, ..."""
 
-    event: str = field(default="", kw_only=True)
+    event: str = ""
 
 
 class Context(Struct, frozen=True, gc=False):

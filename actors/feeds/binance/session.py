@@ -17,11 +17,13 @@ from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Reje
 from actors.feeds.binance import failures
 from actors.feeds.binance.calls import Call, CallQueue, pause_end
 from actors.feeds.binance.context import Context, Frame
+from actors.feeds.binance.hot import read_hot, take
 from actors.feeds.binance.links import RENEWAL_SPREAD_S, Link, plan_links
 from actors.feeds.binance.parse import parse_in
 from actors.feeds.binance.subject import Subject
 from actors.feeds.binance.symbols import SymbolTable
 from actors.feeds.binance.venues import BINANCE, NOWHERE, VENUES, Address, Venue, read_address
+from domain.errors import Malformed
 from domain.ids import InstrumentId, venue_of
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Observation, Trade
 
@@ -45,6 +47,7 @@ class BinanceSession:
         self._random = random.Random(settings.seed)
         self._calls = CallQueue(settings.seed)
         self._subjects: dict[str, Subject] = {}
+        self._by_letters: dict[str, dict[str, Subject]] = {name: {} for name in VENUES}
         self._infos: dict[str, InstrumentInfo] = {}
         self._listed: set[str] = set()
         wanted = [symbols.assign(text) for text in settings.instruments]
@@ -84,10 +87,14 @@ class BinanceSession:
         return self._finish(effects, now)
 
     def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
-        effects = Effects()
-        link = self._link(connection)
+        link = self._links.get(connection) or self._link(connection)
         address = read_address(endpoint) if endpoint else NOWHERE
         venue = address.venue or link.venue or BINANCE
+        if type(frame) is str and address.stream is None:
+            done = self._on_hot(frame, link, venue, now)
+            if done is not None:
+                return done
+        effects = Effects()
         parsed = parse_in(frame, Context(self._symbols, venue, now, address))
         for reject in parsed.rejects:
             effects.rejects.append((reject, _kept(frame)))
@@ -96,6 +103,30 @@ class BinanceSession:
         if parsed.event == "serverShutdown":
             self._renew(link, "the venue announced a shutdown", effects)
         return self._finish(effects, now) if self._calls.dirty else effects
+
+    def _on_hot(self, frame: str, link: Link, venue: Venue, now: int) -> Effects | None:
+        """A frame of the most frequent kinds that simply continues; None, and nothing changed, for others."""
+        message = read_hot(frame)
+        if message is None:
+            return None
+        subject = self._by_letters[venue.name].get(message.s)
+        if subject is None:
+            self._remember(venue, message.s)
+            return None
+        effects = take(message, subject, now, overlapping=now < link.overlap_until)
+        if effects is None:
+            return None
+        subject.connection = link.connection
+        return self._finish(effects, now) if self._calls.dirty else effects
+
+    def _remember(self, venue: Venue, symbol: str) -> None:
+        """An instrument is found by its letters from the second frame on: the first one makes it known."""
+        try:
+            subject = self._subjects.get(self._symbols.resolve(venue.name, symbol))
+        except Malformed:
+            return
+        if subject is not None:
+            self._by_letters[venue.name][symbol] = subject
 
     def on_close(self, connection: int, reason: str, now: int) -> Effects:
         effects = Effects()

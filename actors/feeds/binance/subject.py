@@ -14,6 +14,7 @@ from domain.ids import InstrumentId
 from domain.market.observations import BookDelta, BookSnapshot, Gap, Observation, Trade
 from domain.market.sync import LINKED, SPOT, BookSync, Step
 
+_AGGREGATED = "aggTrade"
 _ANY = "any"
 """Lost where neither book nor trades have a position: any observation ends the interruption."""
 
@@ -35,6 +36,20 @@ class Subject:
         self._partial = False
         self._feed_gap: Gap | None = None
         self._lost: set[str] = set()
+
+    @property
+    def is_lost(self) -> bool:
+        """An interruption is not over, or something waits to be asked for: nothing simply continues."""
+        return bool(self._lost) or self.wants_book or self.trades_from is not None
+
+    def follow_trade(self, trade_id: int) -> bool:
+        """Admit the very next aggregated trade; False, and nothing changed, where it is another one."""
+        track = self._track
+        return track is not None and self._trade_event == _AGGREGATED and track.follow(trade_id)
+
+    def follow_book(self, first: int, last: int, previous: int | None) -> int | None:
+        """Admit the very next book change and say which update it follows; None where it is another one."""
+        return None if self._sync is None else self._sync.follow(first, last, previous)
 
     def on_delta(self, delta: BookDelta, effects: Effects, *, overlapping: bool) -> None:
         if self._sync is None:
@@ -71,7 +86,7 @@ class Subject:
     def on_trade(self, trade: Trade, event: str, effects: Effects) -> None:
         """One stream of trades counts: with `@trade` and `@aggTrade` side by side the first one seen."""
         if self._track is None:
-            self._track = TradeTrack(dense=event == "aggTrade")
+            self._track = TradeTrack(dense=event == _AGGREGATED)
             self._trade_event = event
         if event != self._trade_event:
             return

@@ -8,7 +8,8 @@ The digits must be those of the pair's precision: `0.5` at eight decimals counts
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 from zlib import crc32
@@ -26,6 +27,10 @@ class TextLevel(NamedTuple):
     size: float
     price_text: str
     size_text: str
+
+
+BookLevel = tuple[float, float, str, str]
+"""What a `TextLevel` is, without its names."""
 
 
 def text_level(price_text: str, size_text: str) -> TextLevel:
@@ -59,57 +64,79 @@ def digits(text: str, decimals: int | None) -> str:
 
     `decimals`: the pair's precision; shorter fractions are filled up to it. None: take the text as it is.
     """
-    whole, _, fraction = text.partition(".")
-    if decimals is not None and len(fraction) < decimals:
-        fraction = fraction.ljust(decimals, "0")
-    return (whole + fraction).lstrip("0")
+    if decimals is not None:
+        whole, _, fraction = text.partition(".")
+        if len(fraction) < decimals:
+            return (whole + fraction.ljust(decimals, "0")).lstrip("0")
+    return text.replace(".", "", 1).lstrip("0")
 
 
 class _Side:
-    """One side, best first. `sign` 1 for asks, -1 for bids."""
+    """One side, best first. `sign` 1 for asks, -1 for bids.
 
-    __slots__ = ("_keys", "_levels", "_sign")
+    The lists run parallel: `_parts` are the levels' digits for the checksum. What was last checked is
+    kept until one of the levels that count changes.
+    """
+
+    __slots__ = ("_checked", "_keys", "_parts", "_sign", "_texts")
 
     def __init__(self, sign: int) -> None:
         self._sign = sign
         self._keys: list[float] = []
-        self._levels: dict[float, tuple[str, str, str]] = {}
+        self._texts: list[tuple[str, str]] = []
+        self._parts: list[str] = []
+        self._checked: bytes | None = None
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def put(self, level: TextLevel, precision: tuple[int | None, int | None]) -> None:
-        key = self._sign * level.price
-        if level.size == 0.0:
-            if self._levels.pop(key, None) is not None:
-                self._keys.remove(key)
+    def put(self, level: BookLevel, precision: tuple[int | None, int | None]) -> None:
+        price, size, price_text, size_text = level
+        key = self._sign * price
+        keys = self._keys
+        at = bisect_left(keys, key)
+        known = at < len(keys) and keys[at] == key
+        if at < CHECKED_LEVELS:
+            self._checked = None
+        if size == 0.0:
+            if known:
+                del keys[at], self._texts[at], self._parts[at]
             return
-        if key not in self._levels:
-            insort(self._keys, key)
-        part = digits(level.price_text, precision[0]) + digits(level.size_text, precision[1])
-        self._levels[key] = (level.price_text, level.size_text, part)
+        part = digits(price_text, precision[0]) + digits(size_text, precision[1])
+        if known:
+            self._texts[at] = (price_text, size_text)
+            self._parts[at] = part
+            return
+        keys.insert(at, key)
+        self._texts.insert(at, (price_text, size_text))
+        self._parts.insert(at, part)
 
     def cut(self, depth: int) -> None:
         """Forget what fell out of scope: the venue does not delete it."""
-        while len(self._keys) > depth:
-            del self._levels[self._keys.pop()]
+        if len(self._keys) > depth:
+            del self._keys[depth:], self._texts[depth:], self._parts[depth:]
+            if depth < CHECKED_LEVELS:
+                self._checked = None
 
-    def checked(self) -> str:
-        levels = self._levels
-        return "".join([levels[key][2] for key in self._keys[:CHECKED_LEVELS]])
+    def checked(self) -> bytes:
+        if self._checked is None:
+            self._checked = "".join(self._parts[:CHECKED_LEVELS]).encode("ascii")
+        return self._checked
 
     def rewrite(self, precision: tuple[int | None, int | None]) -> None:
-        for key, (price, size, _) in self._levels.items():
-            self._levels[key] = (price, size, digits(price, precision[0]) + digits(size, precision[1]))
+        self._checked = None
+        self._parts = [
+            digits(price, precision[0]) + digits(size, precision[1]) for price, size in self._texts
+        ]
 
     def decimals(self) -> tuple[int, int]:
         """The longest fractions of prices and of sizes."""
-        prices = max((_fraction_length(price) for price, _, _ in self._levels.values()), default=0)
-        sizes = max((_fraction_length(size) for _, size, _ in self._levels.values()), default=0)
+        prices = max((_fraction_length(price) for price, _ in self._texts), default=0)
+        sizes = max((_fraction_length(size) for _, size in self._texts), default=0)
         return prices, sizes
 
     def texts(self) -> list[tuple[str, str]]:
-        return [self._levels[key][:2] for key in self._keys]
+        return list(self._texts)
 
 
 def _fraction_length(text: str) -> int:
@@ -125,7 +152,7 @@ class TextBook:
         self._told = precision != (None, None)
         self._bids, self._asks = _Side(-1), _Side(1)
 
-    def apply(self, bids: list[TextLevel], asks: list[TextLevel]) -> None:
+    def apply(self, bids: Sequence[BookLevel], asks: Sequence[BookLevel]) -> None:
         """All levels of one message in their order (the last word on a price holds), then the cut."""
         for level in bids:
             self._bids.put(level, self._precision)
@@ -136,7 +163,7 @@ class TextBook:
             self._asks.cut(self.depth)
 
     def checksum(self) -> int:
-        return crc32((self._asks.checked() + self._bids.checked()).encode("ascii"))
+        return crc32(self._bids.checked(), crc32(self._asks.checked()))
 
     def proves(self, checksum: int) -> bool:
         """Whether the book is the venue's.

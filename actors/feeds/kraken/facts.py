@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -68,17 +67,16 @@ class Ack(Struct):
     error_class: RejectClass = "bad_request"
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """`lost_books`: instruments whose book message could not be used.
 
     `first_trades`: the trades are those before the subscription. `protocol`: the WebSocket version.
     """
 
-    facts: list[Fact] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
-    acks: list[Ack] = field(default_factory=list)
-    lost_books: list[str] = field(default_factory=list)
+    facts: list[Fact] = []
+    rejects: list[Reject] = []
+    acks: list[Ack] = []
+    lost_books: list[str] = []
     first_trades: bool = False
     protocol: Literal[1, 2] = 2
 

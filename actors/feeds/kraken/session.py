@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from actors.backoff import Backoff
 from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin
 from actors.feeds.kraken.facts import Ack, BookText, Fact, Reading
-from actors.feeds.kraken.names import PROVIDER, VENUE
+from actors.feeds.kraken.hot import Taker, ending, take_hot, taker_of
+from actors.feeds.kraken.names import PROVIDER, VENUE, instrument_of
 from actors.feeds.kraken.pair import RESYNC_BASE_S, RESYNC_CAP_S, Pair, offered_depth
 from actors.feeds.kraken.parse import read
 from actors.feeds.kraken.requests import Speaker, asset_pairs_url, bars_url, rest_name, trades_url
@@ -37,6 +38,8 @@ PING_NS = 30 * NS_PER_S
 SNAPSHOT_LIMIT_NS = 30 * NS_PER_S
 MAX_TRADE_PAGES = 100
 MAX_BARS = 720
+MAX_ENDINGS = 16_384
+"""Endings of frames remembered: Kraken lists about 1,500 pairs, each on a few channels."""
 RESUBSCRIBE_BASE_S, RESUBSCRIBE_CAP_S = 1.0, 60.0
 
 
@@ -57,6 +60,7 @@ class KrakenSession:
         self._aliases: dict[str, str] = {}
         self._ping_at: dict[int, int] = {}
         self._protocols: dict[int, int] = {}
+        self._hot: dict[str, tuple[Taker, Pair]] = {}
         self._resubscribe_at: dict[int, int] = {}
         self._resubscribe_backoff = Backoff(RESUBSCRIBE_BASE_S, RESUBSCRIBE_CAP_S, settings.seed)
         wanted = [each for each in dict.fromkeys(settings.instruments) if venue_of(each) == VENUE]
@@ -88,6 +92,13 @@ class KrakenSession:
         return effects
 
     def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
+        if type(frame) is str:
+            end = ending(frame)
+            hot = self._hot.get(end)
+            if hot is not None:
+                done = self._on_hot(hot, connection, frame, now)
+                if done is not None:
+                    return done
         effects = Effects()
         reading = read(frame, Origin("ws", now, endpoint))
         self._protocols[connection] = reading.protocol
@@ -100,7 +111,30 @@ class KrakenSession:
             if pair.book is not None:
                 self._renew(pair, "unreadable frame", now, effects)
         effects.rejects += [(reject, _raw(frame)) for reject in reading.rejects]
+        if reading.protocol == 1 and reading.facts and type(frame) is str:
+            self._remember(end)
         return effects
+
+    def _on_hot(self, hot: tuple[Taker, Pair], connection: int, frame: str, now: int) -> Effects | None:
+        """A frame that simply continues; None, and nothing changed, for others."""
+        take, pair = hot
+        if pair.connection != connection or pair.waits or self._protocols.get(connection) != 1:
+            return None
+        done = take_hot(take, frame, pair, now)
+        if done is False:
+            return None
+        if done is not True:
+            return done
+        effects = Effects()
+        self._renew(pair, "checksum", now, effects)
+        return effects
+
+    def _remember(self, end: str) -> None:
+        """How frames with this ending are read, once the long way has understood one."""
+        found = taker_of(end) if len(self._hot) < MAX_ENDINGS else None
+        pair = None if found is None else self._pairs.get(instrument_of(found[1]))
+        if found is not None and pair is not None and pair.heard:
+            self._hot[end] = found[0], pair
 
     def on_close(self, connection: int, reason: str, now: int) -> Effects:
         effects = Effects()

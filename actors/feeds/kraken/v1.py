@@ -53,7 +53,7 @@ class BookBody(Struct):
     c: str | None = None
 
 
-class TickerBody(Struct):
+class TickerBody(Struct, gc=False):
     a: tuple[Amount, float, Amount]
     b: tuple[Amount, float, Amount]
     c: tuple[Amount, Amount]
@@ -159,13 +159,14 @@ def _book_text(bodies: list[BookBody], instrument: str, depth: int, origin: Orig
         snapshot,
         bids,
         asks,
-        None if checksum is None else _checksum(checksum),
+        None if checksum is None else read_checksum(checksum),
         depth,
         1,
     )
 
 
-def _checksum(text: str) -> int:
+def read_checksum(text: str) -> int:
+    """Raises Malformed for what is no 32-bit number."""
     if not text.isascii() or not text.isdigit() or int(text[:11]) >= 1 << 32:
         raise Malformed(f"checksum {text[:20]!r} is no 32-bit number")
     return int(text)
