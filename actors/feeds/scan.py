@@ -12,7 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from domain.clock import MAX_NS, MIN_NS, NS_PER_S, parse_time
+from domain.clock import MAX_NS, MIN_NS, NS_PER_S, NS_PER_US, parse_time
 from domain.errors import Malformed
 
 Amount = Annotated[float, Meta(ge=0.0, le=sys.float_info.max)]
@@ -24,6 +24,10 @@ _FRACTION_NS: tuple[int, ...] = tuple(
     10 ** (MAX_FRACTION_DIGITS - digits) for digits in range(MAX_FRACTION_DIGITS + 1)
 )
 _MAX_SECONDS_DIGITS = 12
+_USUAL_SECONDS_CHARS = 17
+"""`1618678133.365913`"""
+_USUAL_RFC3339_CHARS = 27
+"""`2023-10-06T17:35:55.440295Z`"""
 
 
 def rfc3339_ns(text: str) -> int:
@@ -31,6 +35,12 @@ def rfc3339_ns(text: str) -> int:
 
     The usual form (UTC, with a fraction) takes a short way: its minute is remembered.
     """
+    if len(text) == _USUAL_RFC3339_CHARS and text[26] == "Z":
+        micros = text[20:26]
+        if micros.isdigit() and micros.isascii():
+            second_ns = _second_ns(text[:20])
+            if second_ns is not None:
+                return second_ns + int(micros) * NS_PER_US
     if len(text) > 21 and text[19] == "." and text[-1] == "Z" and text.isascii():
         seconds, fraction = text[17:19], text[20:-1]
         if (
@@ -45,6 +55,24 @@ def rfc3339_ns(text: str) -> int:
 
 
 @lru_cache(maxsize=1024)
+def _second_ns(prefix: str) -> int | None:
+    """`2023-10-06T17:35:55.` -> ns; None for another form. Raises Malformed."""
+    seconds = prefix[17:19]
+    if prefix[19] != "." or not seconds.isdigit() or not prefix.isascii() or seconds >= "60":
+        return None
+    return _minute_ns(prefix[:17]) + int(seconds) * NS_PER_S
+
+
+@lru_cache(maxsize=1024)
+def _epoch_second_ns(prefix: str) -> int | None:
+    """`1618678133.` -> ns; None for another form. Raises Malformed."""
+    seconds = prefix[:10]
+    if prefix[10] != "." or not seconds.isdigit() or not seconds.isascii():
+        return None
+    return checked_ns(int(seconds) * NS_PER_S + NS_PER_S) - NS_PER_S
+
+
+@lru_cache(maxsize=1024)
 def _minute_ns(prefix: str) -> int:
     return checked_ns(parse_time(prefix + "00Z"))
 
@@ -54,6 +82,12 @@ def decimal_seconds_ns(text: str) -> int:
 
     Digits beyond the ninth are cut off, as Kraken's REST API prints the float it holds.
     """
+    if len(text) == _USUAL_SECONDS_CHARS:
+        micros = text[11:]
+        if micros.isdigit() and micros.isascii():
+            second_ns = _epoch_second_ns(text[:11])
+            if second_ns is not None:
+                return second_ns + int(micros) * NS_PER_US
     whole, _, fraction = text.partition(".")
     digits = fraction[:MAX_FRACTION_DIGITS]
     if not whole.isdigit() or not (fraction == "" or fraction.isdigit()) or not text.isascii():

@@ -21,6 +21,16 @@ class TradeIds:
         self._missing: list[Range] = []
         self._gaps: list[Range] = []
 
+    def follow(self, trade_id: int) -> bool:
+        """Admit the id after the highest; False, and nothing changed, for any other.
+
+        Also False while a gap is open, since its closing has to be told.
+        """
+        if self.high is None or trade_id != self.high + 1 or self._gaps:
+            return False
+        self.high = trade_id
+        return True
+
     def take(self, trade_id: int) -> bool:
         """Whether this trade is new. Ask `gap_before` first: taking moves the mark."""
         if self.high is None or trade_id > self.high:

@@ -17,6 +17,7 @@ from actors.feeds.coinbase.wire import (
     FRAME_TYPES,
     PROVIDER,
     ErrorFrame,
+    Frame,
     Heartbeat,
     L2Snapshot,
     L2Update,
@@ -50,16 +51,27 @@ class Reading:
 
 def read(payload: str | bytes, origin: Origin) -> Reading:
     """A frame, a REST body, or an array of either."""
-    reading = Reading()
+    if origin.status is not None and not 200 <= origin.status < 400:
+        return Reading(rejects=[rest.refusal(payload, origin.status)])
+    return read_decoded(decode(payload), payload, origin)
+
+
+def decode(payload: str | bytes) -> Frame | str:
+    """A sound frame, or why it is none."""
     try:
-        if origin.status is not None and not 200 <= origin.status < 400:
-            reading.rejects.append(rest.refusal(payload, origin.status))
-            return reading
-        frame = frames.decode(payload)
+        frame: Frame = frames.decode(payload)
     except UNREADABLE as error:
-        _read_other(payload, origin, str(error), reading)
-        return reading
-    _take(frame, origin, reading)
+        return str(error)
+    return frame
+
+
+def read_decoded(frame: Frame | str, payload: str | bytes, origin: Origin) -> Reading:
+    """What `decode` made of a payload, read."""
+    reading = Reading()
+    if isinstance(frame, str):
+        _read_other(payload, origin, frame, reading)
+    else:
+        _take(frame, origin, reading)
     return reading
 
 

@@ -16,8 +16,9 @@ import msgspec
 
 from actors.backoff import Backoff
 from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin
+from actors.feeds.coinbase.hot import HOT_FRAMES, take_hot
 from actors.feeds.coinbase.market import Market
-from actors.feeds.coinbase.parse import Reading, class_of, read
+from actors.feeds.coinbase.parse import Reading, class_of, decode, read, read_decoded
 from actors.feeds.coinbase.wire import PROVIDER, VENUE, ErrorFrame, Heartbeat, instrument_of
 from actors.feeds.line import Instruments
 from actors.feeds.rest_calls import RestCalls
@@ -56,6 +57,7 @@ class CoinbaseSession:
         self._channels = _channels(settings.channels)
         self._calls = RestCalls(REST_INTERVAL_S, f"{PROVIDER}:{settings.seed}")
         self._markets: dict[str, Market] = {}
+        self._by_letters: dict[str, Market] = {}
         self._subscribed: set[str] = set()
         self._instruments = Instruments()
         self._heartbeat_due: dict[int, int] = {}
@@ -86,8 +88,15 @@ class CoinbaseSession:
         return effects
 
     def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
+        decoded = decode(frame)
+        if type(frame) is str and type(decoded) in HOT_FRAMES:
+            market = self._by_letters.get(decoded.product_id)  # type: ignore[union-attr]
+            if market is not None and market.connection == connection and not market.waits:
+                done = take_hot(decoded, market, now)
+                if done is not None:
+                    return done
         effects = Effects()
-        reading = read(frame, Origin("ws", now, endpoint))
+        reading = read_decoded(decoded, frame, Origin("ws", now, endpoint))
         for observation in reading.observations:
             self._take(observation, connection, now, effects)
         if reading.notes or reading.rejects:
@@ -146,6 +155,7 @@ class CoinbaseSession:
         market = self._market(observation.instrument, connection)
         if not market.heard:
             market.heard = True
+            self._by_letters[symbol_of(market.instrument)] = market
             self._instruments.sight(observation.instrument, effects)
         if isinstance(observation, Trade):
             missing = market.take_match(observation, now, effects)

@@ -51,11 +51,11 @@ class L2Snapshot(Struct, tag_field="type", tag="snapshot"):
     time: str | None = None
 
 
-class L2Update(Struct, tag_field="type", tag="l2update"):
+class L2Update(Struct, tag_field="type", tag="l2update", gc=False):
     """`changes`: (side, price, new size); size 0 deletes."""
 
     product_id: str
-    changes: list[tuple[MakerSide, Price, Amount]]
+    changes: tuple[tuple[MakerSide, Price, Amount], ...]
     time: str
 
 

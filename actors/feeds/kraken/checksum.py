@@ -71,6 +71,10 @@ def digits(text: str, decimals: int | None) -> str:
     return text.replace(".", "", 1).lstrip("0")
 
 
+AS_SENT = (None, None)
+"""The precision of a book whose texts need no filling."""
+
+
 class _Side:
     """One side, best first. `sign` 1 for asks, -1 for bids.
 
@@ -102,7 +106,10 @@ class _Side:
             if known:
                 del keys[at], self._texts[at], self._parts[at]
             return
-        part = digits(price_text, precision[0]) + digits(size_text, precision[1])
+        if precision == AS_SENT:
+            part = price_text.replace(".", "", 1).lstrip("0") + size_text.replace(".", "", 1).lstrip("0")
+        else:
+            part = digits(price_text, precision[0]) + digits(size_text, precision[1])
         if known:
             self._texts[at] = (price_text, size_text)
             self._parts[at] = part
