@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 
 import numpy as np
 from msgspec import Struct
@@ -17,10 +18,12 @@ from msgspec import Struct
 from domain.clock import NS_PER_S, from_epoch, parse_time
 from domain.errors import Malformed
 from domain.indicators.bars import Bars, Floats, Integers
+from domain.market.observations import Side
 
 NS_PER_DAY = 86_400 * NS_PER_S
 PRICES = ("open", "high", "low", "close")
 _TIME_NAMES = ("time", "timestamp", "datetime", "date", "")
+_SIDES: Mapping[str, Side] = MappingProxyType({"buy": "buy", "b": "buy", "sell": "sell", "s": "sell"})
 _MISSING = frozenset(("", "nan", "null", "none", "na", "n/a", "-"))
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T ](\d\d):?(\d\d)(?::?(\d\d(?:\.\d{1,9})?))?)?", re.ASCII)
 _DOTTED = re.compile(r"(\d\d)\.(\d\d)\.(\d{4})(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))?", re.ASCII)
@@ -34,7 +37,7 @@ class Table(Struct, frozen=True):
     """`times` as read (row numbers where there are none); `starts` in ns UTC, None where there is no time.
 
     `bars` hold NaN where a cell is missing; `bars.session` is the UTC day. `notes` say what is odd
-    about the data but no error.
+    about the data but no error. `sides` are the aggressors' of trades, None where none is told.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class Table(Struct, frozen=True):
     bars: Bars
     has_volume: bool
     notes: tuple[str, ...]
+    sides: tuple[Side | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -63,6 +67,7 @@ class Layout(Struct, frozen=True):
     time: tuple[int, ...]
     prices: tuple[int, ...]
     volume: int | None
+    side: int | None = None
 
 
 def layout_of(names: Sequence[str]) -> Layout:
@@ -80,7 +85,7 @@ def layout_of(names: Sequence[str]) -> Layout:
     if all(name in places for name in PRICES):
         return Layout("bars", time, tuple(places[name] for name in PRICES), places.get("volume"))
     if "price" in places and "size" in places:
-        return Layout("trades", time, (places["price"],) * 4, places["size"])
+        return Layout("trades", time, (places["price"],) * 4, places["size"], places.get("side"))
     shown = ", ".join(repr(name[:20]) for name in names[:12])
     raise Malformed(
         f"columns open, high, low, close (or price, size) expected in the header, which has {shown}"
@@ -109,7 +114,13 @@ def parse_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     opened, high, low, close = (columns[place] for place in layout.prices)
     bars = Bars(opened, high, low, close, volume, session)
     has_volume = bool(np.isfinite(volume).any())
-    return Table(layout.kind, times, starts, bars, has_volume, _notes(bars))
+    sides = None if layout.side is None else tuple(_side(row, layout.side) for row in rows)
+    return Table(layout.kind, times, starts, bars, has_volume, _notes(bars), sides)
+
+
+def _side(row: Sequence[str], place: int) -> Side | None:
+    """None where it is neither or missing: a side that cannot be read is not known."""
+    return _SIDES.get(row[place].strip().lower()) if place < len(row) else None
 
 
 def _starts(times: Sequence[str], kind: str) -> Integers:

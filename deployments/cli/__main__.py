@@ -19,6 +19,10 @@ FOLD_HELP = """One JSON line per instrument, at the end of the captures. `reject
 whose text names the instrument, plus those that name none: such a frame could have been any instrument's,
 so it counts for all of them. Each rejected frame is a JSON line on stderr."""
 
+PATTERNS_HELP = """One JSON line per event in the life of a pattern: forming, confirmed, then target_hit or
+invalidated. `row` is the data row with which it became known. Candlestick patterns occur on most
+bars and are left out unless asked for by --candles or by name."""
+
 Verb = Callable[[argparse.Namespace], int]
 
 DONE, NEGATIVE, USAGE, UNREACHABLE, FAILED = 0, 1, 2, 3, 4
@@ -92,6 +96,9 @@ def _add_log_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     tail.add_argument("--follow", action="store_true", help="go on at the head")
     verify = _verb(verbs, "verify", "check the whole log; exit 1 on any fault", "deployments.cli.log:verify")
     verify.add_argument("--json", action="store_true", help="one JSON document")
+    verify.add_argument(
+        "--full", action="store_true", help="replay from the beginning, not from a snapshot some way back"
+    )
     for reading in (tail, verify):
         reading.add_argument("--dsn", help="a database by address (default: that of the instance)")
     replay = _verb(verbs, "replay", "put a capture through the system", "deployments.cli.log:replay")
@@ -128,7 +135,38 @@ def _add_analytics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     indicators.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
     indicators.add_argument(
-        "--spec", required=True, action="append", help="as 'rsi(14)' or 'macd(12,26,9).signal'; repeatable"
+        "--spec",
+        required=True,
+        action="append",
+        help="as 'rsi(14)', 'macd(12,26,9).signal' or, of coarser bars, 'sma(50)@1h'; repeatable",
+    )
+    indicators.add_argument(
+        "--session",
+        default="00:00",
+        help="when vwap begins anew: 00:00 (UTC, the default) or 17:00@America/New_York",
+    )
+    indicators.add_argument("--splits", metavar="FILE", help="CSV of time,ratio: earlier bars are adjusted")
+    anomalies = _verb(
+        verbs, "anomalies", "what is unlikely in a table, offline", "deployments.cli.anomalies:anomalies"
+    )
+    anomalies.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    _add_patterns(verbs)
+
+
+def _add_patterns(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    patterns = _verb(
+        verbs, "patterns", "chart patterns of a table, offline", "deployments.cli.patterns:patterns"
+    )
+    patterns.description = PATTERNS_HELP
+    patterns.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    patterns.add_argument(
+        "--candles", action="store_true", help="candlestick patterns too (TA-Lib's; several lines per bar)"
+    )
+    patterns.add_argument(
+        "--pattern",
+        action="append",
+        metavar="NAME",
+        help="only this one, as double_top or cdl_engulfing; repeatable",
     )
 
 

@@ -17,6 +17,11 @@ from tests.bench.rows import FULL, QUICK, ROOT, Row, Scale, commit
 GROUPS: dict[str, tuple[str, ...]] = {
     "decode": ("decode_vs_cryptofeed",),
     "folding": ("replay_events_per_s",),
+    "indicators": (
+        *("indicators_10k_ms", "indicators_vs_talipp", "indicators_vs_talib_stream"),
+        *("frames_vs_talib", "frames_vs_polars_talib"),
+    ),
+    "indicators_http": ("sma_http_p95_ms",),
     "log_size": ("log_bytes_per_event_busy", "log_bytes_per_event_quiet"),
     "appending": ("append_p99_ms_20k",),
     "ingest": ("ingest_events_per_s",),
@@ -24,6 +29,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("feed_to_client_p50_ms", "feed_to_client_p99_ms", "handshake_p99_ms"),
         *("bars_1d_p95_ms", "http_p95_ms"),
     ),
+    "patterns": ("pattern_precision", "pattern_recall", "pattern_false_per_10k", "pattern_scan_500x1y_s"),
+    "anomalies": ("anomaly_f1", "anomaly_false_per_symbol_week"),
     "lifecycle": ("startup_s", "recovery_s"),
 }
 """Module -> the names it is asked by; further rows of a module are named after these."""
@@ -44,14 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"unknown figure {error.args[0]!r}; known: {', '.join(known())}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that instances are taken down
-    kept = {} if options.only is None else read_rows(options.out)
+    kept = [] if options.only is None else read_rows(options.out)
     failed = False
     for name in groups:
         rows = measured(name, QUICK if options.quick else FULL)
         failed |= rows is None
-        kept.update({row.name: as_json(row) for row in rows or ()})
-        options.out.write_text(json.dumps(list(kept.values()), indent=1) + "\n")
-    print(json.dumps(list(kept.values()), indent=1))
+        kept = replaced(kept, [as_json(row) for row in rows or ()])
+        options.out.write_text(json.dumps(kept, indent=1) + "\n")
+    print(json.dumps(kept, indent=1))
     return 4 if failed else 0
 
 
@@ -98,11 +105,16 @@ def as_json(row: Row) -> dict[str, Any]:
     }
 
 
-def read_rows(file: Path) -> dict[str, dict[str, Any]]:
-    """Rows of an earlier run by name; none where there was none."""
-    if not file.exists():
-        return {}
-    return {row["name"]: row for row in json.loads(file.read_text())}
+def replaced(kept: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """New rows in the place of all of their names: a name may have several rows, told apart by `peer`."""
+    names = {row["name"] for row in new}
+    return [row for row in kept if row["name"] not in names] + new
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """Rows of an earlier run; none where there was none."""
+    rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    return rows
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ class Market:
             return
         line.halted = False
         if "frozen_feed" in active:
-            self._frozen(line, out)
+            self._frozen(line, common, out)
             return
         self._move(line, common, active.get("flash_crash"))
         scale = 0.25 if "split" in active else 1.0
@@ -116,10 +116,17 @@ class Market:
         out.append(says.quote())
         self._trades(line, says, active, out)
         if self._now >= line.next_ticker:
-            line.next_ticker = self._now + NS_PER_S
-            out.append(ticker := says.ticker())
-            seen = [eye.look(ticker) for eye in line.eyes]
-            out.extend(told for told in seen if told is not None)
+            out.append(says.ticker())
+            self._others(line, out)
+
+    def _others(self, line: Line, out: list[Observation]) -> None:
+        """What the other providers say once a second: they do not share the record's errors."""
+        line.next_ticker = self._now + NS_PER_S
+        if not line.eyes:
+            return
+        truth = Speaker(line, self._provider, self._now, 1.0).ticker()
+        seen = [eye.look(truth) for eye in line.eyes]
+        out.extend(told for told in seen if told is not None)
 
     def _move(self, line: Line, common: float, crash: Incident | None) -> None:
         dt_s = STEP_NS / NS_PER_S
@@ -186,12 +193,16 @@ class Market:
             line.halted, line.synced = True, False
             out.append(Speaker(line, self._provider, self._now, 1.0).gap("halted"))
 
-    def _frozen(self, line: Line, out: list[Observation]) -> None:
+    def _frozen(self, line: Line, common: float, out: list[Observation]) -> None:
+        """The market goes on, as the other providers see; this one's book and last price do not."""
+        self._move(line, common, None)
         says = Speaker(line, self._provider, self._now, 1.0)
         out.append(says.quote())
         if line.rng.random() < 0.2:
             (bid, _), _ = line.ladder.best()
             out.append(says.print_at(bid, line.about.lot, "sell"))
+        if self._now >= line.next_ticker:
+            self._others(line, out)
 
 
 def _info(about: SimInstrument, provider: str, now: int) -> InstrumentInfo:

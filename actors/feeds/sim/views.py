@@ -1,7 +1,8 @@
 """Other providers of the same simulated instruments: `NAME[:bias=PCT][:delay=S][:stale=S]`.
 
-Each speaks its own Ticker whenever the simulator speaks its: `bias` percent beside it, `delay` seconds
-behind it, and from `stale` seconds after the start on always the same one.
+Each speaks its own Ticker once a second, as the simulator does: `bias` percent beside the true price,
+`delay` seconds behind it, and from `stale` seconds after the start on always the same one. A split that
+nobody adjusted for and a frozen feed are the simulator's errors: the views go on seeing the market.
 """
 
 from __future__ import annotations

@@ -1,0 +1,86 @@
+"""Figures drawn with a ruler: each is told at the bar where a reader of the chart would see it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from domain.patterns.events import PatternEvent
+from tests.bench.patterns import scan
+
+
+def ruled(*points: tuple[int, float]) -> np.ndarray:
+    """Closes on straight lines through (row, price), each bar opening at the last close."""
+    rows = [row for row, _ in points]
+    close = np.interp(np.arange(rows[-1] + 1), rows, [price for _, price in points])
+    opened = np.concatenate((close[:1], close[:-1]))
+    return np.column_stack((opened, np.maximum(opened, close), np.minimum(opened, close), close))
+
+
+def life_of(pattern: str, bars: np.ndarray) -> list[PatternEvent]:
+    return [event for event in scan(bars) if event.pattern == pattern]
+
+
+HEAD = ((0, 80.0), (20, 106.0), (30, 100.0), (42, 112.0), (54, 100.0), (64, 106.0), (84, 86.0))
+
+
+def test_head_and_shoulders_is_confirmed_below_the_neckline_and_aims_as_far_as_the_head_is_high() -> None:
+    forming, confirmed, hit = life_of("head_and_shoulders", ruled(*HEAD))
+    assert [event.state for event in (forming, confirmed, hit)] == ["forming", "confirmed", "target_hit"]
+    roles = ["left_shoulder", "neckline", "head", "neckline", "right_shoulder"]
+    assert [anchor.role for anchor in confirmed.anchors] == roles
+    assert [anchor.row for anchor in confirmed.anchors] == [20, 30, 42, 54, 64]
+    assert confirmed.target == 88.0 and confirmed.direction == -1
+    assert confirmed.row == 72  # closes at 98; a close of 99 is not a tenth of the height below
+    assert hit.row == 82
+
+
+def test_the_inverse_is_the_mirror_image() -> None:
+    mirrored = tuple((row, 200.0 - price) for row, price in HEAD)
+    states = [(event.state, event.row) for event in life_of("inverse_head_and_shoulders", ruled(*mirrored))]
+    assert states == [(event.state, event.row) for event in life_of("head_and_shoulders", ruled(*HEAD))]
+
+
+def test_a_double_top_is_invalidated_by_a_new_high() -> None:
+    bars = ruled((0, 80.0), (20, 110.0), (32, 100.0), (44, 110.0), (48, 106.0), (60, 120.0))
+    forming, invalidated = life_of("double_top", bars)
+    assert (forming.state, invalidated.state, invalidated.reason) == ("forming", "invalidated", "stop")
+    assert forming.target == 90.0
+
+
+def test_a_double_top_that_does_nothing_expires() -> None:
+    bars = ruled((0, 80.0), (20, 110.0), (32, 100.0), (44, 110.0), (50, 104.0), (90, 104.0))
+    forming, invalidated = life_of("double_top", bars)
+    assert invalidated.reason == "expired"
+    assert invalidated.row == forming.anchors[-1].row + 24 + 1
+
+
+def test_a_third_top_makes_a_triple_top_of_a_double_top() -> None:
+    legs = ((0, 80.0), (20, 110.0), (32, 100.0), (44, 110.0), (56, 100.0), (68, 110.0), (90, 86.0))
+    bars = ruled(*legs)
+    assert life_of("double_top", bars)[-1].reason == "superseded"
+    assert [event.state for event in life_of("triple_top", bars)] == ["forming", "confirmed", "target_hit"]
+
+
+def test_a_symmetrical_triangle_tells_its_direction_when_it_breaks() -> None:
+    legs = ((0, 96.0), (12, 110.0), (22, 90.0), (32, 107.0), (42, 93.0), (52, 104.0), (60, 96.5))
+    for end, direction in ((120.0, 1), (80.0, -1)):
+        forming, confirmed = life_of("symmetrical_triangle", ruled(*legs, (80, end)))[:2]
+        assert (forming.direction, forming.target) == (0, None)
+        assert (confirmed.state, confirmed.direction) == ("confirmed", direction)
+        assert confirmed.target is not None and direction * (confirmed.target - 100.0) > 10.0
+
+
+def test_a_support_is_told_once_and_ends_when_it_breaks() -> None:
+    legs = (
+        (0, 108.0),
+        (10, 100.0),
+        (20, 107.0),
+        (32, 100.0),
+        (44, 114.0),
+        (60, 100.0),
+        (70, 110.0),
+        (90, 90.0),
+    )
+    life = life_of("support", ruled(*legs))
+    assert [event.state for event in life] == ["forming", "confirmed", "invalidated"]
+    assert life[0].target is None and life[-1].reason == "stop"
