@@ -45,6 +45,12 @@ class CorrectableBank:
             self._newer.copy_rows(self._now, due)
         return outputs
 
+    def reaches(self, row: int, back: int) -> bool:
+        """Whether a bar that `back` bars have followed can be corrected."""
+        fed = int(self._fed[row])
+        older = max(0, fed - fed % self.depth - self.depth)
+        return 0 <= back < fed and fed - back - 1 >= older
+
     def revert(self, row: int, back: int) -> int:
         """Go back to a state from before the bar that `back` bars have followed.
 
@@ -56,7 +62,7 @@ class CorrectableBank:
         newer = fed - fed % self.depth
         older = max(0, newer - self.depth)
         rows = np.array([row])
-        if before < 0 or before < older or back < 0:
+        if not self.reaches(row, back):
             raise OverLimit(f"bar {back} back of {fed} is beyond the {self.depth} that can be corrected")
         if before >= newer:
             self._now.copy_rows(self._newer, rows)

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from domain.errors import Malformed
 from domain.indicators.bars import Bars, Floats, Integers
+from domain.indicators.beside import Series, spec_columns
 from domain.indicators.history import history
+from domain.indicators.resample import coarser
 from domain.indicators.spec import Spec, parse_spec
+from domain.market.intervals import INTERVAL_NS, interval_ns
 
 COLUMNS_AT_ONCE = 250
 """Series computed side by side: enough to share the cost per call, few enough for the processor's cache."""
@@ -26,13 +29,28 @@ def with_indicators(frame: pl.DataFrame, specs: Sequence[str], *, by: str | None
     `by` names the column that tells series apart; rows of a series stand oldest first, series may be
     mixed. Columns `close` and what the specs read must be there; absent prices are the close, an absent
     volume is no number. `session` (whole numbers) or else `time` (the UTC day) says where sessions
-    begin. Raises Malformed for a faulty spec, a missing column, or times that fall within a series.
+    begin. A spec of a larger interval than the rows' own is told from its bar's close on. Raises
+    Malformed for a faulty spec, a missing column, or times that fall within a series.
     """
     parsed = [parse_spec(text) for text in specs]
     order, lengths = _series(frame, by)
     columns = _columns(frame)
     _check_order(frame, order, lengths)
     found = np.full((len(specs), len(frame)), np.nan)
+    _fill(found, parsed, columns, order, lengths)
+    intervals = {spec.interval for spec in parsed if spec.interval is not None}
+    if intervals:
+        clock = _Clock(frame, order, lengths)
+        for interval in sorted(intervals - {clock.interval}):
+            places = [place for place, spec in enumerate(parsed) if spec.interval == interval]
+            found[places] = clock.coarse([parsed[place] for place in places], columns, interval)
+    return frame.with_columns(
+        pl.Series(text, values).fill_nan(None) for text, values in zip(specs, found, strict=True)
+    )
+
+
+def _fill(found: Floats, parsed: Sequence[Spec], columns: Bars, order: Integers, lengths: Integers) -> None:
+    """Values over the rows as they are, (specs, rows)."""
     for rows in _batches(order, lengths):
         here = rows >= 0
         whole = bool(here.all())
@@ -42,9 +60,39 @@ def with_indicators(frame: pl.DataFrame, specs: Sequence[str], *, by: str | None
                 found[place, rows] = values
             else:
                 found[place, rows[here]] = values[here]
-    return frame.with_columns(
-        pl.Series(text, values).fill_nan(None) for text, values in zip(specs, found, strict=True)
-    )
+
+
+class _Clock:
+    """When each row of a frame begins and ends. Raises Malformed for a frame without times."""
+
+    def __init__(self, frame: pl.DataFrame, order: Integers, lengths: Integers) -> None:
+        if "time" not in frame.columns or not frame["time"].dtype.is_temporal():
+            raise Malformed("a spec with an interval needs the column 'time'")
+        self._starts = frame["time"].cast(pl.Datetime("ns")).to_physical().to_numpy().astype(np.int64)
+        cuts = np.cumsum(lengths)[:-1]
+        self._series = np.split(order, cuts)
+        gaps = np.delete(np.diff(self._starts[order]), cuts - 1)
+        found, counts = np.unique(gaps, return_counts=True)
+        self.spacing = int(found[counts.argmax()]) if len(found) else 0
+        self.interval = next((name for name, ns in INTERVAL_NS.items() if ns == self.spacing), None)
+
+    def coarse(self, specs: Sequence[Spec], columns: Bars, interval: str) -> Floats:
+        """(specs, rows). Raises Malformed where the rows cannot make bars of the interval."""
+        length = interval_ns(interval)
+        if not self.spacing or length % self.spacing:
+            raise Malformed(f"{specs[0]} is of {interval} bars, the rows are {self.spacing / 1e9:g} s apart")
+        told = np.full((len(specs), len(self._starts)), np.nan)
+        for rows in self._series:
+            starts, bars = self._starts[rows], columns.map(partial(_taken, rows))
+            base = Series(None, starts, starts + self.spacing, bars)
+            coarse_starts, coarse = coarser(starts, bars, length)
+            larger = Series(interval, coarse_starts, coarse_starts + length, coarse)
+            told[:, rows] = np.stack(spec_columns(specs, base, {interval: larger}.__getitem__))
+        return told
+
+
+def _taken(rows: Integers, column: NDArray[np.generic]) -> NDArray[np.generic]:
+    return column[rows]
 
 
 def _values(specs: Sequence[Spec], bars: Bars) -> Iterator[Floats]:

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.indicators.bars import Floats
-from domain.indicators.stages import FEW_COLUMNS, OneBar, Pace, Stage
+from domain.indicators.stages import FEW_COLUMNS, FOREVER, OneBar, Pace, Stage
 
 Columns = tuple[Floats, ...]
 Numbers = tuple[float, ...]
 
 
 class Machine(Stage):
-    """`numbers` of state and `outputs` per symbol."""
+    """`numbers` of state and `outputs` per symbol. A turn forgets the past, but none has to come."""
+
+    settles = FOREVER
 
     def __init__(self, numbers: int, outputs: int) -> None:
         super().__init__()

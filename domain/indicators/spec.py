@@ -59,6 +59,10 @@ class Spec(Struct, frozen=True):
         return Spec(self.name, self.parameters, self.source, first)
 
     @property
+    def without_interval(self) -> Spec:
+        return Spec(self.name, self.parameters, self.source, self.output)
+
+    @property
     def place(self) -> int:
         """Of the output among the indicator's outputs."""
         return CATALOG[self.name].about.outputs.index(self.output)

@@ -10,6 +10,7 @@ yet (what feeds it is warming up). Before its first value a stage gives NaN.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 
 from domain.indicators.bars import Floats, Integers
 
+FOREVER = math.inf
+SETTLED_BITS = 48
+"""An exponential average has settled once what came before weighs less than 2^-48: then two of them that
+began at different bars differ by the rounding of their last digits."""
 FEW_COLUMNS = 12
 """Below it, running a recurrence column by column in Python floats beats NumPy's cost per call."""
 
@@ -66,7 +71,13 @@ ALL_BARS = AllBars()
 
 
 class Stage:
-    """Owns `arrays`, whose last axis is the symbol; they are all of its state."""
+    """Owns `arrays`, whose last axis is the symbol; they are all of its state.
+
+    `settles`: beyond the inputs that its first value needs, how many bars back the state still depends
+    on; FOREVER: to the first bar.
+    """
+
+    settles: float = 0.0
 
     def __init__(self) -> None:
         self.arrays: list[Floats] = []
@@ -123,6 +134,10 @@ class Smoothing(Stage):
         self._after = after
         self.first = after + seeds - 1 + silent_seed
         self._value = self.allot()
+
+    def settles_by(self, weight: float) -> None:
+        """`weight` of the newest input, in (0, 1]."""
+        self.settles = 0.0 if weight >= 1.0 else SETTLED_BITS * math.log(2.0) / -math.log1p(-weight)
 
     def __call__(self, pace: Pace, x: Floats) -> Floats:
         return self.step(pace, x) if isinstance(pace, OneBar) else self.run(x)
@@ -195,6 +210,7 @@ class Ema(Smoothing):
     def __init__(self, period: int, after: int = 0) -> None:
         super().__init__(period, period, after)
         self._weight = 2.0 / (period + 1)
+        self.settles_by(self._weight)
 
     def advance(self, value: float, x: float) -> float:
         return (x - value) * self._weight + value
@@ -206,6 +222,7 @@ class Wilder(Smoothing):
     def __init__(self, period: int, after: int = 0) -> None:
         super().__init__(period, period, after)
         self._period = period
+        self.settles_by(1.0 / period)
 
     def advance(self, value: float, x: float) -> float:
         return (value * (self._period - 1) + x) / self._period
@@ -217,6 +234,7 @@ class WilderSum(Smoothing):
     def __init__(self, period: int, after: int = 0) -> None:
         super().__init__(period - 1, 1.0, after, silent_seed=True)
         self._period = period
+        self.settles_by(1.0 / period)
 
     def advance(self, value: float, x: float) -> float:
         return value - value / self._period + x
@@ -238,6 +256,8 @@ class WilderHeld(Wilder):
 
 class Total(Stage):
     """Running sum of all inputs; starts again where `restart` is true."""
+
+    settles = FOREVER
 
     def __init__(self) -> None:
         super().__init__()

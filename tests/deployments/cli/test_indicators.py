@@ -89,6 +89,64 @@ def test_a_damaged_row_stays_empty_and_is_named(table: Path, capsys: pytest.Capt
     assert out.splitlines()[4].endswith(",6.0") and "row 2 has no finite price" in err
 
 
+MINUTES = "time,open,high,low,close,volume\n" + "".join(
+    f"{1_767_225_600 + 60 * minute},{minute},{minute + 2},{minute - 1},{minute + 1},1\n"
+    for minute in range(1, 13)
+)
+
+
+def test_a_coarser_spec_is_told_from_its_bar_s_close_on(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.write_text(MINUTES)
+    specs = ("--spec", "sma(1)@5m", "--spec", "sma(2)@5m", "--spec", "sma(1)")
+    code, out, _ = run(capsys, "--input", str(table), *specs)
+    rows = [row.split(",")[1:] for row in out.splitlines()[1:]]
+    assert code == 0
+    # Minutes 1 to 4 close at 5.0 and minutes 5 to 9 at 10.0, known with minutes 4 and 9 themselves.
+    assert [row[0] for row in rows] == ["", "", "", *["5.0"] * 5, *["10.0"] * 4]
+    assert [row[1] for row in rows] == [*[""] * 8, *["7.5"] * 4]
+    assert [row[2] for row in rows] == [f"{minute}.0" for minute in range(2, 14)]
+
+
+def test_trades_make_coarser_bars(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table.write_text("time,price,size\n1767225601,10,1\n1767225601,12,1\n1767225659,11,2\n1767225660,9,1\n")
+    code, out, _ = run(capsys, "--input", str(table), "--spec", "sma(1)@1m")
+    assert code == 0 and [row.split(",")[1] for row in out.splitlines()[1:]] == ["", "", "", "11.0"]
+
+
+def test_vwap_begins_anew_with_the_session_asked_for(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table.write_text(
+        "time,open,high,low,close,volume\n"
+        "2026-01-01T23:00:00Z,1,1,1,1,1\n2026-01-02T00:00:00Z,3,3,3,3,1\n2026-01-02T01:00:00Z,5,5,5,5,1\n"
+    )
+    for session, expected in (("00:00", ["1.0", "3.0", "4.0"]), ("01:00", ["1.0", "2.0", "5.0"])):
+        _, out, _ = run(capsys, "--input", str(table), "--spec", "vwap", "--session", session)
+        assert [row.split(",")[1] for row in out.splitlines()[1:]] == expected
+
+
+def test_splits_make_earlier_bars_comparable(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    splits = tmp_path / "splits.csv"
+    splits.write_text("Date,Ratio\n2024-01-04,2:1\n")
+    code, out, _ = run(capsys, "--input", str(table), "--spec", "sma(1)", "--splits", str(splits))
+    assert code == 0
+    assert [row.split(",")[1] for row in out.splitlines()[1:5]] == ["1.5", "2.0", "5.0", "6.0"]
+
+
+@pytest.mark.parametrize(
+    "text", ["date,ratio\n2024-01-04,0:1\n", "date\n2024-01-04\n", "date,ratio\nnever,2\n"]
+)
+def test_faulty_splits_are_a_negative_answer(
+    text: str, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    splits = tmp_path / "splits.csv"
+    splits.write_text(text)
+    code, out, err = run(capsys, "--input", str(table), "--spec", "sma(1)", "--splits", str(splits))
+    assert (code, out) == (1, "") and "row 0" in err
+
+
 def test_a_header_without_rows_gives_a_header_without_rows(
     table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

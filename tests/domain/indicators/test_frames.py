@@ -68,3 +68,31 @@ def test_a_frame_that_cannot_be_computed_on_is_refused(
     with pytest.raises(Malformed) as refused:
         with_indicators(frame, ["sma(2)"], by=by)
     assert said in str(refused.value)
+
+
+def test_a_coarser_spec_is_told_from_its_bar_s_close_on_in_each_series() -> None:
+    times = [dt.datetime(2026, 1, 1, 0, minute) for minute in range(1, 13)]
+    frame = pl.DataFrame(
+        {
+            "id": ["a", "b"] * 12,
+            "time": [time for time in times for _ in "ab"],
+            "close": [value for minute in range(1, 13) for value in (minute + 1.0, 100.0 * minute)],
+        }
+    )
+    found = with_indicators(frame, ["sma(1)@5m", "sma(2)@5m", "sma(1)@1m"], by="id")
+    told = found.filter(pl.col("id") == "a")
+    assert told["sma(1)@5m"].to_list() == [None] * 3 + [5.0] * 5 + [10.0] * 4
+    assert told["sma(2)@5m"].to_list() == [None] * 8 + [7.5] * 4
+    assert told["sma(1)@1m"].to_list() == [minute + 1.0 for minute in range(1, 13)]
+    other = found.filter(pl.col("id") == "b")
+    assert other["sma(1)@5m"].to_list() == [None] * 3 + [400.0] * 5 + [900.0] * 4
+
+
+def test_a_coarser_spec_needs_times_that_make_its_bars() -> None:
+    prices = pl.DataFrame({"close": [1.0, 2.0, 3.0]})
+    with pytest.raises(Malformed, match="needs the column 'time'"):
+        with_indicators(prices, ["sma(2)@1h"])
+    daily = prices.with_columns(time=pl.Series([dt.datetime(2026, 1, day) for day in (1, 2, 3)]))
+    with pytest.raises(Malformed, match="86400 s apart"):
+        with_indicators(daily, ["sma(2)@1h"])
+    assert with_indicators(daily, ["sma(2)@1d"])["sma(2)@1d"].to_list() == [None, 1.5, 2.5]
