@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from domain.envelope import Recorded
 from domain.market.decisions import BarClosed, BarCorrected
 from domain.market.observations import InstrumentInfo, Level, Quote, Ticker, Trade
+from domain.market.order_queue import OrderQueueState
 
 Place = tuple[str, int]
 """(partition, offset): the state includes every event up to it and is durable."""
@@ -33,9 +36,22 @@ class BookAnswer(Struct, frozen=True):
     figures: dict[str, float | None] = {}
     venue_depth: int | None = None
     """Levels a side the venue keeps; who applies deltas cuts the book to it after each one."""
+    provider: str | None = None
+    """Whom the book is taken from; None before its first snapshot."""
+    by_order: bool = False
+    """The venue publishes orders (L3); the levels are summed over them."""
 
 
-class BarRow(Struct, frozen=True):
+class OrdersAnswer(Struct, frozen=True):
+    """A book by order (L3), whole; not usable where it is kept by level."""
+
+    instrument: str
+    orders: OrderQueueState
+    provider: str
+    place: Place
+
+
+class BarRow(Struct, frozen=True, array_like=True):
     """A bar at its newest revision. `closed` False: still forming, provisional. Times in ns UTC."""
 
     provider: str
@@ -59,7 +75,7 @@ class BarRow(Struct, frozen=True):
 class Page(Struct, frozen=True):
     """`next_page` None: there is no more."""
 
-    items: tuple[object, ...]
+    items: Sequence[object]
     next_page: str | None
     place: Place
 

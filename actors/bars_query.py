@@ -11,6 +11,7 @@ is so far behind that it does not reach the keeper's oldest bar, the log fills i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -32,6 +33,9 @@ class BarsModel(Protocol):
         self, instrument: str, interval: str, start: int, end: int, limit: int = MAX_ROWS
     ) -> list[StoredBar]:
         """start <= ts_event < end, oldest first, the first `limit`."""
+
+    async def nth_before(self, instrument: str, interval: str, before: int, count: int) -> int | None:
+        """Start of the `count`th bar (from 1) counted back from before a time; None: there are fewer."""
 
 
 class Tail(Struct, frozen=True):
@@ -65,11 +69,16 @@ class BarsQuery:
     ) -> list[BarRow]:
         """start <= ts_event < end, oldest first, the first `limit`; forming bars with `closed` False."""
         keeper = [_stored(row) for row in tail.rows]
-        extra = [] if await self._reached(instrument, base_of(interval), keeper) else await fill()
-        begun = min((bar.ts_event for bar in (*keeper, *extra)), default=FOREVER)
-        edge = begun if begun == FOREVER else bar_start(begun, interval_ns(interval))
+        edge = _edge_of(keeper, interval)
         view = _StoredView(self._model, instrument, tail.past_ns, _oldest_closed(keeper))
-        rows = await view.bars(interval, start, min(end, edge), limit)
+        reached, rows = await asyncio.gather(
+            self._reached(instrument, base_of(interval), keeper),
+            view.bars(interval, start, min(end, edge), limit),
+        )
+        extra = [] if reached else await fill()
+        if extra:
+            edge = _edge_of([*keeper, *extra], interval)
+            rows = [bar for bar in rows if bar.ts_event < edge]
         if len(rows) < limit and edge < end:
             rows += await self._from_edge(view, interval, edge, end, keeper, extra)
         return [_row(bar) for bar in rows if start <= bar.ts_event < end][:limit]
@@ -84,11 +93,13 @@ class BarsQuery:
         extra: Sequence[StoredBar],
     ) -> list[StoredBar]:
         base = base_of(interval)
-        stored = await view.bars(base, edge, FOREVER, MAX_ROWS)
+        stored, told = await asyncio.gather(
+            view.bars(base, edge, FOREVER, MAX_ROWS),
+            view.bars(interval, edge, end, 0 if interval == base else MAX_ROWS),
+        )
         parts = merged(stored, (bar for bar in extra if bar.interval == base), keeper)
         if interval == base:
             return parts
-        told = await view.bars(interval, edge, end, MAX_ROWS)
         own = [bar for bar in (*told, *extra) if bar.interval == interval and bar.source is Source.PROVIDER]
         return merged(roll_up(parts, interval), own)
 
@@ -122,18 +133,22 @@ class _StoredView:
         found: list[StoredBar] = []
         while start < end and len(found) < limit:
             rows = await self._model.bars(self._instrument, interval, start, end, limit)
-            found.extend(row for row in rows if self._was_there(row))
+            found.extend(rows if self._past_ns is None else filter(self._was_there, rows))
             if len(rows) < limit:
                 break
             start = rows[-1].ts_event + 1
         return found[:limit]
 
     def _was_there(self, row: StoredBar) -> bool:
-        if self._past_ns is None:
-            return True
         if row.source is Source.PROVIDER:
-            return row.ts_recv <= self._past_ns
+            return self._past_ns is None or row.ts_recv <= self._past_ns
         return self._oldest_closed is not None and row.ts_event < self._oldest_closed
+
+
+def _edge_of(bars: Sequence[StoredBar], interval: str) -> int:
+    """Start of the bar that holds the oldest of some; FOREVER of none."""
+    begun = min((bar.ts_event for bar in bars), default=FOREVER)
+    return begun if begun == FOREVER else bar_start(begun, interval_ns(interval))
 
 
 def _oldest_closed(keeper: Sequence[StoredBar]) -> int | None:

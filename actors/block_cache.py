@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from actors.recent import approximate_bytes
+from actors.recent import approximate_bytes_of
 from domain.envelope import Recorded
 from storage.event_log import BlockHeader
 
@@ -58,7 +58,7 @@ class BlockCache:
         return None if found is None else found[0]
 
     def put(self, block: DecodedBlock) -> None:
-        size = sum(approximate_bytes(recorded.event) for recorded in block.events)
+        size = approximate_bytes_of([recorded.event for recorded in block.events])
         key = (block.partition, block.first_offset)
         if size > self._max_bytes or key in self._blocks:
             return

@@ -54,6 +54,7 @@ class GroupCommit:
         self._clock = clock
         self._recorder = recorder
         self._dirty = asyncio.Event()
+        self._dirty_since_s = 0.0
         self._urgent = asyncio.Event()
         self.blocks = 0
         self.events = 0
@@ -62,7 +63,9 @@ class GroupCommit:
 
     def nudge(self, seat: Seat) -> None:
         """The seat has something to commit; much of it does not linger."""
-        self._dirty.set()
+        if not self._dirty.is_set():
+            self._dirty_since_s = self._monotonic()
+            self._dirty.set()
         if seat.pending_events >= self._settings.linger_events:
             self._urgent.set()
 
@@ -78,14 +81,20 @@ class GroupCommit:
             self._dirty.clear()
             if taken := self._take():
                 await self._commit(taken)
-            if any(seat.dirty for seat in self._seats.values()):
+            if not self._dirty.is_set() and any(seat.dirty for seat in self._seats.values()):
+                self._dirty_since_s = float("-inf")  # what one block could not take
                 self._dirty.set()
 
     async def _linger(self) -> None:
+        """Until the oldest has waited for so long: what came during the last append has done so already."""
         linger_ms = self._settings.linger_polled_ms if self._polled() else self._settings.linger_ms
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(linger_ms / 1e3):  # wait_for of 3.11 may swallow a cancellation
-                await self._urgent.wait()
+        left_s = self._dirty_since_s + linger_ms / 1e3 - self._monotonic()
+        if left_s > 0.0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):  # wait_for of 3.11 may swallow a cancellation
+                    await self._urgent.wait()
+        else:
+            await asyncio.sleep(0)
         self._urgent.clear()
 
     def _take(self) -> list[tuple[Seat, Part]]:

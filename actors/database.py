@@ -14,7 +14,7 @@ from pathlib import Path
 from domain.errors import FinanceHubError, Rejected, Unavailable
 from observability.log import redact
 from storage import embedded
-from storage.migrate import Instance, migrate
+from storage.migrate import Instance, inspect, migrate
 from storage.settings import CLUSTER_MARKET_PARTITIONS, EMBEDDED_MARKET_PARTITIONS, StorageSettings
 
 
@@ -92,9 +92,26 @@ def open_database(
         allow_unsafe_durability=allow_unsafe_durability,
     )
     try:
-        with _told_which(settings.dsn):
+        with told_which(settings.dsn):
             about = asyncio.run(migrate(settings, time.time_ns()))
         _check_partitions(partitions, about)
+    except BaseException:
+        if server is not None:
+            server.stop()
+        raise
+    return Database(data_dir, settings.dsn, server, about)
+
+
+def open_to_read(data_dir: Path, dsn: str = "") -> Database:
+    """The database as it is, for commands that only read; the embedded server is started for them.
+
+    Raises Unavailable where it cannot be reached, FinanceHubError where its schema is not this build's.
+    """
+    server = None if dsn else embedded.start(data_dir)
+    settings = StorageSettings(dsn=dsn or (server.dsn if server else ""))
+    try:
+        with told_which(settings.dsn):
+            about = asyncio.run(inspect(settings))
     except BaseException:
         if server is not None:
             server.stop()
@@ -112,7 +129,7 @@ def _check_partitions(wanted: int, about: Instance) -> None:
 
 
 @contextmanager
-def _told_which(dsn: str) -> Iterator[None]:
+def told_which(dsn: str) -> Iterator[None]:
     """Errors in one line that names the database. A refusal is the environment's fault, no wrong usage."""
     try:
         yield

@@ -9,8 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, PollReply, StateAnswer
+from actors.answers import (
+    BarRow,
+    BookAnswer,
+    FeedStatus,
+    LastAnswer,
+    OrdersAnswer,
+    Page,
+    PollReply,
+    StateAnswer,
+)
 from actors.connections import SessionInfo
+from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked
 from domain.envelope import Cursor, Recorded
 from domain.market.observations import InstrumentInfo
 
@@ -31,6 +41,11 @@ class Directory(Protocol):
 
     async def book(self, instrument: str, depth: int, *, after: Cursor | None = None) -> BookAnswer: ...
 
+    async def orders(
+        self, instrument: str, *, at: int | Cursor | None = None, after: Cursor | None = None
+    ) -> OrdersAnswer:
+        """The resting orders of a book, now or as they were; not usable where it is kept by level."""
+
     async def state(
         self, instrument: str, *, at: int | Cursor | None = None, after: Cursor | None = None
     ) -> StateAnswer:
@@ -48,10 +63,33 @@ class Directory(Protocol):
     ) -> tuple[Sequence[BarRow], Cursor]:
         """Oldest first, start <= ts_event < end, the first `limit`; the live tail included."""
 
+    async def indicators(
+        self, asked: IndicatorsAsked, *, at: int | Cursor | None = None
+    ) -> tuple[IndicatorsAnswer, Cursor]:
+        """Indicator values at the bars of a window. Raises Malformed, OverLimit for a faulty question."""
+
+    async def decisions(
+        self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int, after_offset: int = 0
+    ) -> tuple[Sequence[Recorded], Cursor]:
+        """Decisions of some kinds with start <= ts_event < end by (ts_event, offset), the first `limit`;
+        of those at `start` only what has a larger offset than `after_offset`."""
+
     async def events(
         self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int
     ) -> Sequence[Recorded]:
         """Events of one instrument with offset > `after` and <= `until`, in log order (from blocks)."""
+
+    async def events_between(
+        self,
+        instrument: str,
+        kinds: Sequence[str],
+        start: int,
+        end: int,
+        limit: int,
+        page: str | None = None,
+    ) -> Page:
+        """Events with start <= ts_event < end in log order, a page at a time; with a `newest_page` the
+        newest first. The page's place is where the next one goes on."""
 
     async def heads(self) -> Cursor:
         """Durable head of every market partition."""

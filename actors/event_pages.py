@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -22,21 +23,35 @@ class Scan(Struct, frozen=True):
     after it. `done`: the walk came to its end, there is no more.
     """
 
-    events: tuple[Recorded, ...]
+    events: Sequence[Recorded]
     scanned_to: int
     done: bool
 
 
 class PageToken(Struct, frozen=True, array_like=True):
-    """Continue after `after`, up to `until` (the head when the first page was read)."""
+    """Continue after `after`, up to `until` (the head when the first page was read).
+
+    `backwards`: the newest up to `until` come first, page by page; inside a page the oldest does.
+    """
 
     instrument: str
     after: int
     until: int
+    backwards: bool = False
 
     def encode(self) -> str:
         packed = msgspec.msgpack.encode(self)
         return TOKEN_PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def forward_page(instrument: str, after: int, until: int) -> str:
+    """The first page of a list that goes forwards from behind one offset up to another."""
+    return PageToken(instrument, after, until).encode()
+
+
+def newest_page(instrument: str, until: int) -> str:
+    """The first page of a list that goes back from an offset, it included."""
+    return PageToken(instrument, 0, until, True).encode()
 
 
 def parse_page(text: str, instrument: str) -> PageToken:

@@ -22,10 +22,11 @@ from typing import TypeVar
 import msgspec
 
 from actors import views
-from actors.answers import BarRow, BookAnswer, LastAnswer, Place, PollReply, StateAnswer
+from actors.answers import BookAnswer, LastAnswer, OrdersAnswer, Place, PollReply, StateAnswer
 from actors.commit import GroupCommit
 from actors.intake import Ack, accepted, refused, undecoded
 from actors.lease import Leases
+from actors.packed import PackedBars
 from actors.polling import Polls
 from actors.recorder import SILENT, Recorder
 from actors.seat import Seat
@@ -275,6 +276,9 @@ class KeeperShard:
             instrument, after, lambda keeper, place: views.book_answer(keeper, depth, place)
         )
 
+    async def orders(self, instrument: str, *, after: Cursor | None = None) -> OrdersAnswer:
+        return await self._read(instrument, after, views.orders_answer)
+
     async def state(self, instrument: str, *, after: Cursor | None = None) -> StateAnswer:
         """Everything now. `at` is the recorded time of the newest durable event."""
         seat = await self._ready(self._partition_of(instrument), after)
@@ -285,10 +289,10 @@ class KeeperShard:
 
     async def bars(
         self, instrument: str, interval: str, *, after: Cursor | None = None
-    ) -> tuple[list[BarRow], Place]:
+    ) -> tuple[PackedBars, Place]:
         """The bars that the keeper holds, oldest first, forming ones (closed False) last."""
         return await self._read(
-            instrument, after, lambda keeper, place: (views.bar_rows(keeper, interval), place)
+            instrument, after, lambda keeper, place: (PackedBars(views.bar_rows(keeper, interval)), place)
         )
 
     async def instruments(self) -> list[InstrumentInfo]:
@@ -305,6 +309,8 @@ class KeeperShard:
 
     async def poll(self, after: Mapping[str, int], wait_s: float, max_events: int | None = None) -> PollReply:
         """Durable events after the caller's offsets; see `Polls.poll`."""
+        if not self._polls.active():
+            self._commit.hurry()  # what lingers, lingers for somebody now
         return await self._polls.poll(after, wait_s, max_events or self._settings.poll_events)
 
     def _partition_of(self, instrument: str) -> str:

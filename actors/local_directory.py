@@ -11,28 +11,27 @@ in. Everything it runs is the production code of those objects.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, PollReply, StateAnswer
-from actors.bars_query import base_of
+from actors.answers import FeedStatus, PollReply
 from actors.connections import ConnectionManager, ConnectionSettings, SessionInfo
 from actors.hand_feed import HandFeed
 from actors.history import History, HistorySettings
 from actors.keeper_shard import KeeperShard
 from actors.projector import Projector, ProjectorSettings
 from actors.reader import Reader, ReaderSettings
+from actors.routed_directory import READ_S, RoutedDirectory, merge
 from actors.runtime import WallClock
 from actors.shard_settings import ShardSettings
 from actors.sharding import assign
 from actors.stores import Stores, memory_stores
 from domain.clock import Clock
-from domain.envelope import Cursor, Recorded
+from domain.envelope import Cursor
 from domain.errors import Conflict, NotOwner, Unavailable
-from domain.ids import market_partition, market_partitions
 from domain.keeper_state import PartitionSettings
 from domain.market.observations import InstrumentInfo, Observation
 
@@ -57,7 +56,7 @@ class LocalSettings(Struct, frozen=True):
     """False: the read models move only when `projected` is called."""
 
 
-class LocalDirectory:
+class LocalDirectory(RoutedDirectory):
     """`Directory` in one process. Open it with `over_memory` or `over`, and `close` it."""
 
     def __init__(
@@ -70,10 +69,9 @@ class LocalDirectory:
         settings: LocalSettings,
         instance: str,
     ) -> None:
+        super().__init__(partition_count)
         self.clock = clock
         self.stores = stores
-        self.partition_count = partition_count
-        self._partitions = market_partitions(partition_count)
         self.shards = {
             name: KeeperShard(
                 name,
@@ -90,7 +88,14 @@ class LocalDirectory:
         self.routes: dict[str, KeeperShard] = {}
         history = History(stores.log, stores.snapshots, settings.fold, settings.history)
         self.reader = Reader(
-            stores.log, history, stores.bars, stores.checkpoints, clock, partition_count, settings.reader
+            stores.log,
+            history,
+            stores.bars,
+            stores.events,
+            stores.checkpoints,
+            clock,
+            partition_count,
+            settings.reader,
         )
         self.projector = Projector(stores.log, stores.checkpoints, stores.projections, settings.projector)
         self.connections = ConnectionManager(
@@ -194,76 +199,9 @@ class LocalDirectory:
 
     # Directory
 
-    def partition_of(self, instrument: str) -> str:
-        return market_partition(instrument, self.partition_count)
-
-    def partitions(self) -> Sequence[str]:
-        return list(self._partitions)
-
     async def instruments(self) -> Sequence[InstrumentInfo]:
         found = [info for shard in self._owners() for info in await shard.instruments()]
         return sorted(found, key=lambda info: info.instrument)
-
-    async def last(self, instrument: str, *, after: Cursor | None = None) -> LastAnswer:
-        return await self._ask(instrument, lambda shard: shard.last(instrument, after=after))
-
-    async def book(self, instrument: str, depth: int, *, after: Cursor | None = None) -> BookAnswer:
-        return await self._ask(instrument, lambda shard: shard.book(instrument, depth, after=after))
-
-    async def state(
-        self, instrument: str, *, at: int | Cursor | None = None, after: Cursor | None = None
-    ) -> StateAnswer:
-        if at is None or after is not None:
-            now = await self._ask(instrument, lambda shard: shard.state(instrument, after=after))
-            if at is None:
-                return now
-        return await self.reader.state_at(instrument, at)
-
-    async def bars(
-        self,
-        instrument: str,
-        interval: str,
-        start: int,
-        end: int,
-        limit: int,
-        *,
-        at: int | Cursor | None = None,
-    ) -> tuple[Sequence[BarRow], Cursor]:
-        if at is not None:
-            return await self.reader.bars_at(instrument, interval, start, end, limit, at)
-        base = base_of(interval)
-        tail, place = await self._ask(instrument, lambda shard: shard.bars(instrument, base))
-        return await self.reader.bars(instrument, interval, start, end, limit, tail=tail, place=place)
-
-    async def events(
-        self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int
-    ) -> Sequence[Recorded]:
-        found: list[Recorded] = []
-        while len(found) < limit:
-            scan = await self.reader.events(instrument, kinds, after, until, limit - len(found))
-            found.extend(scan.events)
-            after = scan.scanned_to
-            if scan.done:
-                break
-        return found
-
-    async def events_between(
-        self,
-        instrument: str,
-        kinds: Sequence[str],
-        start: int,
-        end: int,
-        limit: int,
-        page: str | None = None,
-    ) -> Page:
-        """Events with start <= ts_event < end in log order, a page at a time; see `Reader`."""
-        return await self.reader.events_between(instrument, kinds, start, end, limit, page)
-
-    async def heads(self) -> Cursor:
-        return Cursor(dict.fromkeys(self._partitions, 0)).merged((await self.reader.heads()).offsets)
-
-    async def cursor_at(self, recorded_ns: int) -> Cursor:
-        return await self.reader.cursor_at(recorded_ns)
 
     async def poll(self, after: Mapping[str, int], *, wait_s: float) -> PollReply:
         """One poll at each owner concerned; the first that has something ends the others' waiting."""
@@ -277,11 +215,6 @@ class LocalDirectory:
         finally:
             for task in waiting:
                 task.cancel()
-
-    async def read_log(
-        self, partition: str, after: int, *, until: int | None = None, limit: int = 5000
-    ) -> Sequence[Recorded]:
-        return await self.reader.read_log(partition, after, until=until, limit=limit)
 
     async def feeds(self) -> Sequence[FeedStatus]:
         return [feed.status() for _, feed in sorted(self._feeds.items())]
@@ -330,17 +263,20 @@ class LocalDirectory:
             raise Unavailable(f"nobody owns {partition!r}")
         return self.routes[partition]
 
-    async def _ask(self, instrument: str, question: Callable[[KeeperShard], Awaitable[Answer]]) -> Answer:
-        """The owner's answer; while a partition moves, the next owner's."""
+    async def _ask_owner(self, instrument: str, method: str, *args: Any, **named: Any) -> Any:
         partition = self.partition_of(instrument)
         deadline = asyncio.get_running_loop().time() + CALL_S
         while True:
             try:
-                return await question(self._owner(partition))
+                return await getattr(self._owner(partition), method)(*args, **named)
             except NotOwner:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise Unavailable(f"{partition!r} has found no owner within {CALL_S} s") from None
             await asyncio.sleep(RETRY_S)
+
+    async def _ask_reader(self, method: str, *args: Any, timeout_s: float = READ_S, **named: Any) -> Any:
+        """In the same process there is nobody to wait for: no timeout."""
+        return await getattr(self.reader, method)(*args, **named)
 
     async def _tick_forever(self) -> None:
         while True:
@@ -360,19 +296,13 @@ async def _first_reply(waiting: set[asyncio.Task[PollReply]]) -> PollReply:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             try:
-                _merge(reply, task.result())
+                merge(reply, task.result())
                 answered = True
             except (Conflict, Unavailable) as error:
                 failure = error
     if not answered:
         raise Unavailable(str(failure))
     return reply
-
-
-def _merge(reply: PollReply, other: PollReply) -> None:
-    reply.events.update(other.events)
-    reply.behind.update(other.behind)
-    reply.epochs.update(other.epochs)
 
 
 def _partitions_of(shard: KeeperShard) -> dict[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from actors.recent import weight
 from domain.clock import NS_PER_MS
 from domain.envelope import Batch
 from domain.market.observations import Observation
@@ -19,42 +18,33 @@ over events that were in time; a bar's allowance is 1 s."""
 class OutgoingBatch:
     """One numbered batch; once encoded it never changes, so that a repeat is byte for byte the same."""
 
-    __slots__ = ("_encoded", "clock", "count", "events", "first_clock", "sequence", "weight")
+    __slots__ = ("_count", "_encoded", "clock", "events", "first_clock", "sequence", "weight")
 
     def __init__(self, sequence: int, clock: int) -> None:
         self.sequence = sequence
         self.first_clock = clock
         self.clock = clock
         self.events: list[Observation] = []
-        self.count = 0
         self.weight = 0
+        self._count = 0
         self._encoded: bytes | None = None
+
+    @property
+    def count(self) -> int:
+        """Events it carries."""
+        return len(self.events) or self._count
 
     @property
     def filler(self) -> bool:
         """It only carries a number."""
         return not self.count
 
-    def takes(self, clock: int, max_weight: int) -> bool:
-        """Whether one more event at that clock may join."""
-        return (
-            self._encoded is None
-            and not self.filler
-            and self.weight < max_weight
-            and clock - self.first_clock <= MAX_BATCH_SPAN_NS
-        )
-
-    def add(self, observation: Observation, clock: int) -> None:
-        self.events.append(observation)
-        self.clock = clock
-        self.count += 1
-        self.weight += weight(observation)
-
     def encoded(self, sender: str, incarnation: int) -> bytes:
         """The batch as it is sent; from then on its events are kept in no other form."""
         if self._encoded is None:
             batch = Batch(sender, incarnation, self.sequence, self.clock, tuple(self.events))
             self._encoded = encode_batch(batch)
+            self._count = len(self.events)
             self.events = []
         return self._encoded
 
@@ -75,6 +65,7 @@ class OutgoingStream:
         self._held = 0
         self._max_batch_weight = max_batch_weight
         self._batches: deque[OutgoingBatch] = deque()
+        self._growing: OutgoingBatch | None = None
 
     @property
     def idle(self) -> bool:
@@ -95,20 +86,28 @@ class OutgoingStream:
     def last_sequence(self) -> int:
         return self._sequence
 
-    def add(self, observation: Observation, clock: int) -> int:
-        """Queue one observation; returns what its batch now weighs."""
-        batch = self._batches[-1] if self._batches else None
-        if batch is None or not batch.takes(clock, self._max_batch_weight):
+    def add(self, observation: Observation, clock: int, size: int = 1) -> int:
+        """Queue one observation that weighs `size`; returns what its batch now weighs."""
+        batch = self._growing
+        if (
+            batch is None
+            or batch.weight >= self._max_batch_weight
+            or clock - batch.first_clock > MAX_BATCH_SPAN_NS
+        ):
             batch = self._open(clock)
-        batch.add(observation, clock)
+        batch.events.append(observation)
+        batch.clock = clock
+        batch.weight += size
         return batch.weight
 
     def unacknowledged(self, budget: int) -> Iterator[OutgoingBatch]:
-        """From the oldest on, of at most that weight but at least one batch."""
+        """From the oldest on, of at most that weight but at least one batch. None of them grows any more."""
         taken = 0
         for batch in self._batches:
             if taken and taken + batch.weight > budget:
                 return
+            if batch is self._growing:
+                self._growing = None
             taken += batch.weight
             yield batch
 
@@ -148,7 +147,7 @@ class OutgoingStream:
 
     def _open(self, clock: int) -> OutgoingBatch:
         self._sequence += 1
-        batch = OutgoingBatch(self._sequence, clock)
+        batch = self._growing = OutgoingBatch(self._sequence, clock)
         self._batches.append(batch)
         return batch
 

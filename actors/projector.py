@@ -4,7 +4,7 @@
 
 Exactly once, whoever dies and however many projectors run: a step's checkpoint moves by compare-and-set
 in the transaction of its rows, so of two projectors one writes and the other looks again. Wakes about
-every 100 ms, and at once when nudged.
+every 100 ms, and at once when nudged or where a turn has left something over.
 
 What a projection cannot read or write of a partition (`stuck`) stays as it is until a restart or a
 rebuild; the other partitions go on.
@@ -71,6 +71,7 @@ class Projector(Generic[T]):
         self._settings = settings or ProjectorSettings()
         self._done: dict[tuple[str, str], int] = {}
         self._wake = asyncio.Event()
+        self._behind = False
         self.applied = 0
         self.conflicts = 0
         self.failures = 0
@@ -87,13 +88,13 @@ class Projector(Generic[T]):
         backoff = Backoff(settings.backoff_base_s, settings.backoff_cap_s, "projector")
         while True:
             try:
-                moved = await self.step()
+                await self.step()
             except Retryable:
                 self.failures += 1
                 await asyncio.sleep(backoff.next_s())
                 continue
             backoff.reset()
-            if not moved:
+            if not self._behind:
                 await self._sleep(settings.poll_ms / 1e3)
 
     async def catch_up(self) -> None:
@@ -110,6 +111,7 @@ class Projector(Generic[T]):
         A step in which another projector was first counts as movement: there may be more.
         """
         moved = 0
+        self._behind = False
         for partition, head in await self._heads():
             for name in self._runners:
                 place = (name, partition)
@@ -161,6 +163,7 @@ class Projector(Generic[T]):
                 count = await self._runners[name].run_once(partition, max_blocks=self._settings.blocks_a_step)
             except Conflict:
                 self.conflicts += 1
+                self._behind = True
                 return moved + 1
             except (Corrupt, Rejected) as error:
                 self.stuck[name, partition] = str(error)
@@ -172,6 +175,8 @@ class Projector(Generic[T]):
             self.applied += count
         if count == 0:
             self._done[name, partition] = (await self._checkpoints.load(name, partition)).offset
+        else:
+            self._behind = True
         return moved
 
     async def _heads(self) -> list[tuple[str, int]]:

@@ -14,15 +14,13 @@ from typing import Any, TypeVar
 from msgspec import convert
 
 from actors import spawn
-from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, PollReply, StateAnswer
-from actors.bars_query import base_of
+from actors.answers import FeedStatus, PollReply
 from actors.connections import SessionInfo
+from actors.routed_directory import READ_S, RoutedDirectory, merge
 from actors.routes import Routes
 from actors.runtime import CONNECTIONS, SUPERVISOR, Runtime
 from actors.spawn import Remote
-from domain.envelope import Cursor, Recorded
 from domain.errors import NotOwner, Unavailable
-from domain.ids import market_partition, market_partitions
 from domain.market.observations import InstrumentInfo
 
 Answer = TypeVar("Answer")
@@ -33,8 +31,6 @@ SEARCH_EVERY_S = 0.05
 INSTRUMENTS_AGE_S = 1.0
 FEEDS_AGE_S = 0.5
 POLL_GRACE_S = 5.0
-PAST_S = 60.0
-"""Rebuilding an old state may take many blocks."""
 
 
 class _Outstanding:
@@ -45,26 +41,20 @@ class _Outstanding:
         self.task = task
 
 
-class RayDirectory:
+class RayDirectory(RoutedDirectory):
     """`Directory` of one process. `status` is what the starter knows: database, Ray, addresses."""
 
     def __init__(self, runtime: Runtime, status: Mapping[str, object]) -> None:
+        super().__init__(runtime.partition_count)
         self._runtime = runtime
         self._status = status
         self._routes = Routes(runtime)
-        self._partitions = [str(partition) for partition in market_partitions(runtime.partition_count)]
         self._actors: dict[str, Remote] = {}
         self._turn = 0
         self._polls: dict[str, _Outstanding] = {}
         self._infos: dict[str, InstrumentInfo] = {}
         self._infos_asked_s = -INSTRUMENTS_AGE_S
         self._feeds: tuple[float, list[FeedStatus]] = (-FEEDS_AGE_S, [])
-
-    def partition_of(self, instrument: str) -> str:
-        return market_partition(instrument, self._runtime.partition_count)
-
-    def partitions(self) -> Sequence[str]:
-        return list(self._partitions)
 
     async def instruments(self) -> Sequence[InstrumentInfo]:
         """Of a shard that restarts just now: what it said before."""
@@ -76,88 +66,6 @@ class RayDirectory:
             self._infos.update((info.instrument, info) for info in found)
             self._infos_asked_s = time.monotonic()
         return [self._infos[name] for name in sorted(self._infos)]
-
-    async def last(self, instrument: str, *, after: Cursor | None = None) -> LastAnswer:
-        answer: LastAnswer = await self._shard_call(instrument, "last", instrument, after=after)
-        return answer
-
-    async def book(self, instrument: str, depth: int, *, after: Cursor | None = None) -> BookAnswer:
-        answer: BookAnswer = await self._shard_call(instrument, "book", instrument, depth, after=after)
-        return answer
-
-    async def state(
-        self, instrument: str, *, at: int | Cursor | None = None, after: Cursor | None = None
-    ) -> StateAnswer:
-        if at is None or after is not None:
-            now: StateAnswer = await self._shard_call(instrument, "state", instrument, after=after)
-            if at is None:
-                return now
-        then: StateAnswer = await self._reader_call("state_at", instrument, at, timeout_s=PAST_S)
-        return then
-
-    async def bars(
-        self,
-        instrument: str,
-        interval: str,
-        start: int,
-        end: int,
-        limit: int,
-        *,
-        at: int | Cursor | None = None,
-    ) -> tuple[Sequence[BarRow], Cursor]:
-        answer: tuple[Sequence[BarRow], Cursor]
-        window = (instrument, interval, start, end, limit)
-        if at is not None:
-            answer = await self._reader_call("bars_at", *window, at, timeout_s=PAST_S)
-        else:
-            tail, place = await self._shard_call(instrument, "bars", instrument, base_of(interval))
-            answer = await self._reader_call("bars", *window, tail=tail, place=place)
-        return answer
-
-    async def events(
-        self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int
-    ) -> Sequence[Recorded]:
-        found: list[Recorded] = []
-        while len(found) < limit:
-            scan = await self._reader_call(
-                "events", instrument, list(kinds), after, until, limit - len(found)
-            )
-            found.extend(scan.events)
-            after = scan.scanned_to
-            if scan.done:
-                break
-        return found
-
-    async def events_between(
-        self,
-        instrument: str,
-        kinds: Sequence[str],
-        start: int,
-        end: int,
-        limit: int,
-        page: str | None = None,
-    ) -> Page:
-        """Events with start <= ts_event < end in log order, a page at a time; see `Reader`."""
-        found: Page = await self._reader_call(
-            "events_between", instrument, list(kinds), start, end, limit, page
-        )
-        return found
-
-    async def heads(self) -> Cursor:
-        read: Cursor = await self._reader_call("heads")
-        return Cursor(dict.fromkeys(self._partitions, 0)).merged(read.offsets)
-
-    async def cursor_at(self, recorded_ns: int) -> Cursor:
-        cursor: Cursor = await self._reader_call("cursor_at", recorded_ns)
-        return cursor
-
-    async def read_log(
-        self, partition: str, after: int, *, until: int | None = None, limit: int = 5000
-    ) -> Sequence[Recorded]:
-        found: list[Recorded] = await self._reader_call(
-            "read_log", partition, after, until=until, limit=limit
-        )
-        return found
 
     async def poll(self, after: Mapping[str, int], *, wait_s: float) -> PollReply:
         """One poll stays out at each shard; the first that brings something is the reply."""
@@ -174,7 +82,7 @@ class RayDirectory:
         for task in done:
             self._polls.pop(waiting[task], None)
             try:
-                _merge(reply, task.result())
+                merge(reply, task.result())
             except (NotOwner, Unavailable) as error:
                 failure = error
         if failure is not None and not reply.events and not reply.behind:
@@ -223,7 +131,7 @@ class RayDirectory:
         infos: list[InstrumentInfo] = await shard.remote.call("instruments")
         return infos
 
-    async def _shard_call(self, instrument: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def _ask_owner(self, instrument: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """The owner's answer; while the partition moves or its owner restarts, the next one's."""
         partition = self.partition_of(instrument)
 
@@ -269,7 +177,7 @@ class RayDirectory:
         reply: PollReply = await shard.remote.call("poll", after, wait_s, timeout_s=wait_s + POLL_GRACE_S)
         return reply
 
-    async def _reader_call(self, method: str, *args: Any, timeout_s: float = 20.0, **kwargs: Any) -> Any:
+    async def _ask_reader(self, method: str, *args: Any, timeout_s: float = READ_S, **kwargs: Any) -> Any:
         """Readers in turn; a dead one costs a second try at the next."""
 
         async def ask() -> Any:
@@ -292,9 +200,3 @@ class RayDirectory:
         except Unavailable:
             self._actors.pop(name, None)
             raise
-
-
-def _merge(reply: PollReply, other: PollReply) -> None:
-    reply.events.update(other.events)
-    reply.behind.update(other.behind)
-    reply.epochs.update(other.epochs)

@@ -3,6 +3,8 @@
     read_log, events, events_between   blocks, skipped by their headers where nothing in them is wanted
     state_at                           snapshot + tail, see history.py
     bars                               stored rows + the live tail, see bars_query.py
+    indicators                         computed from these, see indicators_query.py
+    decisions                          the read model + what it has not reached, see decisions_query.py
     cursor_at                          a time, once no open append can still land below it
 
 Everything is bounded: blocks per call, bytes of decoded blocks kept, states rebuilt at the same time.
@@ -11,19 +13,23 @@ Everything is bounded: blocks per call, bytes of decoded blocks kept, states reb
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from msgspec import Struct
 
 from actors import views
-from actors.answers import BarRow, Page, Place, StateAnswer
+from actors.answers import BarRow, OrdersAnswer, Page, Place, StateAnswer
 from actors.bars_query import BarsModel, BarsQuery, Tail, base_of
 from actors.block_cache import BlockCache
-from actors.block_scan import BlockScan, holds
-from actors.event_pages import PageToken, Scan, parse_page
+from actors.block_scan import BlockScan
+from actors.decisions_query import DecisionsQuery, EventsModel
+from actors.event_pages import PageToken, Scan, forward_page, newest_page, parse_page
+from actors.event_walk import EventWalk, Wish, between
 from actors.history import History
+from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, IndicatorsQuery, parse_asked
+from actors.packed import PackedBars, PackedEvents
 from domain.clock import NS_PER_MS, NS_PER_S, Clock
 from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, Rejected, Unavailable
@@ -35,11 +41,11 @@ from storage.read_models.bars import StoredBar, newest
 MARKET = "market"
 BARS = "bars"
 """Name of the projection that keeps the stored bars."""
+EVENTS = "events"
+"""Name of the projection that lists decisions."""
 BAR_KINDS = ("bar", "bar_closed", "bar_corrected")
 HEAD_LOOK_S = 0.02
 """How often a waiting `cursor_at` looks at the heads."""
-TURN_EVERY = 16
-"""Blocks scanned before others on the event loop get a turn."""
 
 
 class Checkpoints(Protocol):
@@ -57,7 +63,7 @@ class ReaderSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_events: int = 10_000
     """Events per answer."""
     settle_ms: int = 1_000
-    """An append is taken to be through, or claimed anew, this long after its block was stamped."""
+    """An append has reached the log, or is sealed anew, this long after its block was stamped."""
     skew_ns: int = 60 * NS_PER_S
     """How far a venue's clock may run ahead of ours before a query by event time can miss its events."""
 
@@ -70,6 +76,7 @@ class Reader:
         log: EventLog,
         history: History,
         bars: BarsModel,
+        events: EventsModel,
         checkpoints: Checkpoints,
         clock: Clock,
         partition_count: int,
@@ -78,12 +85,15 @@ class Reader:
         self._log = log
         self._history = history
         self._bars = BarsQuery(bars)
+        self._indicators = IndicatorsQuery(bars)
+        self._decisions = DecisionsQuery(events)
         self._checkpoints = checkpoints
         self._clock = clock
         self._partition_count = partition_count
         self._settings = settings or ReaderSettings()
         self.cache = BlockCache(self._settings.cache_bytes)
         self.scan = BlockScan(log, self.cache)
+        self._walks = EventWalk(self.scan, self._settings.scan_blocks)
 
     async def heads(self) -> Cursor:
         """Durable head of every market partition that has been claimed."""
@@ -96,10 +106,10 @@ class Reader:
         limit = self._capped(limit)
         found: list[Recorded] = []
         async for last, events in self.scan.blocks(partition, after, until):
-            found.extend(_between(events, after, until))
+            found.extend(between(events, after, until))
             if len(found) >= limit or (until is not None and last >= until):
                 break
-        return found[:limit]
+        return PackedEvents(found[:limit])
 
     async def events(
         self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int
@@ -108,7 +118,7 @@ class Reader:
         partition = market_partition(instrument, self._partition_count)
         head = (await self.heads()).at(partition)
         upto = head if until is None else min(until, head)
-        return await self._walk(instrument, kinds, after, upto, limit, None, None)
+        return await self._walk(Wish(instrument, kinds), after, upto, limit)
 
     async def events_between(
         self,
@@ -122,8 +132,9 @@ class Reader:
         """Events with start <= ts_event < end in log order, a page at a time.
 
         A page ends after `limit` events or a bounded number of blocks, so it may be empty although
-        another follows. Paging ends at the head of the log when the first page was read. Raises
-        Malformed for a page token of another list.
+        another follows. Paging ends at the head of the log when the first page was read; with a
+        `newest_page` it goes backwards from there. The page's place is where the next one goes on.
+        Raises Malformed for a page token of another list.
         """
         partition = market_partition(instrument, self._partition_count)
         token = (
@@ -131,8 +142,13 @@ class Reader:
             if page is None
             else parse_page(page, instrument)
         )
-        scan = await self._walk(instrument, kinds, token.after, token.until, limit, start, end)
-        rest = None if scan.done else PageToken(instrument, scan.scanned_to, token.until).encode()
+        wish = Wish(instrument, kinds, start, end)
+        if token.backwards:
+            scan = await self._walks.backwards(partition, wish, token.until, self._capped(limit))
+            rest = None if scan.done else newest_page(instrument, scan.scanned_to)
+        else:
+            scan = await self._walk(wish, token.after, token.until, limit)
+            rest = None if scan.done else forward_page(instrument, scan.scanned_to, token.until)
         return Page(items=scan.events, next_page=rest, place=(partition, scan.scanned_to))
 
     async def _first_page(self, instrument: str, partition: str, start: int) -> PageToken:
@@ -144,9 +160,10 @@ class Reader:
     async def cursor_at(self, recorded_ns: int) -> Cursor:
         """The last offset of every market partition recorded at or before a time.
 
-        Waits (at most `settle_ms`) while an append that is under way could still land below it; a
-        partition whose head is later than the time cannot change there any more. Raises Rejected for
-        a time that has not come yet.
+        Waits while an append that is under way could still land below it: `settle_ms` for one on its way
+        to the log, and then for one that has got there, as long as it takes (Unavailable past the read
+        timeout). A partition whose head is later than the time cannot change there any more. Raises
+        Rejected for a time that has not come yet, Gone for one before the retained log.
         """
         return await self._cursor_at(recorded_ns, None)
 
@@ -158,6 +175,9 @@ class Reader:
             raise Rejected(f"time {recorded_ns} has not come yet")
         await self._settled(recorded_ns, (recorded_ns + settle_ns - now) / NS_PER_S, only)
         heads = await self._heads_of(only)
+        # The log itself tells of an append that stalls on its way to disk, by the lock on its head.
+        open_still = (head.partition for head in heads if head.recorded_ns <= recorded_ns)
+        await asyncio.gather(*map(self._log.settled, open_still))
         offsets = await asyncio.gather(*(self._log.offset_at(head.partition, recorded_ns) for head in heads))
         return Cursor({head.partition: offset for head, offset in zip(heads, offsets, strict=True)})
 
@@ -185,6 +205,11 @@ class Reader:
         """The keeper's state as it was. Raises NotFound before the instrument's first event."""
         async with self._keeper_at(instrument, at) as (keeper, recorded_ns, place):
             return views.state_answer(keeper, recorded_ns, place)
+
+    async def orders_at(self, instrument: str, at: int | Cursor) -> OrdersAnswer:
+        """The orders of a book as they rested. Raises NotFound before the instrument's first event."""
+        async with self._keeper_at(instrument, at) as (keeper, _, place):
+            return views.orders_answer(keeper, place)
 
     @asynccontextmanager
     async def _keeper_at(
@@ -227,82 +252,83 @@ class Reader:
 
     async def _bars_of(
         self, instrument: str, interval: str, start: int, end: int, limit: int, tail: Tail, place: Place
-    ) -> tuple[list[BarRow], Cursor]:
+    ) -> tuple[PackedBars, Cursor]:
         async def fill() -> list[StoredBar]:
             return await self._unprojected_bars(instrument, *place)
 
         limit = self._capped(limit)
         rows = await self._bars.answer(instrument, interval, start, end, limit, tail, fill)
-        return rows, Cursor(dict([place]))
+        return PackedBars(rows), Cursor(dict([place]))
+
+    async def indicators(
+        self, asked: IndicatorsAsked, *, tails: Mapping[str, Sequence[BarRow]], place: Place
+    ) -> tuple[IndicatorsAnswer, Cursor]:
+        """Indicator values at the bars of a window, and the cursor they are true at.
+
+        `tails` and `place`: what the instrument's shard answers for the intervals that `bases_of` names.
+        Raises Malformed and OverLimit for a question that cannot be answered.
+        """
+        held = {base: Tail(tuple(rows)) for base, rows in tails.items()}
+        return await self._indicators_of(asked, held, place)
+
+    async def indicators_at(
+        self, asked: IndicatorsAsked, at: int | Cursor
+    ) -> tuple[IndicatorsAnswer, Cursor]:
+        """The same as they were. Raises NotFound before the instrument's first event."""
+        bases = parse_asked(asked).bases
+        async with self._keeper_at(asked.instrument, at) as (keeper, recorded_ns, place):
+            held = {base: Tail(tuple(views.bar_rows(keeper, base)), recorded_ns) for base in bases}
+        return await self._indicators_of(asked, held, place)
+
+    async def _indicators_of(
+        self, asked: IndicatorsAsked, held: Mapping[str, Tail], place: Place
+    ) -> tuple[IndicatorsAnswer, Cursor]:
+        async def fill() -> list[StoredBar]:
+            return await self._unprojected_bars(asked.instrument, *place)
+
+        async def read(interval: str, start: int, end: int, limit: int) -> list[BarRow]:
+            tail = held.get(base_of(interval), Tail(()))
+            return await self._bars.answer(asked.instrument, interval, start, end, limit, tail, fill)
+
+        tails = {base: tail.rows for base, tail in held.items()}
+        answer = await self._indicators.answer(parse_asked(asked), tails, self._clock.now_ns(), read)
+        return answer, Cursor(dict([place]))
+
+    async def decisions(
+        self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int, after_offset: int = 0
+    ) -> tuple[list[Recorded], Cursor]:
+        """start <= ts_event < end by (ts_event, offset), the first `limit`, and the cursor they are true
+        at; of those at `start` only what has a larger offset than `after_offset`."""
+        partition = market_partition(instrument, self._partition_count)
+        head = (await self.heads()).at(partition)
+
+        async def unprojected() -> Sequence[Recorded]:
+            return await self._unprojected(EVENTS, Wish(instrument, kinds, start, end), partition, head)
+
+        found = await self._decisions.answer(
+            instrument, kinds, start, end, self._capped(limit), after_offset, unprojected
+        )
+        return found, Cursor({partition: head})
 
     async def _unprojected_bars(self, instrument: str, partition: str, until: int) -> list[StoredBar]:
         """Bars recorded after the projection's checkpoint. Raises Unavailable where it is far behind."""
-        seen = await self._checkpoints.load(BARS, partition)
-        scan = await self._walk(
-            instrument, BAR_KINDS, seen.offset, until, self._settings.max_events, None, None
-        )
-        if not scan.done:
-            raise Unavailable(f"the bars of {partition!r} are {until - seen.offset} events behind")
-        return newest(scan.events)
+        return newest(await self._unprojected(BARS, Wish(instrument, BAR_KINDS), partition, until))
 
-    async def _walk(
-        self,
-        instrument: str,
-        kinds: Sequence[str],
-        after: int,
-        until: int,
-        limit: int,
-        start: int | None,
-        end: int | None,
-    ) -> Scan:
-        partition = market_partition(instrument, self._partition_count)
-        wanted = holds(instrument=instrument, kinds=kinds, start=start, end=end)
-        chosen = _chooser(instrument, kinds, start, end)
-        limit = self._capped(limit)
-        found: list[Recorded] = []
-        scanned_to, looked_at = after, 0
-        async for last, events in self.scan.blocks(partition, after, until, wanted):
-            for recorded in _between(events, after, until):
-                if chosen(recorded):
-                    if len(found) == limit:
-                        return Scan(tuple(found), found[-1].offset, False)
-                    found.append(recorded)
-            scanned_to = min(last, until)
-            looked_at += 1
-            if looked_at >= self._settings.scan_blocks:
-                break
-            if looked_at % TURN_EVERY == 0:
-                await asyncio.sleep(0)
-        return Scan(tuple(found), scanned_to, scanned_to >= until)
+    async def _unprojected(
+        self, projection: str, wish: Wish, partition: str, until: int
+    ) -> Sequence[Recorded]:
+        """What a projection has not reached. Raises Unavailable where it is far behind."""
+        seen = await self._checkpoints.load(projection, partition)
+        scan = await self._walk(wish, seen.offset, until, self._settings.max_events)
+        if not scan.done:
+            raise Unavailable(f"the {projection} of {partition!r} are {until - seen.offset} events behind")
+        return scan.events
+
+    async def _walk(self, wish: Wish, after: int, until: int, limit: int) -> Scan:
+        partition = market_partition(wish.instrument, self._partition_count)
+        return await self._walks.forwards(partition, wish, after, until, self._capped(limit))
 
     def _capped(self, limit: int) -> int:
         if limit < 1:
             raise Rejected(f"limit {limit} is below 1")
         return min(limit, self._settings.max_events)
-
-
-def _between(events: Sequence[Recorded], after: int, until: int | None) -> Sequence[Recorded]:
-    """A block's events with offsets in (after, until]; offsets are dense, so this is a slice."""
-    if not events:
-        return events
-    first = events[0].offset
-    start = max(0, after + 1 - first)
-    stop = len(events) if until is None else max(0, until + 1 - first)
-    return events if start == 0 and stop >= len(events) else events[start:stop]
-
-
-def _chooser(
-    instrument: str, kinds: Sequence[str], start: int | None, end: int | None
-) -> Callable[[Recorded], bool]:
-    names = frozenset(kinds)
-
-    def chosen(recorded: Recorded) -> bool:
-        event = recorded.event
-        return (
-            getattr(event, "instrument", None) == instrument
-            and (not names or event.kind in names)
-            and (start is None or event.ts_event >= start)
-            and (end is None or event.ts_event < end)
-        )
-
-    return chosen

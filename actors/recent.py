@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import repeat
 
+from actors.packed import PackedEvents
 from domain.envelope import Event, Recorded
 from domain.market.observations import BookDelta, BookSnapshot
 
@@ -12,14 +14,22 @@ EVENT_BYTES = 400
 """A trade with its envelope, measured with sys.getsizeof over its parts: 330 to 420 bytes."""
 LEVEL_BYTES = 112
 """A (price, size) tuple and its two floats."""
-_BOOKS = (BookDelta, BookSnapshot)
+BOOKS = (BookDelta, BookSnapshot)
+"""Whatever else there is has about the size of a trade."""
 
 
 def approximate_bytes(event: object) -> int:
     """What an event costs in memory, roughly."""
-    if isinstance(event, _BOOKS):
+    if isinstance(event, BOOKS):
         return EVENT_BYTES + LEVEL_BYTES * (len(event.bids) + len(event.asks))
     return EVENT_BYTES
+
+
+def approximate_bytes_of(events: Sequence[object]) -> int:
+    """The same of many."""
+    if set(map(type, events)).isdisjoint(BOOKS):
+        return EVENT_BYTES * len(events)
+    return sum(map(approximate_bytes, events))
 
 
 def weight(event: object) -> int:
@@ -36,16 +46,15 @@ class _Span:
         self.first_offset = first_offset
         self.last_offset = first_offset + len(events) - 1
         self.recorded_ns = recorded_ns
-        self.size_bytes = sum(map(approximate_bytes, events))
+        self.size_bytes = approximate_bytes_of(events)
         self._events: Sequence[Event] = events
         self._wrapped: list[Recorded] | None = None
 
     def recorded(self, partition: str) -> list[Recorded]:
         if self._wrapped is None:
-            self._wrapped = [
-                Recorded(partition, offset, self.recorded_ns, event)
-                for offset, event in enumerate(self._events, self.first_offset)
-            ]
+            offsets = range(self.first_offset, self.last_offset + 1)
+            places = repeat(partition), offsets, repeat(self.recorded_ns)
+            self._wrapped = list(map(Recorded, *places, self._events))
             self._events = ()
         return self._wrapped
 
@@ -88,7 +97,9 @@ class RecentEvents:
 
         At least one block's share, however large. `after` must be reached.
         """
-        found: list[Recorded] = []
+        found = PackedEvents()
+        if after >= self.head:
+            return found
         size_bytes = 0
         for span in self._spans_after(after):
             size_bytes += span.size_bytes

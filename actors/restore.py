@@ -90,7 +90,7 @@ async def _starting_point(
         snapshot = await snapshots.latest(head.partition, at_most=at_most)
         if snapshot is None:
             break
-        market = await _fitting(log, head, snapshot, settings)
+        market = await fitting(log, head, snapshot, settings)
         if market is not None:
             return snapshot, market
         at_most = snapshot.offset - 1
@@ -98,9 +98,10 @@ async def _starting_point(
     return empty, MarketPartition(head.partition, settings)
 
 
-async def _fitting(
+async def fitting(
     log: EventLog, head: Head, snapshot: Snapshot, settings: PartitionSettings
 ) -> MarketPartition | None:
+    """The state that a snapshot holds; None where it is not of this build and this very log."""
     if snapshot.fold_version != FOLD_VERSION or not await _of_this_log(log, head, snapshot):
         return None
     return await state_of(snapshot, settings)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from actors import spawn
+from actors.archivist import Archivist, RetentionSettings
 from actors.backoff import Backoff
 from actors.connections import ConnectionManager, ConnectionSettings
 from actors.feed import FeedActor
@@ -19,7 +20,7 @@ from actors.feeds.provider_log import claim_provider
 from actors.feeds.source import Source
 from actors.history import History
 from actors.keeper_shard import KeeperShard
-from actors.projector import Projector
+from actors.projector import FAMILIES, Projector
 from actors.reader import Reader
 from actors.routes import Routes
 from actors.sender import Sender
@@ -27,9 +28,11 @@ from actors.shard_settings import ShardSettings
 from actors.shells import Shell, still_running
 from domain.errors import Conflict, FinanceHubError
 from observability.log import get_log
+from storage.anchor_key import AnchorKey
 from storage.checkpoints import PostgresCheckpoints
-from storage.pool import Connection, Pool, close_pool, open_pool
+from storage.pool import MAINTENANCE_ROLE, Connection, Pool, close_pool, open_pool
 from storage.postgres_log import PostgresLog
+from storage.postgres_retention import PostgresRetention
 from storage.projections import Projection
 from storage.read_models.postgres_bars import PostgresBars
 from storage.read_models.postgres_events import PostgresEvents
@@ -39,6 +42,8 @@ from storage.writer import LogWriter
 
 FEED_RETRY_S, FEED_RETRY_CAP_S = 1.0, 60.0
 SESSION_SWEEP_TICKS = 20
+ARCHIVE_TIMEOUT_S = 60.0
+"""Deleting a slice is quick; counting a log of years, once after an upgrade, is less so."""
 
 log = get_log("roles")
 
@@ -111,7 +116,8 @@ class ReaderActor(_OverDatabase):
         event_log = await self.connect()
         history = History(event_log, PostgresSnapshots(self.pool))
         bars, checkpoints = PostgresBars(self.pool), PostgresCheckpoints(self.pool)
-        return Reader(event_log, history, bars, checkpoints, self.clock, self.runtime.partition_count)
+        events, count = PostgresEvents(self.pool), self.runtime.partition_count
+        return Reader(event_log, history, bars, events, checkpoints, self.clock, count)
 
 
 class ProjectorActor(_OverDatabase):
@@ -124,11 +130,17 @@ class ProjectorActor(_OverDatabase):
         models: list[Projection[Connection]] = [PostgresBars(self.pool), PostgresEvents(self.pool)]
         projector = Projector(event_log, PostgresCheckpoints(self.pool), models)
         self._running = asyncio.create_task(projector.run())
+        names = [model.name for model in models]
+        self._archivist, self._archive_pool = await self._make_archivist(event_log, names)
+        self._archiving = asyncio.create_task(self._archivist.run()) if self._archivist else None
         self._counted = 0
         return projector
 
     async def about(self, inside: Projector[Connection]) -> dict[str, Any]:
         still_running(self._running)
+        if self._archivist is not None and self._archiving is not None:
+            still_running(self._archiving)
+            self.telemetry.gauge("financehub.log.size", self._archivist.log_bytes)
         lags = await inside.lags()
         self.telemetry.count("financehub.projection.rows", inside.applied - self._counted)
         self._counted = inside.applied
@@ -137,9 +149,35 @@ class ProjectorActor(_OverDatabase):
         return {"projections": [{"name": name, "lag_events": lag} for name, lag in lags]}
 
     async def close(self, inside: Projector[Connection]) -> None:
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+        tasks = [task for task in (self._running, self._archiving) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._archive_pool is not None:
+            await close_pool(self._archive_pool)
         await super().close(inside)
+
+    async def _make_archivist(
+        self, event_log: PostgresLog, projections: list[str]
+    ) -> tuple[Archivist | None, Pool | None]:
+        """It works beside the projector, whose checkpoints it must not overtake, in a role of its own."""
+        told = self.runtime
+        if not told.anchor_seed or not (told.log_max_bytes or told.log_max_age_days):
+            return None, None
+        settings = StorageSettings(dsn=told.dsn, pool_min=0, pool_max=1, read_timeout_s=ARCHIVE_TIMEOUT_S)
+        pool = await open_pool(settings, role=MAINTENANCE_ROLE if told.service_role else None)
+        archivist = Archivist(
+            event_log,
+            PostgresSnapshots(self.pool),
+            PostgresCheckpoints(self.pool),
+            PostgresRetention(pool),
+            AnchorKey(told.anchor_seed),
+            self.clock,
+            RetentionSettings(max_bytes=told.log_max_bytes, max_age_days=told.log_max_age_days),
+            projections=projections,
+            families=FAMILIES,
+        )
+        return archivist, pool
 
 
 class ConnectionsActor(_OverDatabase):

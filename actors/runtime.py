@@ -15,7 +15,7 @@ PROJECTOR = "projector"
 
 
 class Runtime(Struct, frozen=True):
-    """One instance's topology. `dsn` holds a password: never print a Runtime."""
+    """One instance's topology. `dsn` holds a password: never print a Runtime. 0 bytes, 0 days: no bound."""
 
     dsn: str
     partition_count: int
@@ -28,6 +28,10 @@ class Runtime(Struct, frozen=True):
     log_level: str = "INFO"
     otlp_endpoint: str = ""
     build: str = ""
+    log_max_bytes: int = 0
+    log_max_age_days: float = 0.0
+    anchor_seed: bytes = b""
+    """Signs what retention drops; a secret. Without it nothing is dropped."""
 
     def shard_names(self) -> list[str]:
         return [f"keeper-shard-{index}" for index in range(self.shards)]

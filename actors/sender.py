@@ -19,7 +19,7 @@ from msgspec import Struct
 from actors.backoff import Backoff
 from actors.intake import Ack
 from actors.outgoing import OutgoingBatch, OutgoingStream, rotated
-from actors.recent import weight
+from actors.recent import BOOKS, weight
 from domain.envelope import Batch
 from domain.errors import Conflict, Corrupt, FinanceHubError, Malformed, OverLimit, Unavailable
 from domain.ids import market_partition
@@ -49,7 +49,8 @@ class SenderSettings(Struct, frozen=True, forbid_unknown_fields=True):
     The bounds in events are meant for trades; a deep book counts for as many as take its memory.
     """
 
-    flush_ms: float = 5.0
+    flush_ms: float = 2.0
+    """For what else is under way when nothing was. Under load the call that is out makes the batches."""
     batch_events: int = 2_000
     call_events: int = 10_000
     buffer_events: int = 200_000
@@ -135,15 +136,21 @@ class Sender:
 
         Raises OverLimit, taking none, where the buffer is full; `failure` where there is one.
         """
-        self._check()
-        if self.full:
-            raise OverLimit(f"buffer of {self.name!r} holds {self.buffered} events")
-        self._clock = max(self._clock, clock)
+        if self.failure is not None or self.full:
+            raise self.failure or OverLimit(f"buffer of {self.name!r} holds {self.buffered} events")
+        if clock < self._clock:
+            clock = self._clock
+        self._clock = clock
+        streams, batch_events = self._stream_of, self._settings.batch_events
         for observation in observations:
-            stream = self._stream(observation.instrument)
-            held = stream.add(observation, self._clock)
-            self._plan(stream, urgent=held >= self._settings.batch_events)
-            self._weight += weight(observation)
+            stream = streams.get(observation.instrument) or self._stream(observation.instrument)
+            size = weight(observation) if type(observation) in BOOKS else 1
+            held = stream.add(observation, clock, size)
+            self._weight += size
+            if held >= batch_events:
+                self._plan(stream, urgent=True)
+            elif held == size:  # it begins a batch: whatever joins it goes with it
+                self._plan(stream, urgent=False)
         self.buffered += len(observations)
 
     def heartbeat(self, clock: int) -> None:
@@ -153,6 +160,7 @@ class Sender:
         for stream in self._streams.values():
             if stream.idle:
                 stream.beat_clock = self._clock
+            if stream.due:
                 self._plan(stream, urgent=False)
 
     async def room(self) -> None:

@@ -13,6 +13,7 @@ import inspect
 import os
 from typing import Any, ClassVar
 
+from actors.garbage import settle_garbage
 from actors.runtime import Runtime, WallClock
 from actors.spawn import node_id
 from domain.errors import FinanceHubError, Unavailable
@@ -104,6 +105,7 @@ class Shell:
         async with self._building:
             if self._inside is None:
                 self._inside = await self._build_guarded()
+                settle_garbage()
                 self._ticking = asyncio.create_task(self._tick_forever(self._inside))
         return self._inside
 

@@ -86,9 +86,10 @@ class Snapshotter:
         grown = seat.folded - offset
         if self._monotonic() < self._not_before.get(seat.partition, 0.0):
             return False
+        waited_s = self._monotonic() - at_s
         if grown >= self._settings.snapshot_events:
-            return True
-        return grown > 0 and self._monotonic() - at_s >= self._settings.snapshot_s
+            return waited_s >= self._settings.snapshot_min_s
+        return grown > 0 and waited_s >= self._settings.snapshot_s
 
     async def _try(self, seat: Seat) -> None:
         try:

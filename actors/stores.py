@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from actors.bars_query import BarsModel
+from actors.decisions_query import EventsModel
 from storage.checkpoints import PostgresCheckpoints
 from storage.event_log import EventLog, SnapshotStore
 from storage.memory import MemoryCheckpoints, MemoryLog, MemorySnapshots
@@ -28,6 +28,10 @@ class BarsProjection(BarsModel, Projection[T_contra], Protocol[T_contra]):
     """Stored bars that can be both written by the projector and asked by readers."""
 
 
+class EventsProjection(EventsModel, Projection[T_contra], Protocol[T_contra]):
+    """Listed decisions, likewise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stores(Generic[T]):
     """`T` is what projections write through: a connection, or None in memory."""
@@ -36,11 +40,11 @@ class Stores(Generic[T]):
     snapshots: SnapshotStore
     checkpoints: CheckpointStore[T]
     bars: BarsProjection[T]
-    others: Sequence[Projection[T]] = field(default=())
+    events: EventsProjection[T]
 
     @property
     def projections(self) -> list[Projection[T]]:
-        return [self.bars, *self.others]
+        return [self.bars, self.events]
 
 
 def memory_stores(log: EventLog | None = None) -> Stores[None]:
@@ -50,7 +54,7 @@ def memory_stores(log: EventLog | None = None) -> Stores[None]:
         snapshots=MemorySnapshots(),
         checkpoints=MemoryCheckpoints(),
         bars=MemoryBars(),
-        others=(MemoryEvents(),),
+        events=MemoryEvents(),
     )
 
 
@@ -61,5 +65,5 @@ def postgres_stores(pool: Pool, settings: StorageSettings) -> Stores[Connection]
         snapshots=PostgresSnapshots(pool),
         checkpoints=PostgresCheckpoints(pool),
         bars=PostgresBars(pool),
-        others=(PostgresEvents(pool),),
+        events=PostgresEvents(pool),
     )

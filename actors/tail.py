@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Mapping
 
 from msgspec import Struct
 
+from actors.database import told_which
 from domain.envelope import Cursor, Recorded
 from domain.ids import market_partition
 from storage.block import events_of
 from storage.event_log import EventLog
+from storage.migrate import inspect
 from storage.pool import close_pool, open_pool
 from storage.postgres_log import PostgresLog
 from storage.settings import StorageSettings
@@ -45,13 +47,18 @@ class Wanted(Struct, frozen=True):
 
 
 class OpenLog:
-    """The log of a database, opened for reading. Use as an async context manager."""
+    """The log of a database, opened for reading. Use as an async context manager.
+
+    Opening it raises Unavailable, FinanceHubError where its schema is not this build's.
+    """
 
     def __init__(self, dsn: str) -> None:
         self._settings = StorageSettings(dsn=dsn)
 
     async def __aenter__(self) -> OpenLog:
-        self._pool = await open_pool(self._settings)
+        with told_which(self._settings.dsn):
+            await inspect(self._settings)
+            self._pool = await open_pool(self._settings)
         self.log = PostgresLog(self._pool, self._settings)
         self.snapshots = PostgresSnapshots(self._pool)
         return self
@@ -60,10 +67,21 @@ class OpenLog:
         await close_pool(self._pool)
 
 
+async def beginning(log: EventLog) -> Cursor:
+    """What lies before it retention has dropped."""
+    return Cursor({partition: anchor.offset for partition, anchor in (await log.anchors()).items()})
+
+
 async def cursor_at(log: EventLog, recorded_ns: int) -> Cursor:
-    """The last offsets recorded before a time, over all partitions."""
-    heads = await log.heads()
-    return Cursor({h.partition: await log.offset_at(h.partition, recorded_ns - 1) for h in heads})
+    """The last offsets recorded before a time, over all partitions, appends under way included.
+
+    Raises Gone where retention has dropped what was recorded then.
+    """
+    offsets: dict[str, int] = {}
+    for head in await log.heads():
+        await log.settled(head.partition)
+        offsets[head.partition] = await log.offset_at(head.partition, recorded_ns - 1)
+    return Cursor(offsets)
 
 
 async def tail(log: EventLog, start: Cursor, wanted: Wanted, *, follow: bool) -> AsyncIterator[Recorded]:

@@ -1,38 +1,45 @@
 """Is the log what was written, and do snapshots say what it says? `financehub verify`.
 
-Each partition is read once from its first block to its head, block by block:
+Each partition is read once from its first retained block to its head, block by block:
 
-    dense         offsets 1, 2, ... without a hole, as far as the head says and no further
+    dense         offsets without a hole, as far as the head says and no further
     hash_ok       every block is what was sealed and follows the one before it; the head ends the chain
-    state_equal   market partitions: the full replay equals every snapshot of this build at its offset,
-                  and the newest one plus its tail equals it at the head
+    anchor_ok     where retention has dropped blocks, a signed anchor says so, and the chain begins there
+    state_equal   market partitions: a replay equals every snapshot of this build that it passes, and the
+                  newest one plus its tail equals it at the head
 
-Reading stops at the first fault of a partition; what lies behind it cannot be judged.
+The replay begins far enough back to pass `REPLAYED_EVENTS` and one snapshot at least, with `full` at the
+beginning of what is kept. Reading stops at the first fault of a partition; what lies behind it cannot be
+judged.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from msgspec import Struct
 
-from actors.history import batches_of
-from domain.errors import Conflict, Corrupt, Rejected
+from actors.verify_state import States
+from domain.errors import Corrupt, FinanceHubError, Gone, Rejected
 from domain.keeper_state import PartitionSettings
-from domain.partition import FOLD_VERSION, MarketPartition
+from storage.anchor_key import AnchorKey
+from storage.anchors import Anchor
 from storage.block import events_of
 from storage.block import verify as verify_block
-from storage.event_log import GENESIS_HASH, Block, EventLog, Head, Snapshot, SnapshotStore
+from storage.event_log import GENESIS_HASH, Block, EventLog, Head, SnapshotStore
 
-READ_BLOCKS = 16
-"""Blocks in memory at a time: a few MB."""
+FIRST_READ, LARGEST_READ = 16, 1_024
+PAGE_BYTES = 2 << 20
+"""Blocks are read more at a time while they are so small that this is not reached."""
+OVERTAKEN = 5
+"""How often retention may drop what is just being read, before that counts as a hole."""
 
 
 class PartitionVerdict(Struct, frozen=True):
     """`blocks` and `events` were found good. `state_equal` None: no market partition, or not reached.
 
-    `first_divergence`: the first offset that cannot be trusted; None without a fault.
+    `first_divergence`: the first offset that cannot be trusted; None without a fault. `kept_from`: the first
+    offset that retention has left; `anchor_ok` None: nothing was ever dropped.
     """
 
     partition: str
@@ -43,6 +50,8 @@ class PartitionVerdict(Struct, frozen=True):
     hash_ok: bool
     state_equal: bool | None
     first_divergence: int | None
+    kept_from: int = 1
+    anchor_ok: bool | None = None
 
     @property
     def ok(self) -> bool:
@@ -50,62 +59,99 @@ class PartitionVerdict(Struct, frozen=True):
 
 
 async def verify(
-    log: EventLog, snapshots: SnapshotStore, settings: PartitionSettings | None = None
+    log: EventLog,
+    snapshots: SnapshotStore,
+    settings: PartitionSettings | None = None,
+    *,
+    key: AnchorKey | None = None,
+    full: bool = False,
 ) -> list[PartitionVerdict]:
-    """A verdict for every partition that was ever claimed, by name. Raises Unavailable.
+    """A verdict for every partition that was ever claimed, by name.
 
-    `settings` are those of the market partitions' fold. While the system runs, events appended
-    meanwhile are left out.
+    `settings` are those of the market partitions' fold, `key` is the instance's that signs anchors. While
+    the system runs, events appended meanwhile are left out. Raises Unavailable; FinanceHubError where there
+    are anchors and no key to check them with.
     """
+    if key is None and (anchors := await log.anchors()):
+        named = sorted({anchor.key_id for anchor in anchors.values()})
+        raise FinanceHubError(f"anchors are signed with the key {', '.join(named)}, which is not at hand")
     fold = settings or PartitionSettings()
-    return [await _verdict(log, snapshots, head, fold) for head in await log.heads()]
+    return [await _verdict(log, snapshots, head, fold, key, full) for head in await log.heads()]
+
+
+async def verify_with(
+    anchor_seed: bytes | None, log: EventLog, snapshots: SnapshotStore, *, full: bool
+) -> list[PartitionVerdict]:
+    """`verify` with the secret of the key that signs anchors, as `deployments` knows it."""
+    key = AnchorKey(anchor_seed) if anchor_seed is not None else None
+    return await verify(log, snapshots, key=key, full=full)
 
 
 async def _verdict(
-    log: EventLog, snapshots: SnapshotStore, head: Head, settings: PartitionSettings
+    log: EventLog,
+    snapshots: SnapshotStore,
+    head: Head,
+    settings: PartitionSettings,
+    key: AnchorKey | None,
+    full: bool,
 ) -> PartitionVerdict:
-    chain = _Chain(head)
-    state = None
-    if head.partition.startswith("market/"):
-        state = _States(head, settings, await snapshots.ladder(head.partition), snapshots)
-    while chain.fault_at is None and chain.offset < head.offset:
-        for block in await _page(log, chain):
-            if not chain.follow(block):
+    for _ in range(OVERTAKEN):
+        chain = _Chain(head, (await log.anchors()).get(head.partition), key)
+        states = None
+        if head.partition.startswith("market/") and chain.fault_at is None:
+            states = await States.over(snapshots, head, settings, *chain.place, full=full)
+        await _follow(log, chain, states)
+        if not await chain.was_overtaken(log):
+            break
+    return _judged(chain, states)
+
+
+async def _follow(log: EventLog, chain: _Chain, states: States | None) -> None:
+    count = FIRST_READ
+    await chain.begin(log)
+    while chain.fault_at is None and chain.offset < chain.head.offset:
+        page = await _page(log, chain, count)
+        for block in page:
+            folded = states is not None and states.folds(block)
+            if not chain.follow(block, decode=not folded):
                 break
-            if state is not None:
-                await state.follow(block)
+            if states is not None:
+                await states.follow(block)
             await asyncio.sleep(0)
+        if sum(len(block.payload) for block in page) < PAGE_BYTES // 2:
+            count = min(2 * count, LARGEST_READ)
+        else:
+            count = max(FIRST_READ, count // 2)
     if chain.fault_at is None:
         await chain.end(log)
-    return _judged(chain, state)
 
 
-def _judged(chain: _Chain, state: _States | None) -> PartitionVerdict:
-    diverged = None if state is None else state.diverged_at
+def _judged(chain: _Chain, states: States | None) -> PartitionVerdict:
+    diverged = None if states is None else states.diverged_at
     faults = [offset for offset in (chain.fault_at, diverged) if offset is not None]
     equal: bool | None = None
     if diverged is not None:
         equal = False
-    elif state is not None and chain.fault_at is None:
+    elif states is not None and chain.fault_at is None and states.begun:
         equal = True
     return PartitionVerdict(
         partition=chain.head.partition,
         head=chain.head.offset,
         blocks=chain.blocks,
-        events=chain.offset,
+        events=chain.offset - chain.begun_at,
         dense=chain.dense,
         hash_ok=chain.hash_ok,
         state_equal=equal,
         first_divergence=min(faults, default=None),
+        kept_from=chain.begun_at + 1,
+        anchor_ok=chain.anchor_ok,
     )
 
 
-async def _page(log: EventLog, chain: _Chain) -> list[Block]:
+async def _page(log: EventLog, chain: _Chain, count: int) -> list[Block]:
     """The next blocks; a hole ends the chain."""
     try:
-        page = await log.read(
-            chain.head.partition, chain.offset, until=chain.head.offset, max_blocks=READ_BLOCKS
-        )
+        page = await log.read(chain.head.partition, chain.offset, until=chain.head.offset, max_blocks=count)
     except (Rejected, Corrupt):
         page = []
     if not page:
@@ -114,25 +160,50 @@ async def _page(log: EventLog, chain: _Chain) -> list[Block]:
 
 
 class _Chain:
-    """Offsets and hashes of one partition, followed from its first block."""
+    """Offsets and hashes of one partition, followed from its anchor or its very first block."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, anchor: Anchor | None, key: AnchorKey | None) -> None:
         self.head = head
-        self.offset = 0
+        self.begun_at = self.offset = 0 if anchor is None else anchor.offset
         self.blocks = 0
         self.dense = True
         self.hash_ok = True
+        self.anchor_ok: bool | None = None
         self.fault_at: int | None = None
+        self._anchor = anchor
         self._hash = GENESIS_HASH
+        if anchor is not None:
+            self._hash = anchor.hash
+            self.anchor_ok = key is not None and key.has_signed(anchor) and anchor.offset < head.offset
+            if not self.anchor_ok:
+                self._broken()
 
-    def follow(self, block: Block) -> bool:
+    @property
+    def place(self) -> tuple[int, bytes]:
+        """The last offset that was found good, and the hash of its block."""
+        return self.offset, self._hash
+
+    async def begin(self, log: EventLog) -> None:
+        """Where something was dropped, nothing is left below the anchor."""
+        if self._anchor is None or self.fault_at is not None:
+            return
+        try:
+            below = await log.read(self.head.partition, 0, until=self.begun_at, max_blocks=1)
+        except Gone:
+            return
+        if below:
+            self.anchor_ok = False
+            self._broken()
+
+    def follow(self, block: Block, *, decode: bool) -> bool:
         """Take the next block; False where it does not fit."""
         if block.first_offset != self.offset + 1 or not self.offset < block.last_offset <= self.head.offset:
             self.hole()
             return False
         try:
             verify_block(block, self._hash)
-            events_of(block)
+            if decode:
+                events_of(block)
         except Corrupt:
             self._broken()
             return False
@@ -144,6 +215,13 @@ class _Chain:
         """The next offset is missing, or in the wrong place."""
         self.dense = False
         self.fault_at = self.offset + 1
+
+    async def was_overtaken(self, log: EventLog) -> bool:
+        """The hole is where retention has just dropped what was to be read."""
+        if self.dense:
+            return False
+        anchor = (await log.anchors()).get(self.head.partition)
+        return anchor is not None and anchor.offset > self.begun_at
 
     async def end(self, log: EventLog) -> None:
         """The head is where the chain ends, and nothing was slipped in behind it."""
@@ -159,61 +237,3 @@ class _Chain:
     def _broken(self) -> None:
         self.hash_ok = False
         self.fault_at = min(self.offset + 1, max(1, self.head.offset))
-
-
-class _States:
-    """The full replay of a market partition beside what its snapshots say."""
-
-    def __init__(
-        self, head: Head, settings: PartitionSettings, ladder: list[Snapshot], snapshots: SnapshotStore
-    ) -> None:
-        self.diverged_at: int | None = None
-        self._head = head
-        self._settings = settings
-        self._snapshots = snapshots
-        self._rungs = deque(
-            rung.offset for rung in ladder if rung.fold_version == FOLD_VERSION and rung.offset <= head.offset
-        )
-        self._replayed = MarketPartition(head.partition, settings)
-        self._resumed: MarketPartition | None = None
-
-    async def follow(self, block: Block) -> None:
-        if self.diverged_at is not None:
-            return
-        try:
-            self._apply(block)
-            await self._compare(block)
-        except (Corrupt, Conflict):
-            self.diverged_at = block.first_offset
-
-    def _apply(self, block: Block) -> None:
-        for admitted, events in batches_of(block, block.last_offset):
-            self._replayed.apply(admitted, events)
-            if self._resumed is not None:
-                self._resumed.apply(admitted, events)
-
-    async def _compare(self, block: Block) -> None:
-        while self._rungs and self._rungs[0] < block.last_offset:
-            self.diverged_at = self._rungs.popleft()  # a snapshot inside a block has no hash of the log
-            return
-        if self._rungs and self._rungs[0] == block.last_offset:
-            self._rungs.popleft()
-            await self._compare_rung(block)
-        if block.last_offset == self._head.offset and not self._tail_agrees():
-            self.diverged_at = block.last_offset
-
-    def _tail_agrees(self) -> bool:
-        return self._resumed is None or self._resumed.state_hash() == self._replayed.state_hash()
-
-    async def _compare_rung(self, block: Block) -> None:
-        snapshot = await self._snapshots.latest(block.partition, at_most=block.last_offset)
-        if snapshot is None or snapshot.offset != block.last_offset:
-            return  # thinned out meanwhile
-        try:
-            resumed = MarketPartition.restore(snapshot.state, self._settings)
-        except Conflict:
-            return  # of other settings: nobody resumes from it
-        if snapshot.block_hash != block.hash or snapshot.state != self._replayed.snapshot():
-            self.diverged_at = block.last_offset
-        elif not self._rungs:
-            self._resumed = resumed

@@ -6,11 +6,12 @@ state `at` the head equals the state the shard tells.
 
 from __future__ import annotations
 
-from actors.answers import BarRow, BookAnswer, LastAnswer, Place, StateAnswer
+from actors.answers import BarRow, BookAnswer, LastAnswer, OrdersAnswer, Place, StateAnswer
 from domain.keeper import SymbolKeeper
 from domain.market.book import OrderBook
 from domain.market.decisions import BarClosed, BarCorrected
 from domain.market.figures import book_figures
+from domain.market.order_queue import OrderQueue
 
 STATE_DEPTH = 25
 """Book levels a side in a state answer."""
@@ -44,7 +45,16 @@ def book_answer(keeper: SymbolKeeper, depth: int, place: Place) -> BookAnswer:
         place=place,
         figures=book_figures(book),
         venue_depth=book.depth if isinstance(book, OrderBook) else None,
+        provider=keeper.record.source or None,
+        by_order=isinstance(book, OrderQueue),
     )
+
+
+def orders_answer(keeper: SymbolKeeper, place: Place) -> OrdersAnswer:
+    """Every resting order, first in line first within a price."""
+    book = keeper.book
+    queue = OrderQueue.begun(book) if isinstance(book, OrderBook) else book
+    return OrdersAnswer(keeper.instrument, queue.snapshot(), keeper.record.source, place)
 
 
 def state_answer(keeper: SymbolKeeper, at: int, place: Place, depth: int = STATE_DEPTH) -> StateAnswer:

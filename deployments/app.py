@@ -22,6 +22,7 @@ from msgspec import Struct
 from actors.runtime import NAMESPACE, Runtime
 from deployments.settings import Settings, platform_has_ha_proxy
 from domain.errors import FinanceHubError, Rejected, Unavailable
+from observability.log import get_log
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Batches travel inside calls; the object store is hardly used."""
@@ -29,6 +30,8 @@ APPLICATION = "financehub"
 RAY_ATTEMPTS = 2
 OWN_PORTS = range(15_000, 30_000)
 PORT_ATTEMPTS = 100
+DRAIN_S = 3.0
+"""For the gateways' sockets to close: milliseconds, unless a client takes nothing any more."""
 _HAPROXY_WRAPPER = """#!/bin/sh
 # Ray writes HAProxy's configuration, with statistics and metrics on every interface; ours stay on loopback.
 previous=
@@ -232,6 +235,19 @@ def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, objec
     )
     with _serve_errors("the gateway"):
         serve.run(deployment.bind(), name=APPLICATION, route_prefix="/")
+
+
+def drain_gateways() -> None:
+    """Close all sockets of all gateways with 4503, before anything that they need ends. Never raises:
+    a gateway that does not drain in time ends with Ray."""
+    from ray import serve
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
+
+    try:
+        serve.get_app_handle(APPLICATION).broadcast("drain").results(timeout_s=DRAIN_S)
+    except (RayError, RayServeException, RuntimeError, TimeoutError) as error:
+        get_log("serve").warning("gateways not drained", error=repr(error))
 
 
 @contextmanager

@@ -32,7 +32,13 @@ def gateway_deployment(settings: GatewaySettings, *, replicas: int) -> Any:
         return build_app(settings)
 
     class Gateway:
-        """Everything is in the app."""
+        """Everything is in the app, which Serve's ingress keeps here as `app`."""
+
+        app: Any
+
+        async def drain(self) -> None:
+            """Close every socket with 4503 while the actors still answer; told to all replicas."""
+            await self.app.drain()
 
     ingress = serve.ingress(build)(Gateway)
     return serve.deployment(
@@ -69,6 +75,7 @@ def stay_off_other_interfaces() -> None:
 
 def build_app(settings: GatewaySettings) -> Any:
     """The ASGI app of a replica, over the actors that Ray finds by name."""
+    from actors.garbage import settle_garbage
     from actors.ray_directory import RayDirectory
     from deployments.asgi import ServingSettings, create_app
     from deployments.auth.keys import load_or_make_key
@@ -89,4 +96,5 @@ def build_app(settings: GatewaySettings) -> Any:
     )
     # Routes are built at the first look at them: here, and not while the first client waits.
     get_log("gateway").debug("routes_built", routes=len(app.http.routes))
+    settle_garbage()
     return app

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +24,7 @@ MARK = "FINANCEHUB_BELONGS_TO"
 """Environment variable: the data directory of the instance that a process belongs to."""
 PROC = Path("/proc")
 SWEEP_S = 10.0
+_NODE_ID = re.compile(r"[0-9a-f]{56}")
 LOOK_S = 0.05
 
 
@@ -61,6 +64,14 @@ def sweep(data_dir: Path) -> list[int]:
                 killed[pid] = None
         time.sleep(LOOK_S)
     return list(killed)
+
+
+def clear_node_folders(run_folder: Path) -> int:
+    """Remove what Ray's nodes of earlier lives left there, a folder each; returns how many."""
+    found = [path for path in run_folder.iterdir() if _NODE_ID.fullmatch(path.name) and path.is_dir()]
+    for folder in found:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(found)
 
 
 def _belonging(data_dir: str) -> list[int]:

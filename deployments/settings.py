@@ -50,6 +50,15 @@ class DatabaseSettings(Struct, frozen=True, forbid_unknown_fields=True):
     allow_unsafe_durability: bool = False
 
 
+class StorageSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[storage]`: what is kept. 0 means without bound."""
+
+    max_bytes: Annotated[int, Meta(ge=0)] = 20_000_000_000
+    """Of the whole database, its write-ahead log apart; the oldest events go first."""
+    max_age_days: Annotated[float, Meta(ge=0)] = 0.0
+    """Of events; bars and other read models stay."""
+
+
 class RaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`[ray]`: `address` "" starts a local Ray; else an existing cluster is joined."""
 
@@ -88,6 +97,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     instance: InstanceSettings = InstanceSettings()
     http: HttpSettings = HttpSettings()
     database: DatabaseSettings = DatabaseSettings()
+    storage: StorageSettings = StorageSettings()
     ray: RaySettings = RaySettings()
     feeds: FeedsSettings = FeedsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -101,6 +111,7 @@ SECTIONS: Mapping[str, type] = {
     "instance": InstanceSettings,
     "http": HttpSettings,
     "database": DatabaseSettings,
+    "storage": StorageSettings,
     "ray": RaySettings,
     "telemetry": TelemetrySettings,
     "feeds": FeedsSettings,

@@ -1,8 +1,8 @@
 """Bring an instance up in the foreground, watch it, and take it down in order.
 
 Database and Ray start side by side, then the supervisor and its actors, beside them Serve's proxy, then
-the gateway. Going down: feeds, shards (snapshots), Ray, database. Whatever dies in between comes back:
-Ray restarts actors, the loop here restarts the embedded database.
+the gateway. Going down: gateways (sockets), feeds, shards (snapshots), Ray, database. Whatever dies in
+between comes back: Ray restarts actors, the loop here restarts the embedded database.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from actors.database import Database, open_database
 from actors.runtime import Runtime
 from deployments import app, instance, leftovers
-from deployments.auth.keys import load_or_make_key
+from deployments.auth.keys import ANCHOR_KEY_FILE, load_or_make_key
 from deployments.progress import Progress
 from deployments.settings import Settings
 from domain.errors import FinanceHubError
@@ -48,7 +48,7 @@ def run_until_stopped(settings: Settings, serving: Callable[[instance.Running], 
         undo.callback(instance.withdraw, settings.data_dir)
         serving(running)
         stopping.wait(database)
-        Progress().say("stopping: feeds, shards, Ray, database")
+        Progress().say("stopping: gateways, feeds, shards, Ray, database")
     return 0
 
 
@@ -57,6 +57,7 @@ def _clear_leftovers(data_dir: Path) -> None:
     if killed := leftovers.sweep(data_dir):
         log.warning("killed what an earlier life of this instance has left", processes=len(killed))
     leftovers.mark(data_dir)
+    leftovers.clear_node_folders(instance.run_folder(data_dir))
 
 
 class _Stopping:
@@ -103,6 +104,7 @@ def _start(settings: Settings, undo: ExitStack) -> tuple[instance.Running, Datab
     host = f"{settings.http.host}:{settings.http.port}"
     with progress.step("gateway"):
         app.deploy_gateway(settings, runtime, _status_facts(database, ray_instance))
+    undo.callback(_drain_gateways)
     running = instance.Running(
         http=f"http://{host}",
         ws=f"ws://{host}",
@@ -166,6 +168,11 @@ def _start_actors(runtime: Runtime, progress: Progress) -> None:
         asyncio.run(start_supervisor(runtime, START_TIMEOUT_S))
 
 
+def _drain_gateways() -> None:
+    if not app.dead_ray_processes():
+        app.drain_gateways()
+
+
 def _stop_actors() -> None:
     if app.dead_ray_processes():
         return  # nobody to ask; what was acknowledged is in the log
@@ -192,6 +199,9 @@ def _runtime(settings: Settings, database: Database) -> Runtime:
         log_level=settings.instance.log_level,
         otlp_endpoint=settings.telemetry.otlp_endpoint,
         build=_build_id(),
+        log_max_bytes=settings.storage.max_bytes,
+        log_max_age_days=settings.storage.max_age_days,
+        anchor_seed=load_or_make_key(settings.data_dir, ANCHOR_KEY_FILE).private.private_bytes_raw(),
     )
 
 

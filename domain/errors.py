@@ -8,6 +8,7 @@
     ├── Rejected             the caller's fault; the same request fails again
     │   ├── Malformed        bytes or fields that cannot be understood
     │   ├── NotFound         no such thing
+    │   ├── Gone             it was there, and retention has dropped it
     │   ├── Ambiguous        an alias fits several instruments
     │   ├── Unauthenticated  no valid credential
     │   ├── Forbidden        a valid credential without the right
@@ -60,6 +61,17 @@ class Malformed(Rejected):
 
 class NotFound(Rejected):
     """No such thing."""
+
+
+class Gone(Rejected):
+    """Retention has dropped it; `kept_from` is the first offset of the partition that is still there."""
+
+    def __init__(self, message: str, kept_from: int = 0) -> None:
+        super().__init__(message, kept_from)
+        self.kept_from = kept_from
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Ambiguous(Rejected):

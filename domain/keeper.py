@@ -12,14 +12,16 @@ monotone time of the feed that brought the event, ns UTC.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from domain.anomalies.found import AnomalyFound
 from domain.envelope import MarketEvent
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.bars import NEVER, BarBuilder, Landed
 from domain.market.book import BookChange, OrderBook
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
 from domain.market.flow import TradeFlow, notional_floor
-from domain.market.gaps import BOOK_CHANNELS, OpenGaps
+from domain.market.gaps import BOOK_CHANNELS, KNOWN_CHANNELS, TRADE_CHANNELS, OpenGaps, concerns
 from domain.market.instrument import quote_currency
 from domain.market.latest import Latest
 from domain.market.observations import (
@@ -36,11 +38,14 @@ from domain.market.observations import (
     Trade,
 )
 from domain.market.order_queue import OrderQueue
-from domain.market.rulings import on_book_change, on_landing, on_large_trade, on_skew
-from domain.market.seen_ids import SeenIds, Verdict
+from domain.market.record_book import BookEvent, RecordBook
+from domain.market.rulings import on_book_change, on_landing, on_large_trade, on_skew, on_source_change
+from domain.market.seen_ids import SeenSeries, Verdict
+from domain.market.sources import takes_over
+from domain.signals import Signal, Signals
 
-MAX_ID_SERIES = 8
-"""Providers whose trade ids are remembered per instrument; further ones are not checked for repeats."""
+if TYPE_CHECKING:
+    from domain.indicators.shelf import Shelf
 
 _NEW, _REPEAT = Verdict.NEW, Verdict.REPEAT
 _SKEWABLE = (Trade, Quote, Ticker, BookSnapshot, BookDelta, BookOrder)
@@ -55,6 +60,7 @@ class SymbolKeeper:
     `last_trade` is the newest by event time, among equals the last to arrive; a backfilled trade is
     never last. Bars that a provider built are kept in `latest`, not mixed with those built here.
     `sender` is the feed that brought the last observation, `late_trades` counts LateTrade.
+    `shelf`: where the partition keeps this instrument's indicators, if any.
     `timer_at` is the partition's note of the deadline it has scheduled, and no state.
     """
 
@@ -62,13 +68,13 @@ class SymbolKeeper:
         "_allowance_ns",
         "_builders",
         "_flow_floor",
+        "_found",
         "_gaps",
         "_last_trade_ts",
         "_seen",
         "_skew_told_at",
         "_taint_next",
         "_tolerance_ns",
-        "book",
         "builders",
         "deadline",
         "flow",
@@ -77,8 +83,11 @@ class SymbolKeeper:
         "last_trade",
         "late_trades",
         "latest",
+        "record",
         "sender",
         "settings",
+        "shelf",
+        "signals",
         "timer_at",
     )
 
@@ -86,11 +95,14 @@ class SymbolKeeper:
         self.instrument = instrument
         self.settings = settings
         self.sender = ""
+        self.shelf: Shelf | None = None
         self.info: InstrumentInfo | None = None
         self.last_trade: Trade | None = None
         self.latest = Latest()
-        self.book: OrderBook | OrderQueue = OrderBook()
+        self.record = RecordBook()
         self.flow = TradeFlow()
+        self.signals = Signals(instrument)
+        self._found: list[Signal] = []  # by the event being folded: recorded live, dropped in replay
         self.late_trades = 0
         self.deadline = NEVER
         self.timer_at = NEVER
@@ -101,7 +113,7 @@ class SymbolKeeper:
             for interval in settings.intervals
         }
         self._builders = tuple(self.builders.values())
-        self._seen: dict[str, SeenIds] = {}
+        self._seen = SeenSeries()
         self._gaps = OpenGaps()
         self._taint_next = False
         self._skew_told_at = 0
@@ -109,6 +121,10 @@ class SymbolKeeper:
         self._allowance_ns = settings.allowance_ns
         self._tolerance_ns = settings.skew_tolerance_ns
         self._flow_floor = notional_floor(quote_currency(instrument, None))
+
+    @property
+    def book(self) -> OrderBook | OrderQueue:
+        return self.record.book
 
     @property
     def last_quote(self) -> Quote | None:
@@ -136,33 +152,43 @@ class SymbolKeeper:
         """Fold one observation. Returns its decisions, already folded; None where it is a repeat."""
         if type(event) is not Trade:
             return self._observe_other(event, clock)
+        last = self.last_trade
+        before = "" if last is None or last.provider == event.provider else last.provider
+        if before and not takes_over(self._clamped(event.ts_event, clock), self._last_trade_ts):
+            return None
         verdict = _NEW
         if event.trade_id is not None:
-            verdict = self._series(event.provider).admit(event.trade_id)
+            verdict = self._seen.admit(event.provider, event.trade_id)
             if verdict is _REPEAT:
                 return None
+            if verdict is not _NEW:
+                before = ""
         multiple = None
         if event.price * event.size >= self._flow_floor:
             multiple = self._large_multiple(event, clock, verdict)
         landings = self._fold_trade(event, clock, verdict)
-        if landings is None and multiple is None:
+        if landings is None and multiple is None and not before and not self._found:
             return ()
-        return self._decide_trade(event, clock, landings or [], multiple)
+        return self._decide_trade(event, clock, landings or [], multiple, before)
 
     def _observe_other(self, event: Observation, clock: int) -> tuple[Decision, ...] | None:
-        if self._repeats(event):
+        if isinstance(event, BookEvent) and not self.record.admits(
+            event, self._clamped(event.ts_event, clock)
+        ):
             return None
         skewed = self._decide_skew(event, clock)
+        before = self._source_of(event)
         change = self._fold(event, clock)
-        if skewed is None and change is None:
-            return ()
         decisions: list[Decision] = [] if skewed is None else [skewed]
+        if before not in ("", self._source_of(event)):
+            decisions.append(on_source_change(event, before, clock))
         if change is not None:
             decisions.append(on_book_change(event, self._clamped(event.ts_event, clock), clock, change))
-        return self._evolved(decisions)
+        return self._evolved([*decisions, *self._taken()])
 
     def run_timers(self, clock: int, upto: int | None = None) -> tuple[Decision, ...]:
-        """Close the bars whose deadline is <= `upto` (the clock unless given), in deadline order."""
+        """Close the bars whose deadline is <= `upto` (the clock unless given), in deadline order; then what
+        silence has made known by then."""
         limit = clock if upto is None else upto
         if self.deadline > limit:
             return ()
@@ -172,24 +198,28 @@ class SymbolKeeper:
             for closing in builder.due(limit, clock)
         ]
         due.sort(key=lambda each: each[0])
-        return self._evolved([closing for _, closing in due])
+        told = self._evolved([closing for _, closing in due])
+        told += self._evolved(self.signals.due(limit, clock))
+        self.deadline = self._earliest()
+        return told
 
     def apply(self, event: MarketEvent, clock: int) -> None:
         """Fold an event of the log without deciding anything."""
         if type(event) is Trade:
             verdict = _NEW
             if event.trade_id is not None:
-                verdict = self._series(event.provider).admit(event.trade_id)
+                verdict = self._seen.admit(event.provider, event.trade_id)
             self._fold_trade(event, clock, verdict)
         elif isinstance(event, Observation):
             self._fold(event, clock)
         else:
             self._evolve(event)
+        self._found.clear()
 
     def _decide_trade(
-        self, trade: Trade, clock: int, landings: Landings, multiple: float | None
+        self, trade: Trade, clock: int, landings: Landings, multiple: float | None, before: str
     ) -> tuple[Decision, ...]:
-        decisions: list[Decision] = []
+        decisions: list[Decision] = [on_source_change(trade, before, clock)] if before else []
         skewed = self._decide_skew(trade, clock)
         if skewed is not None:
             decisions.append(skewed)
@@ -200,7 +230,7 @@ class SymbolKeeper:
                 decisions.append(decision)
         if multiple is not None:
             decisions.append(on_large_trade(trade, clock, multiple))
-        return self._evolved(decisions)
+        return self._evolved([*decisions, *self._taken()])
 
     def _large_multiple(self, trade: Trade, clock: int, verdict: Verdict) -> float | None:
         ts = self._clamped(trade.ts_event, clock)
@@ -216,15 +246,25 @@ class SymbolKeeper:
         return on_skew(event, clock)
 
     def _evolved(self, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+        told: list[Decision] = []
         for decision in decisions:
             self._evolve(decision)
-        return tuple(decisions)
+            told.append(decision)
+            if self._found:
+                told += self._evolved(self._taken())
+        return tuple(told)
+
+    def _taken(self) -> list[Signal]:
+        found, self._found = self._found, []
+        return found
 
     def _evolve(self, decision: Decision) -> None:
         if isinstance(decision, BarClosed | BarCorrected):
             builder = self.builders.get(decision.interval)
             if builder is not None:
                 builder.settle(decision)
+                if isinstance(decision, BarClosed):
+                    self._found += self.signals.on_bar(decision)
                 self.deadline = self._earliest()
         elif isinstance(decision, BookBroken):
             self.book.break_()
@@ -232,6 +272,11 @@ class SymbolKeeper:
             self._skew_told_at = decision.ts_recv
         elif isinstance(decision, LateTrade):
             self.late_trades += 1
+        elif isinstance(decision, AnomalyFound):
+            self.signals.evolve(decision)
+            if decision.taints:
+                for builder in self._builders:
+                    builder.taint(decision.ts_event)
 
     def _fold_trade(self, trade: Trade, clock: int, verdict: Verdict) -> Landings | None:
         """None in the common case: every builder amended a forming bar and the time was plausible."""
@@ -255,6 +300,9 @@ class SymbolKeeper:
                 self._last_trade_ts = ts
                 self.last_trade = trade
                 self.flow.add(size, trade.side)
+                found = self.signals.on_trade(trade, ts, clock)
+                if found:
+                    self._found += found
             elif ts >= self._last_trade_ts - self._allowance_ns:
                 self.flow.add(size, trade.side)
         if self._gaps:
@@ -262,8 +310,10 @@ class SymbolKeeper:
         return landings
 
     def _after_landing(self, trade: Trade, ts: int, verdict: Verdict) -> None:
-        """A bar taints where its trade's time was clamped, or where trades before it are missing."""
-        resumes = self._taint_next and verdict is _NEW
+        """A bar taints where its trade's time was clamped, or where trades before it may be missing: after
+        a gap, and where the trades of its source of record begin."""
+        begins = self.last_trade is None or self.last_trade.provider != trade.provider
+        resumes = (self._taint_next or begins) and verdict is _NEW
         if resumes or ts != trade.ts_event:
             for builder in self._builders:
                 builder.taint(ts)
@@ -272,60 +322,71 @@ class SymbolKeeper:
         self.deadline = self._earliest()
 
     def _earliest(self) -> int:
-        return min((builder.deadline for builder in self._builders), default=NEVER)
+        """Silence is looked at when it was due as the last bar began or closed: if too early, once more."""
+        return min([builder.deadline for builder in self._builders] + [self.signals.deadline])
 
     def _fold(self, event: Observation, clock: int) -> BookChange | None:
         """Any observation but a trade."""
-        if isinstance(event, BookDelta | BookSnapshot | BookOrder):
+        if isinstance(event, BookEvent):
             return self._fold_book(event, self._clamped(event.ts_event, clock))
         counts = True
         if isinstance(event, Quote):
             counts = self.latest.fold_quote(event, self._clamped(event.ts_event, clock))
+            self._watch_quote(event, clock, counts=counts)
         elif isinstance(event, Ticker):
             counts = self.latest.fold_ticker(event, self._clamped(event.ts_event, clock))
+            self.signals.on_ticker(event, self._clamped(event.ts_event, clock))
         elif isinstance(event, Bar):
             self.latest.fold_bar(event)
+            self._found += self.signals.on_provider_bar(event, clock)
         elif isinstance(event, FxRate):
             self.latest.fold_fx(event)
         elif isinstance(event, InstrumentInfo):
             self._describe(event)
+            self._found += self.signals.on_info(event, self._clamped(event.ts_event, clock), clock)
         elif isinstance(event, Gap):
-            self._fold_gap(event)
+            self._fold_gap(event, clock)
         if self._gaps and counts and isinstance(event, _RESUMING):
             self._resume()
         return None
+
+    def _watch_quote(self, quote: Quote, clock: int, *, counts: bool) -> None:
+        """Of the source of record; another provider's mid price is a witness."""
+        ts = self._clamped(quote.ts_event, clock)
+        if counts:
+            self._found += self.signals.on_quote(quote, ts, clock)
+            if self.deadline == NEVER:
+                self.deadline = self._earliest()
+        elif quote.bid is not None and quote.ask is not None:
+            self.signals.on_reference(quote.provider, (quote.bid + quote.ask) / 2, ts)
 
     def _describe(self, info: InstrumentInfo) -> None:
         self.info = info
         self._flow_floor = notional_floor(quote_currency(self.instrument, info))
 
-    def _fold_book(self, event: BookDelta | BookSnapshot | BookOrder, ts: int) -> BookChange | None:
-        if isinstance(event, BookOrder):
-            return self._order_queue().apply_order(event, ts)
-        book = self.book
-        if isinstance(event, BookDelta):
-            return book.apply_delta(event, ts) if isinstance(book, OrderBook) else None
-        self._gaps.close(*BOOK_CHANNELS)
-        if isinstance(book, OrderQueue) and (event.bids or event.asks):
-            book = self.book = OrderBook()
-        return book.apply_snapshot(event, ts)
+    def _fold_book(self, event: BookEvent, ts: int) -> BookChange | None:
+        if isinstance(event, BookSnapshot) or self.record.source not in ("", event.provider):
+            self._gaps.close(*BOOK_CHANNELS)
+        return self.record.fold(event, ts)
 
-    def _order_queue(self) -> OrderQueue:
-        """The venue publishes orders: from now on the book is kept by order."""
-        book = self.book
-        if isinstance(book, OrderBook):
-            book = self.book = OrderQueue.begun(book)
-        return book
+    def _source_of(self, event: Observation) -> str:
+        """The provider of record of an observation's kind; "" before the first and where there is none."""
+        return self.record.source if isinstance(event, BookEvent) else self.latest.source_of(event)
 
-    def _fold_gap(self, gap: Gap) -> None:
+    def _fold_gap(self, gap: Gap, clock: int) -> None:
         channel = gap.channel
+        book = channel in BOOK_CHANNELS and concerns(gap, self.record.source)
+        trades = channel in TRADE_CHANNELS and concerns(gap, getattr(self.last_trade, "provider", ""))
+        if not (book or trades) and channel in KNOWN_CHANNELS:
+            return
+        self._found += self.signals.on_gap(gap, self._clamped(gap.ts_event, clock), clock)
         if not gap.opened:
             self._gaps.close(channel)
             return
         self._gaps.open(channel, gap.reason)
-        if channel in BOOK_CHANNELS:
+        if book:
             self.book.break_()
-        if channel in ("trades", "feed"):
+        if trades:
             self._taint_next = True
             for builder in self._builders:
                 builder.taint_forming()
@@ -334,20 +395,6 @@ class SymbolKeeper:
         """Data flow again: that ends a feed's gap, except where a book still waits for its snapshot."""
         if not self.book.synchronised:
             self._gaps.close("feed")
-
-    def _series(self, provider: str) -> SeenIds:
-        seen = self._seen.get(provider)
-        if seen is None:
-            seen = SeenIds()
-            if len(self._seen) < MAX_ID_SERIES:
-                self._seen[provider] = seen
-        return seen
-
-    def _repeats(self, event: Observation) -> bool:
-        book = self.book
-        if isinstance(event, BookDelta):
-            return isinstance(book, OrderBook) and book.repeats(event)
-        return isinstance(event, BookOrder) and isinstance(book, OrderQueue) and book.repeats(event)
 
     def _clamped(self, ts: int, clock: int) -> int:
         return clock if ts > clock + self._tolerance_ns else ts
@@ -365,11 +412,14 @@ class SymbolKeeper:
             orders=book.snapshot() if isinstance(book, OrderQueue) else None,
             bars=tuple(builder.snapshot() for builder in self._builders),
             flow=self.flow.snapshot(),
-            seen=tuple((provider, seen.snapshot()) for provider, seen in sorted(self._seen.items())),
+            seen=self._seen.snapshot(),
             gaps=tuple(sorted(self._gaps.items())),
             taint_next=self._taint_next,
             skew_told_at=self._skew_told_at,
             late_trades=self.late_trades,
+            book_source=self.record.source,
+            signals=self.signals.snapshot(),
+            indicators=b"" if self.shelf is None else self.shelf.packed(self.instrument),
         )
 
     @classmethod
@@ -380,14 +430,15 @@ class SymbolKeeper:
             keeper._describe(state.info)
         keeper.last_trade, keeper._last_trade_ts = state.last_trade, state.last_trade_ts
         keeper.latest = Latest.restored(state.latest)
-        if state.book is not None:
-            keeper.book = OrderBook.restored(state.book)
-        if state.orders is not None:
-            keeper.book = OrderQueue.restored(state.orders)
+        book = OrderBook() if state.book is None else OrderBook.restored(state.book)
+        orders = None if state.orders is None else OrderQueue.restored(state.orders)
+        keeper.record = RecordBook(orders or book, state.book_source)
         for bars in state.bars:
             keeper.builders[bars.interval].restore(bars)
         keeper.flow = TradeFlow.restored(state.flow)
-        keeper._seen = {provider: SeenIds.restored(seen) for provider, seen in state.seen}
+        if state.signals is not None:
+            keeper.signals = Signals.restored(state.signals)
+        keeper._seen = SeenSeries.restored(state.seen)
         keeper._gaps = OpenGaps(state.gaps)
         keeper._taint_next = state.taint_next
         keeper._skew_told_at = state.skew_told_at

@@ -12,6 +12,7 @@ from domain.market.latest import LatestState
 from domain.market.observations import InstrumentInfo, Trade
 from domain.market.order_queue import OrderQueueState
 from domain.market.seen_ids import SeenIdsState
+from domain.signals import SignalsState
 
 
 class PartitionSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +28,8 @@ class PartitionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     keep_bars: int = DEFAULT_KEEP
     skew_tolerance_ns: int = 5 * NS_PER_S
     skew_cooldown_ns: int = 60 * NS_PER_S
+    indicators: tuple[str, ...] = ()
+    """Specs kept up for every instrument, such as `rsi(14)@1m`; without an interval: of 1m bars."""
 
 
 class KeeperState(Struct, frozen=True, array_like=True):
@@ -45,3 +48,7 @@ class KeeperState(Struct, frozen=True, array_like=True):
     taint_next: bool
     skew_told_at: int
     late_trades: int
+    book_source: str = ""
+    indicators: bytes = b""
+    """As `Shelf.packed`."""
+    signals: SignalsState | None = None

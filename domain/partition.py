@@ -15,6 +15,7 @@ import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -26,16 +27,17 @@ from domain.keeper import SymbolKeeper
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.bars import NEVER
 from domain.market.decisions import BookBroken, Decision
+from domain.market.gaps import NEW_INCARNATION
 from domain.market.instrument import described
 from domain.market.observations import Gap, InstrumentInfo
 
+if TYPE_CHECKING:
+    from domain.indicators.shelf import Shelf, Value
+
 __all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Changes whenever the same events would fold to other bytes."""
-
-NEW_INCARNATION = "new incarnation"
-"""Reason of the gap that a restarted feed opens."""
 
 SPARE_TIMERS = 64
 
@@ -81,6 +83,9 @@ class MarketPartition:
         self._timers_known = True
         self._lost_books: set[str] | None = set()  # None after a replay: to be looked for
         self._exposure: Exposure | None = None
+        self._shelf = _shelf(self.settings.indicators)
+        self.indicator_values: list[Value] = []
+        """Of the bars in the last batch folded, to be published; no state."""
 
     def keeper(self, instrument: str) -> SymbolKeeper | None:
         return self._keepers.get(instrument)
@@ -130,6 +135,7 @@ class MarketPartition:
         if _is_heartbeat(batch, self.last_sequence(batch.sender)) and not events:
             return None, []
         self._fold(batch, clock, events)
+        self._advance_indicators(events)
         admitted = Admitted(batch.sender, batch.incarnation, batch.sequence, clock, len(events))
         self._note(admitted)
         return admitted, events
@@ -147,6 +153,7 @@ class MarketPartition:
             keeper = keepers.get(event.instrument) or self._open(event.instrument)
             keeper.apply(event, clock)
             keeper.sender = sender
+        self._advance_indicators(events)
         self._timers_known = False
         self._lost_books = None
         self._note(admitted)
@@ -202,7 +209,10 @@ class MarketPartition:
             self._senders = {sender.sender: sender for sender in state.senders}
             for raw in state.keepers:
                 keeper = _decode_keeper(raw)
-                self._keepers[keeper.instrument] = SymbolKeeper.restored(keeper, self.settings)
+                restored = self._keepers[keeper.instrument] = SymbolKeeper.restored(keeper, self.settings)
+                restored.shelf = self._shelf
+                if self._shelf is not None:
+                    self._shelf.unpack(keeper.instrument, keeper.indicators)
                 yield
         except (msgspec.MsgspecError, struct.error) as error:
             raise Corrupt(f"snapshot cannot be read: {error}") from None
@@ -262,7 +272,13 @@ class MarketPartition:
 
     def _open(self, instrument: str) -> SymbolKeeper:
         keeper = self._keepers[instrument] = SymbolKeeper(instrument, self.settings)
+        keeper.shelf = self._shelf
         return keeper
+
+    def _advance_indicators(self, events: Sequence[MarketEvent]) -> None:
+        """Values follow from recorded bars: they are state, never events."""
+        if self._shelf is not None:
+            self.indicator_values = self._shelf.observe(events)
 
     def _open_gaps(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
         """What the last incarnation fed may have moved on unseen."""
@@ -314,6 +330,16 @@ class MarketPartition:
         follows = admitted.incarnation >= incarnation and admitted.sequence in (sequence, sequence + 1)
         if not follows or admitted.count != len(events):
             raise Corrupt(f"{admitted!r} of {len(events)} events does not follow {incarnation}/{sequence}")
+
+
+def _shelf(specs: Sequence[str]) -> Shelf | None:
+    """None without specs: then nothing of it is even loaded. Raises Malformed for a faulty spec."""
+    if not specs:
+        return None
+    from domain.indicators.shelf import Shelf
+    from domain.indicators.spec import parse_spec
+
+    return Shelf([parse_spec(text) for text in specs])
 
 
 _decode_keeper = msgspec.msgpack.Decoder(KeeperState).decode

@@ -56,6 +56,7 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     "financehub.http.latency": Instrument("histogram", "s", "HTTP request until response"),
     "financehub.projection.rows": Instrument("counter", "1", "events projected"),
     "financehub.projection.lag": Instrument("gauge", "1", "events behind the head, by projection"),
+    "financehub.log.size": Instrument("gauge", "By", "what the blocks of the log take, about"),
 }  # fmt: skip
 
 LATENCY_BUCKETS_S = (

@@ -19,15 +19,17 @@ from typing import Any
 
 import msgspec
 
+from domain.clock import format_time
 from domain.envelope import Admitted, Event, Recorded
-from domain.errors import Corrupt, Malformed, Rejected
+from domain.errors import Corrupt, Gone, Malformed
 from storage import codec
+from storage.anchors import Anchor
 from storage.event_log import Block, BlockHeader, Head
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_header = msgspec.msgpack.Decoder(BlockHeader).decode
-_ts_event = operator.attrgetter("ts_event")
 _kind = operator.attrgetter("kind")
+_ts_event = operator.attrgetter("ts_event")
 _instrument = operator.attrgetter("instrument")
 
 
@@ -98,9 +100,29 @@ def in_partition_order(blocks: Sequence[Block]) -> list[Block]:
 
 
 def require_retained(partition: str, after: int, blocks: Sequence[Block]) -> None:
-    """Raises Rejected where the block that should hold `after + 1` has been dropped."""
+    """Raises Gone where the block that should hold `after + 1` has been dropped."""
     if blocks and blocks[0].first_offset > after + 1:
-        raise Rejected(f"{partition!r} is kept from offset {blocks[0].first_offset}, not from {after + 1}")
+        first = blocks[0].first_offset
+        since = format_time(blocks[0].recorded_ns)
+        raise Gone(
+            f"{partition!r} is kept from offset {first}, recorded {since}, not from {after + 1}", first
+        )
+
+
+def offset_before_the_log(anchor: Anchor | None, partition: str, recorded_ns: int) -> int:
+    """The last offset recorded by a time at which nothing that is kept was recorded yet.
+
+    0 where nothing was ever dropped. Raises Gone where the time lies in what was dropped.
+    """
+    if anchor is None:
+        return 0
+    if recorded_ns < anchor.recorded_ns:
+        raise Gone(
+            f"{partition!r} is kept from offset {anchor.offset + 1}, recorded after"
+            f" {format_time(anchor.recorded_ns)}, not from {format_time(recorded_ns)}",
+            anchor.offset + 1,
+        )
+    return anchor.offset
 
 
 def block_hash(block: Block, payload: bytes) -> bytes:
@@ -151,7 +173,7 @@ def _header_of(admitted: Sequence[Admitted], events: Sequence[Event]) -> BlockHe
     return BlockHeader(
         batches=tuple(admitted),
         instruments=tuple(sorted(_instruments(events))),
-        kinds=tuple(sorted(set(map(_kind, events)))),
+        kinds=tuple(sorted(map(_kind, set(map(type, events))))),
         min_ts_event=min(times),
         max_ts_event=max(times),
     )

@@ -10,15 +10,16 @@ The same events always give the same bytes within a build; the log's hashes cove
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Sequence
-from itertools import chain, starmap
+from itertools import chain, repeat, starmap
 from typing import Any
 
 import msgspec
 import zstandard
 
-from domain.envelope import Batch, Event
+from domain.envelope import Batch, Event, Recorded
 from domain.errors import Corrupt, Malformed
 from storage.columns import Column, Unfit, column_of
 from storage.forms import BY_TYPE, FORMS, Form, by_code
@@ -52,8 +53,12 @@ class _Zstd(threading.local):
 
 _zstd = _Zstd()
 _encode = msgspec.msgpack.Encoder().encode
+_event = operator.attrgetter("event")
+_offset = operator.attrgetter("offset")
+_recorded_at = operator.attrgetter("recorded_at")
 _payload_decoder = msgspec.msgpack.Decoder(tuple[bytes, list[RowGroup], list[ColumnGroup]])
 _batch_decoder = msgspec.msgpack.Decoder(tuple[str, int, int, int, bytes, list[RowGroup]])
+_recorded_decoder = msgspec.msgpack.Decoder(tuple[str, list[int], list[int], bytes, list[RowGroup]])
 _forms = by_code((*FORMS, *RETIRED))
 _columns: dict[Any, Column] = {}
 
@@ -143,6 +148,24 @@ def decode_batch(data: bytes) -> Batch:
     except (*_UNDECODABLE, Corrupt) as error:
         raise Malformed(f"batch of {len(data)} bytes cannot be read: {error}") from None
     return Batch(sender, incarnation, sequence, clock, tuple(events))
+
+
+def encode_recorded(recorded: Sequence[Recorded]) -> bytes:
+    """Events of one partition at their places, as they go from one process to another. Raises Malformed."""
+    partition = recorded[0].partition if recorded else ""
+    order, groups = _grouped(list(map(_event, recorded)))
+    rows = [_row_group(*group) for group in groups]
+    return _packed((partition, list(map(_offset, recorded)), list(map(_recorded_at, recorded)), order, rows))
+
+
+def decode_recorded(data: bytes) -> list[Recorded]:
+    """Raises Malformed."""
+    try:
+        partition, offsets, times, order, rows = _recorded_decoder.decode(data)
+        events = _interleaved(order, [_from_rows(group) for group in rows])
+    except (*_UNDECODABLE, Corrupt) as error:
+        raise Malformed(f"{len(data)} bytes of recorded events cannot be read: {error}") from None
+    return list(map(Recorded, repeat(partition), offsets, times, events))
 
 
 Group = tuple[Form, Sequence[Event]]

@@ -14,6 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from domain.envelope import Admitted
+from storage.anchors import Anchor
 
 GENESIS_HASH = bytes(32)
 
@@ -84,11 +85,23 @@ class EventLog(Protocol):
         """Blocks that hold offsets > `after` (and <= `until`), in order, at most `max_blocks`.
 
         Fewer than there are may come; none only where there is none. The first block may begin at or
-        before `after`. Raises Rejected where `after` lies below the retained log.
+        before `after`. Raises Gone where `after` lies below the retained log.
         """
 
     async def offset_at(self, partition: str, recorded_ns: int) -> int:
-        """The last offset recorded at or before a time; 0 before the first."""
+        """The last offset recorded at or before a time; 0 before the first.
+
+        Raises Gone where what was recorded then has been dropped.
+        """
+
+    async def settled(self, partition: str) -> Head | None:
+        """The head once an append that is under way there has ended; None of an unclaimed partition.
+
+        Waits for it (Unavailable past the deadline). What has not reached the log yet is not waited for.
+        """
+
+    async def anchors(self) -> dict[str, Anchor]:
+        """Where the retained log begins, of each partition of which something was dropped."""
 
     async def close(self) -> None:
         """Give back connections. Claims stay as they are."""

@@ -7,18 +7,19 @@ needs no new code. Any other change makes a new version, and the old form moves 
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from domain.access_events import SessionClosed, SessionOpened, SessionSubscribed
 from domain.envelope import Event
 from domain.errors import Corrupt
 from domain.feed_events import FeedConnected, FeedLost, FeedResynced, FeedStarted, FrameRejected
 from domain.market.decisions import (
+    AnomalyFound,
     BarClosed,
     BarCorrected,
     BookBroken,
@@ -26,6 +27,8 @@ from domain.market.decisions import (
     ClockSkewed,
     LargeTrade,
     LateTrade,
+    PatternFound,
+    SourceChanged,
 )
 from domain.market.observations import (
     Bar,
@@ -52,7 +55,7 @@ class Form:
         self.make: Callable[..., Any] = make or shape
         self.types: tuple[Any, ...] = tuple(hints[name] for name in names)
         self.required = len(names) - len(shape.__struct_defaults__)
-        self.values_of: Callable[[Any], tuple[Any, ...]] = _getter(names)
+        self.values_of: Callable[[Any], tuple[Any, ...]] = astuple
         self._row_decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {}
 
     @property
@@ -75,12 +78,6 @@ class Form:
         return decoder
 
 
-def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(names) > 1:
-        return operator.attrgetter(*names)
-    return lambda event: tuple(getattr(event, name) for name in names)
-
-
 FORMS = (
     Form(101, Trade),
     Form(201, Quote),
@@ -99,6 +96,9 @@ FORMS = (
     Form(20401, LargeTrade),
     Form(20501, ClockSkewed),
     Form(20601, LateTrade),
+    Form(20701, SourceChanged),
+    Form(20801, AnomalyFound),
+    Form(20901, PatternFound),
     Form(30001, FeedStarted),
     Form(30101, FeedConnected),
     Form(30201, FeedLost),

@@ -13,10 +13,12 @@ from enum import Enum
 from msgspec.structs import replace
 
 from domain.errors import Conflict, NotOwner, OutcomeUnknown, Unavailable
-from storage.block import head_after, in_partition_order, require_retained
+from storage.anchors import Anchor
+from storage.block import head_after, in_partition_order, offset_before_the_log, require_retained
 from storage.event_log import GENESIS_HASH, Block, Checkpoint, Head, Snapshot
 from storage.ladder import thin
 from storage.projections import Output
+from storage.retention import SLICE_BLOCKS, Slice
 
 
 class Fault(Enum):
@@ -41,6 +43,7 @@ class MemoryLog:
         self._heads: dict[str, Head] = {}
         self._blocks: dict[str, list[Block]] = {}
         self._late: list[list[Block]] = []
+        self._anchors: dict[str, Anchor] = {}
         self._faults = faults
         self._delay = delay
 
@@ -104,15 +107,35 @@ class MemoryLog:
         await self._enter("read", (partition,))
         kept = self._blocks.get(partition, [])
         start = bisect.bisect_right(kept, after, key=lambda block: block.last_offset)
-        found = [b for b in kept[start : start + max_blocks] if until is None or b.first_offset <= until]
-        require_retained(partition, after, found)
-        return found
+        page = kept[start : start + max_blocks]
+        require_retained(partition, after, page)
+        return [block for block in page if until is None or block.first_offset <= until]
 
     async def offset_at(self, partition: str, recorded_ns: int) -> int:
         await self._enter("offset_at", (partition,))
         kept = self._blocks.get(partition, [])
         count = bisect.bisect_right(kept, recorded_ns, key=lambda block: block.recorded_ns)
-        return kept[count - 1].last_offset if count else 0
+        if count:
+            return kept[count - 1].last_offset
+        return offset_before_the_log(self._anchors.get(partition), partition, recorded_ns)
+
+    async def settled(self, partition: str) -> Head | None:
+        await self._enter("heads", (partition,))
+        self._land_late(partition)
+        return self._heads.get(partition)
+
+    async def anchors(self) -> dict[str, Anchor]:
+        await self._enter("heads", ())
+        return dict(self._anchors)
+
+    def blocks(self, partition: str) -> Sequence[Block]:
+        return self._blocks.get(partition, [])
+
+    def drop(self, anchor: Anchor) -> None:
+        """For `MemoryRetention` alone."""
+        kept = self._blocks[anchor.partition]
+        self._blocks[anchor.partition] = [block for block in kept if block.last_offset > anchor.offset]
+        self._anchors[anchor.partition] = anchor
 
     async def close(self) -> None:
         """Nothing to give back; what was appended stays."""
@@ -151,6 +174,51 @@ class MemorySnapshots:
     async def ladder(self, partition: str) -> list[Snapshot]:
         kept = self._kept.get(partition, {})
         return [replace(kept[offset], state=b"") for offset in sorted(kept)]
+
+    def drop_below(self, partition: str, offset: int) -> None:
+        """For `MemoryRetention` alone."""
+        kept = self._kept.get(partition, {})
+        self._kept[partition] = {place: one for place, one in kept.items() if place >= offset}
+
+
+class MemoryRetention:
+    """Retention over a log and snapshots in memory."""
+
+    def __init__(self, log: MemoryLog, snapshots: MemorySnapshots) -> None:
+        self._log = log
+        self._snapshots = snapshots
+
+    async def slices(self, slice_bytes: int) -> list[Slice]:
+        found: list[Slice] = []
+        for head in await self._log.heads():
+            found += _sliced(self._log.blocks(head.partition), slice_bytes)
+        return sorted(found, key=lambda one: (one.recorded_ns, one.partition, one.first_offset))
+
+    async def other_bytes(self) -> int:
+        return 0
+
+    async def drop(self, anchor: Anchor) -> None:
+        head = {head.partition: head.offset for head in await self._log.heads()}.get(anchor.partition, 0)
+        ends = {(block.last_offset, block.hash) for block in self._log.blocks(anchor.partition)}
+        if (anchor.offset, anchor.hash) not in ends or head <= anchor.offset:
+            raise Conflict(f"no block of {anchor.partition!r} that could be dropped ends at {anchor.offset}")
+        self._log.drop(anchor)
+        self._snapshots.drop_below(anchor.partition, anchor.offset)
+
+
+def _sliced(blocks: Sequence[Block], slice_bytes: int) -> list[Slice]:
+    found: list[Slice] = []
+    for block in blocks:
+        size = len(block.payload)
+        last = found[-1] if found else None
+        if last is not None and last.blocks < SLICE_BLOCKS and last.bytes + size <= slice_bytes:
+            first, blocks_so_far, bytes_so_far = last.first_offset, last.blocks, last.bytes
+            found.pop()
+        else:
+            first, blocks_so_far, bytes_so_far = block.first_offset, 0, 0
+        place = (block.partition, first, block.last_offset, block.recorded_ns)
+        found.append(Slice(*place, blocks_so_far + 1, bytes_so_far + size))
+    return found
 
 
 class MemoryCheckpoints:

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 from msgspec import Struct
 
 from domain.clock import format_time
-from domain.errors import Corrupt, Rejected
+from domain.errors import Corrupt, Rejected, Unavailable
 from storage.pool import MAINTENANCE_ROLE, SERVICE_ROLE, Connection, domain_errors
 from storage.settings import StorageSettings
 
 SCHEMA_DIR = Path(__file__).parent / "schema"
 _LOCK = 0x46_49_4E_48_55_42  # "FINHUB": one number for every FinanceHub database
 _NUMBERED = re.compile(r"(\d{4})_[a-z_]+\.sql")
+_HOLDER = """
+SELECT pid FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND classid::bigint = $1 AND objid::bigint = $2
+"""
 _VERSIONS = """
 CREATE TABLE IF NOT EXISTS schema_versions (
     number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
@@ -45,6 +51,12 @@ async def migrate(settings: StorageSettings, now_ns: int) -> Instance:
 
     Raises Rejected (newer schema, unsafe durability, missing rights), Unavailable.
     """
+    async with _connected(settings, "migrate") as connection:
+        return await _migrate(connection, settings, now_ns)
+
+
+@asynccontextmanager
+async def _connected(settings: StorageSettings, what: str) -> AsyncIterator[Connection]:
     with domain_errors("connect"):
         try:
             connection = await asyncpg.connect(settings.dsn, timeout=settings.connect_timeout_s)
@@ -52,18 +64,49 @@ async def migrate(settings: StorageSettings, now_ns: int) -> Instance:
             raise
         except ValueError as error:  # a port that is no number
             raise Rejected(f"the DSN cannot be read: {error}") from None
-    with domain_errors("migrate"):
+    with domain_errors(what):
         try:
-            return await _migrate(connection, settings, now_ns)
+            yield connection
         except asyncpg.InsufficientPrivilegeError as error:
             raise Rejected(f"the database user lacks a right: {error}") from error
         finally:
             await connection.close()
 
 
+async def _take_lock(connection: Connection, wait_s: float) -> None:
+    """Held until the connection ends. Raises Unavailable, naming who has it, past the wait."""
+    await connection.execute(f"SET lock_timeout = {int(wait_s * 1e3)}")  # of later locks on tables too
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    except asyncpg.LockNotAvailableError:
+        holder = await connection.fetchval(_HOLDER, _LOCK >> 32, _LOCK & 0xFFFFFFFF)
+        raise Unavailable(
+            f"another process (server process {holder or 'unknown'}) has been migrating this database for"
+            f" {wait_s:.0f} s: let it end, or end it"
+        ) from None
+
+
+async def inspect(settings: StorageSettings) -> Instance:
+    """What a database is; changes nothing. Raises Rejected for a schema of another build, Unavailable."""
+    async with _connected(settings, "inspect") as connection:
+        known = await connection.fetchval("SELECT to_regclass('schema_versions') IS NOT NULL")
+        if not known:
+            raise Rejected("it holds no log of FinanceHub: 'financehub up' makes one")
+        version = await _version(connection)
+        newest = len(_numbered_files())
+        if version < newest:
+            raise Rejected(
+                f"it has schema {version}, older than this build's {newest}:"
+                " 'financehub up' of this build brings it up to date"
+            )
+        _refuse_newer(version, newest)
+        timescale = await _timescale_version(connection)
+        return await _instance(connection, version, timescale, None)
+
+
 async def _migrate(connection: Connection, settings: StorageSettings, now_ns: int) -> Instance:
     await _require_durability(connection, allow_unsafe=settings.allow_unsafe_durability)
-    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)  # ends with the connection
+    await _take_lock(connection, settings.migrate_wait_s)
     timescale = await _ensure_timescale(connection)
     async with connection.transaction():
         await connection.execute(_VERSIONS)
@@ -72,6 +115,12 @@ async def _migrate(connection: Connection, settings: StorageSettings, now_ns: in
         if timescale is not None:
             await _ensure_hypertables(connection)
         role = await _guard_log(connection)
+    return await _instance(connection, version, timescale, role)
+
+
+async def _instance(
+    connection: Connection, version: int, timescale: str | None, role: str | None
+) -> Instance:
     meta = {row["name"]: row["value"] for row in await connection.fetch("SELECT name, value FROM meta")}
     return Instance(
         instance_id=meta["instance_id"],
@@ -103,6 +152,10 @@ async def _ensure_timescale(connection: Connection) -> str | None:
             await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     except asyncpg.InsufficientPrivilegeError:
         pass  # an administrator may have created it; else plain tables serve as well
+    return await _timescale_version(connection)
+
+
+async def _timescale_version(connection: Connection) -> str | None:
     version: str | None = await connection.fetchval(
         "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
     )
@@ -124,15 +177,27 @@ def _numbered_files() -> list[tuple[int, Path]]:
 
 async def _apply_numbered(connection: Connection) -> int:
     files = _numbered_files()
-    applied = await connection.fetchval("SELECT coalesce(max(number), 0) FROM schema_versions")
-    if applied > len(files):
-        raise Rejected(f"the database has schema {applied}, newer than this build's {len(files)}")
+    applied = await _version(connection)
+    _refuse_newer(applied, len(files))
     for number, path in files[applied:]:
         await connection.execute(path.read_text())
         await connection.execute(
             "INSERT INTO schema_versions (number, name) VALUES ($1, $2)", number, path.name
         )
     return len(files)
+
+
+async def _version(connection: Connection) -> int:
+    version: int = await connection.fetchval("SELECT coalesce(max(number), 0) FROM schema_versions")
+    return version
+
+
+def _refuse_newer(version: int, newest: int) -> None:
+    if version > newest:
+        raise Rejected(
+            f"the database has schema {version}, newer than this build's {newest}:"
+            " use the FinanceHub that wrote it, or a newer one"
+        )
 
 
 async def _describe(connection: Connection, market_partitions: int, now_ns: int) -> None:

@@ -73,7 +73,8 @@ async def open_pool(settings: StorageSettings, *, role: str | None = None) -> Po
     with domain_errors("connect"):
         return await asyncpg.create_pool(
             settings.dsn,
-            min_size=settings.pool_min,
+            min_size=0,  # asyncpg reports each failure to keep a floor with a traceback, also while all stops
+            init_size=settings.pool_min,
             max_size=settings.pool_max,
             timeout=settings.connect_timeout_s,
             command_timeout=settings.read_timeout_s,

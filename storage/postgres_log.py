@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,14 @@ import asyncpg
 
 from domain.clock import NS_PER_US
 from domain.errors import NotOwner, OutcomeUnknown, Unavailable
-from storage.block import decode_header, encode_header, in_partition_order, require_retained
+from storage.anchors import Anchor
+from storage.block import (
+    decode_header,
+    encode_header,
+    in_partition_order,
+    offset_before_the_log,
+    require_retained,
+)
 from storage.event_log import GENESIS_HASH, Block, Head
 from storage.log_marks import DAY_NS, FOR_EVER, LogMarks
 from storage.pool import LOST, Connection, Pool, domain_errors
@@ -47,6 +55,7 @@ _TYPES = [
     "bytea",
 ]
 _HEAD = "partition, epoch, owner, head_offset, head_hash, recorded_ns"
+_ANCHOR = 'partition, "offset", hash, recorded_ns, dropped_ns, key_id, signature'
 
 # `held` waits for row locks and then looks at the newest version of each head (READ COMMITTED), so
 # `moved` sees either every head fit or touches none.
@@ -102,6 +111,9 @@ ORDER BY recorded_ns DESC, first_offset DESC LIMIT 1
 
 _MAX_OFFSET = 2**63 - 2
 
+SEND_WITHIN_S = 0.5
+"""Readers take it that a block is sent so soon after it was stamped; then the head's lock tells of it."""
+
 
 class PostgresLog:
     """EventLog over a pool. Several may share a database: the heads decide who writes."""
@@ -135,9 +147,12 @@ class PostgresLog:
 
     async def append(self, blocks: Sequence[Block]) -> None:
         ordered = in_partition_order(blocks)
+        asked_s = time.monotonic()
         with domain_errors("connect for an append"):
             connection = await self._pool.acquire(timeout=self._settings.connect_timeout_s)
         try:
+            if time.monotonic() - asked_s > SEND_WITHIN_S:
+                raise Unavailable(f"the blocks are {SEND_WITHIN_S} s old before they are sent: seal anew")
             status = await self._execute_append(connection, ordered)
         finally:
             await self._pool.release(connection)
@@ -184,7 +199,24 @@ class PostgresLog:
         with domain_errors(f"look up a time in {partition}"):
             since = await self._marks.at_or_before(partition, until)
             offset: int | None = await self._pool.fetchval(_OFFSET_AT, partition, recorded_ns, since, until)
-        return offset or 0
+            if offset is not None:
+                return offset
+            anchor = (await self.anchors()).get(partition)
+        return offset_before_the_log(anchor, partition, recorded_ns)
+
+    async def settled(self, partition: str) -> Head | None:
+        # An append locks the heads that it moves until it has committed: this waits for that.
+        with domain_errors(f"wait for an append to {partition}"):
+            row = await self._pool.fetchrow(
+                f"SELECT {_HEAD} FROM log_heads WHERE partition = $1 FOR SHARE",  # noqa: S608
+                partition,
+            )
+        return Head(*row) if row else None
+
+    async def anchors(self) -> dict[str, Anchor]:
+        with domain_errors("read the anchors"):
+            rows = await self._pool.fetch(f"SELECT {_ANCHOR} FROM log_anchors ORDER BY partition")  # noqa: S608
+        return {row["partition"]: Anchor(*row) for row in rows}
 
     async def close(self) -> None:
         """The pool belongs to whoever opened it."""

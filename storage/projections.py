@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from domain.envelope import Recorded
+from domain.errors import Gone
 from storage.block import events_of
-from storage.event_log import Checkpoint, EventLog
+from storage.event_log import Block, Checkpoint, EventLog
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -44,8 +45,12 @@ class Projection(Protocol[T_contra]):
     @property
     def name(self) -> str: ...
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of the events that it is given; blocks without any of them are not even decoded."""
+
     async def apply(self, connection: T_contra, partition: str, recorded: Sequence[Recorded]) -> None:
-        """Write the rows for these events, in log order, each given once; commits nothing itself."""
+        """Write the rows for these events of its kinds, in log order, each given once; commits nothing."""
 
 
 class ProjectionRunner(Generic[T]):
@@ -60,19 +65,36 @@ class ProjectionRunner(Generic[T]):
         """Apply what follows the checkpoint, at most `max_blocks` blocks. Returns the number of events.
 
         0 means that the projection has caught up. Raises Conflict where another runner was first (call
-        again), Unavailable (call again later), Corrupt.
+        again), Unavailable (call again later), Corrupt, Gone where events that it needs were dropped.
         """
         seen = await self._checkpoints.load(self._projection.name, partition)
-        blocks = await self._log.read(partition, seen.offset, max_blocks=max_blocks)
+        blocks = await self._following(partition, seen.offset, max_blocks)
         if not blocks:
             return 0
-        recorded = [event for block in blocks for event in events_of(block) if event.offset > seen.offset]
+        wanted = self._projection.kinds
+        recorded = [
+            event
+            for block in blocks
+            if not wanted.isdisjoint(block.header.kinds)
+            for event in events_of(block)
+            if event.offset > seen.offset and event.event.kind in wanted
+        ]
 
         async def write(connection: T) -> None:
-            await self._projection.apply(connection, partition, recorded)
+            if recorded:
+                await self._projection.apply(connection, partition, recorded)
 
-        await self._checkpoints.advance(seen, recorded[-1].offset, write)
-        return len(recorded)
+        await self._checkpoints.advance(seen, blocks[-1].last_offset, write)
+        return blocks[-1].last_offset - seen.offset
+
+    async def _following(self, partition: str, after: int, max_blocks: int) -> list[Block]:
+        """A projection that begins does so where the log does. Raises Gone where it lacks what it needs."""
+        try:
+            return await self._log.read(partition, after, max_blocks=max_blocks)
+        except Gone as error:
+            if after > 0:
+                raise
+            return await self._log.read(partition, error.kept_from - 1, max_blocks=max_blocks)
 
     async def lag(self, partition: str, head_offset: int) -> int:
         """Events between the checkpoint and a head."""

@@ -13,11 +13,14 @@ class StorageSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     dsn: str = ""
     pool_min: int = 1
+    """Opened at once, so that what is wrong is seen at once; later as many as are used."""
     pool_max: int = 4
     connect_timeout_s: float = 10.0
     append_timeout_s: float = 5.0
     """After it the outcome of an append is unknown; a claim waits as long for a row lock."""
     read_timeout_s: float = 15.0
+    migrate_wait_s: float = 60.0
+    """How long a start waits for another one's migration, and for locks on tables."""
     market_partitions: int = EMBEDDED_MARKET_PARTITIONS
     """Used when a database is created, and then fixed for its life."""
     allow_unsafe_durability: bool = False

@@ -21,6 +21,8 @@ from domain.errors import Corrupt, Rejected
 
 SECRETS_FOLDER = "secrets"
 KEY_FILE = "token-ed25519.pem"
+ANCHOR_KEY_FILE = "anchor-ed25519.pem"
+"""Signs what retention drops from the log: of its own, so that a lost token key can be replaced."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -37,15 +39,21 @@ def make_key() -> SigningKey:
     return _named(Ed25519PrivateKey.generate())
 
 
-def load_or_make_key(data_dir: Path) -> SigningKey:
+def load_or_make_key(data_dir: Path, name: str = KEY_FILE) -> SigningKey:
     """The instance's key. Raises Rejected where others may read it, Corrupt where it is no Ed25519 key."""
     folder = data_dir / SECRETS_FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_if_open(folder)
-    file = folder / KEY_FILE
+    file = folder / name
     if not file.exists():
         _write_once(file, make_key())
     return load_key(file)
+
+
+def find_anchor_seed(data_dir: Path) -> bytes | None:
+    """The 32 secret bytes of the key that signs anchors; None where this data directory never had one."""
+    file = data_dir / SECRETS_FOLDER / ANCHOR_KEY_FILE
+    return load_key(file).private.private_bytes_raw() if file.exists() else None
 
 
 def load_key(file: Path) -> SigningKey:

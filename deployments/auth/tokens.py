@@ -29,6 +29,8 @@ LEEWAY_S = 5
 MAX_TOKEN_LENGTH = 4096
 MAX_USER_LENGTH = 128
 MAX_TTL_S = 366 * 86_400
+REMEMBERED_TOKENS = 1_024
+"""Checking a signature again costs more than the rest of many requests."""
 _REQUIRED = ["iss", "aud", "sub", "exp", "iat"]
 
 
@@ -38,6 +40,14 @@ class VerifyingKey(Struct, frozen=True):
     public: Ed25519PublicKey
     issuer: str
     audience: str
+
+
+class _Verified(Struct, frozen=True):
+    """Claims whose signature, issuer and audience were found right under that key."""
+
+    kid: str
+    key: VerifyingKey
+    claims: dict[str, Any]
 
 
 class KeySource(Protocol):
@@ -72,6 +82,7 @@ class Authority:
         self._key = key
         self._audience = audience
         self._sources: Sequence[KeySource] = (OwnKey(key, audience), *outside)
+        self._verified: dict[str, _Verified] = {}
 
     def issue(self, user: str, role: str, ttl_s: float) -> str:
         """A token for a user; `ttl_s` in (0, MAX_TTL_S]. Raises Malformed."""
@@ -111,26 +122,18 @@ class Authority:
         """Signature, issuer, audience and times checked. Raises Unauthenticated."""
         if len(token) > MAX_TOKEN_LENGTH:
             raise Unauthenticated(f"a token has at most {MAX_TOKEN_LENGTH} characters")
-        key = _find(token, sources)
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key.public,
-                algorithms=[ALGORITHM],
-                audience=key.audience,
-                issuer=key.issuer,
-                # Times are checked below against our own clock, which tests and simulations can move.
-                options={
-                    "require": _REQUIRED,
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
-        except jwt.PyJWTError as error:
-            raise Unauthenticated(f"the token is not valid: {_reason(error)}") from None
-        self._check_times(claims)
-        return claims
+        known = self._verified.get(token)
+        if known is None or _key_of(known.kid, sources) != known.key:
+            known = self._remember(token, _verified(token, sources))
+        self._check_times(known.claims)
+        return dict(known.claims)
+
+    def _remember(self, token: str, verified: _Verified) -> _Verified:
+        """Clients send the same token again and again; its times are checked each time."""
+        self._verified[token] = verified
+        while len(self._verified) > REMEMBERED_TOKENS:
+            del self._verified[next(iter(self._verified))]
+        return verified
 
     def _check_times(self, claims: dict[str, Any]) -> None:
         now_s = self.clock.now_ns() / NS_PER_S
@@ -145,16 +148,36 @@ class Authority:
         _check_subject(claims.get("sub"))
 
 
-def _find(token: str, sources: Sequence[KeySource]) -> VerifyingKey:
+def _verified(token: str, sources: Sequence[KeySource]) -> _Verified:
     try:
         kid = jwt.get_unverified_header(token).get("kid")
     except (jwt.PyJWTError, RecursionError):
         raise Unauthenticated("the token is no JWT") from None
-    for source in sources:
-        found = source.find(kid) if isinstance(kid, str) else None
-        if found is not None:
-            return found
-    raise Unauthenticated("the token was signed with a key that is not known here")
+    key = _key_of(kid, sources) if isinstance(kid, str) else None
+    if not isinstance(kid, str) or key is None:
+        raise Unauthenticated("the token was signed with a key that is not known here")
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key.public,
+            algorithms=[ALGORITHM],
+            audience=key.audience,
+            issuer=key.issuer,
+            # Times are checked against our own clock, which tests and simulations can move.
+            options={
+                "require": _REQUIRED,
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except jwt.PyJWTError as error:
+        raise Unauthenticated(f"the token is not valid: {_reason(error)}") from None
+    return _Verified(kid, key, claims)
+
+
+def _key_of(kid: str, sources: Sequence[KeySource]) -> VerifyingKey | None:
+    return next((found for source in sources if (found := source.find(kid)) is not None), None)
 
 
 def _reason(error: jwt.PyJWTError) -> str:

@@ -9,13 +9,15 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from actors.tail import OpenLog, Wanted, cursor_at
+from actors.tail import OpenLog, Wanted, beginning, cursor_at
 from actors.tail import tail as tail_events
 from deployments import instance
+from deployments.auth.keys import find_anchor_seed
 from deployments.cli.lifecycle import settings_of
 from deployments.progress import Progress
 from domain.clock import parse_query_time
@@ -25,28 +27,31 @@ from domain.ids import instrument_id
 
 
 class _Opened:
-    def __init__(self, dsn: str, partition_count: int) -> None:
+    """`anchor_seed`: of the key that signs what retention drops; None where there is none here."""
+
+    def __init__(self, dsn: str, partition_count: int, data_dir: Path) -> None:
         self.dsn = dsn
         self.partition_count = partition_count
+        self.anchor_seed = find_anchor_seed(data_dir)
 
 
 @contextlib.contextmanager
 def opened_database(arguments: argparse.Namespace) -> Iterator[_Opened]:
     """`--dsn`; the running instance's database; the one it had; the embedded one started for this alone."""
-    from actors.database import open_database
+    from actors.database import open_to_read
 
     settings = settings_of(arguments, database__dsn=arguments.dsn)
     running = None if arguments.dsn else instance.find_running(settings.data_dir)
     if running is not None:
-        yield _Opened(running.dsn, running.partition_count)
+        yield _Opened(running.dsn, running.partition_count, settings.data_dir)
         return
     dsn = settings.database.dsn or instance.remembered_dsn(settings.data_dir)
     if not dsn and not (settings.data_dir / "pg").exists():
         raise Unavailable(f"there is no database in {settings.data_dir}")
     with contextlib.nullcontext() if dsn else instance.acquire(settings.data_dir):
-        database = open_database(settings.data_dir, dsn, allow_unsafe_durability=True)
+        database = open_to_read(settings.data_dir, dsn)
         try:
-            yield _Opened(database.dsn, database.partition_count)
+            yield _Opened(database.dsn, database.partition_count, settings.data_dir)
         finally:
             database.stop()
 
@@ -65,16 +70,19 @@ def tail(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _start(text: str | None) -> Cursor | int:
-    """A cursor as it is; a time as ns; nothing means the beginning. Raises Malformed."""
+def _start(text: str | None) -> Cursor | int | None:
+    """A cursor as it is; a time as ns; None means the beginning. Raises Malformed."""
     if text is None:
-        return Cursor({})
+        return None
     return parse_cursor(text) if text.startswith(CURSOR_PREFIX) else parse_query_time(text, time.time_ns())
 
 
-async def _print_tail(dsn: str, start: Cursor | int, wanted: Wanted, *, follow: bool) -> None:
+async def _print_tail(dsn: str, start: Cursor | int | None, wanted: Wanted, *, follow: bool) -> None:
     async with OpenLog(dsn) as opened:
-        cursor = start if isinstance(start, Cursor) else await cursor_at(opened.log, start)
+        if start is None:
+            cursor = await beginning(opened.log)
+        else:
+            cursor = start if isinstance(start, Cursor) else await cursor_at(opened.log, start)
         async for recorded in tail_events(opened.log, cursor, wanted, follow=follow):
             sys.stdout.write(_line(recorded))
             if follow:
@@ -94,7 +102,7 @@ def _line(recorded: Recorded) -> str:
 
 def verify(arguments: argparse.Namespace) -> int:
     with opened_database(arguments) as database:
-        report = asyncio.run(_verified(database.dsn))
+        report = asyncio.run(_verified(database.dsn, database.anchor_seed, full=arguments.full))
     if arguments.json:
         print(json.dumps(report))
     else:
@@ -103,11 +111,11 @@ def verify(arguments: argparse.Namespace) -> int:
     return 0 if report["ok"] else 1
 
 
-async def _verified(dsn: str) -> dict[str, Any]:
-    from actors.verify import verify as verify_log
+async def _verified(dsn: str, anchor_seed: bytes | None, *, full: bool) -> dict[str, Any]:
+    from actors.verify import verify_with
 
     async with OpenLog(dsn) as opened:
-        verdicts = await verify_log(opened.log, opened.snapshots)
+        verdicts = await verify_with(anchor_seed, opened.log, opened.snapshots, full=full)
     lines = [msgspec.to_builtins(verdict) for verdict in verdicts]
     return {"ok": all(_is_sound(line) for line in lines), "partitions": lines}
 

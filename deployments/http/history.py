@@ -72,12 +72,12 @@ async def list_trades(
     name = await here.index.resolve(instrument)
     partition = here.directory.partition_of(name)
     heads = await here.directory.heads()
+    head = heads.at(partition)
     if start is None:
-        until = heads.at(partition) if at is None else at
-        found, rest = await newest_trades(here.directory, name, until, end, count)
+        found, rest = await newest_trades(here.directory, name, head if at is None else at, end, count)
     else:
         first = at if at is not None else await _offset_before(here.directory, partition, start)
-        found, rest = await trades_from(here.directory, name, first, start, end or MAX_NS, count)
+        found, rest = await trades_from(here.directory, name, first, head, start, end or MAX_NS, count)
     more = None if rest is None else page_token(mark, str(rest))
     return snapshot(request, schemas.TradeList(found, more, heads.encode()))
 

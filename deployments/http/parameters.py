@@ -18,7 +18,8 @@ from domain.errors import Malformed
 
 MAX_QUERY_BYTES = 40_000
 """Two cursors fit."""
-MAX_FIELDS = 16
+MAX_FIELDS = 32
+REPEATABLE = frozenset({"spec"})
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
 DEFAULT_BARS = 500
@@ -141,7 +142,7 @@ class KnownParameters:
                 raise UnknownParameter(
                     f"unknown parameter {name[:40]!r}; this route has {allowed}", name[:40]
                 )
-            if name in seen:
+            if name in seen and name not in REPEATABLE:
                 raise BadParameter(f"{name} is given twice", name)
             seen.add(name)
 

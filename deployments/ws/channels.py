@@ -11,10 +11,19 @@ from typing import Literal, NamedTuple
 from domain.envelope import Event
 from domain.errors import Malformed
 from domain.ids import MAX_ID_LENGTH
-from domain.market.decisions import BarClosed, BarCorrected, BookBroken, BookRestored
+from domain.market.decisions import (
+    AnomalyFound,
+    BarClosed,
+    BarCorrected,
+    BookBroken,
+    BookRestored,
+    PatternFound,
+    SourceChanged,
+)
 from domain.market.observations import (
     Bar,
     BookDelta,
+    BookOrder,
     BookSnapshot,
     Gap,
     InstrumentInfo,
@@ -29,8 +38,11 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "quotes": ("quote",),
         "ticker": ("ticker",),
         "bars": ("bar_closed", "bar_corrected", "bar"),
-        "book": ("book_snapshot", "book_delta"),
-        "status": ("instrument", "gap", "book_broken", "book_restored"),
+        "indicators": ("bar_closed", "bar_corrected", "bar"),
+        "book": ("book_snapshot", "book_delta", "book_order"),
+        "patterns": ("pattern_found",),
+        "anomalies": ("anomaly_found",),
+        "status": ("instrument", "gap", "book_broken", "book_restored", "source_changed"),
     }
 )
 """Channel -> kinds of the events whose offsets form its chain."""
@@ -51,7 +63,7 @@ MAX_PATTERN_STARS = 4
 
 
 class Key(NamedTuple):
-    """One chain of frames. `variant` is the interval of bars, "" elsewhere."""
+    """One chain of frames. `variant`: the interval of bars, interval and spec of indicators, else ""."""
 
     channel: str
     instrument: str
@@ -74,8 +86,12 @@ _PLAIN: Mapping[type, tuple[Target, ...]] = MappingProxyType(
         Ticker: (Target("ticker", ""),),
         BookSnapshot: (Target("book", ""),),
         BookDelta: (Target("book", ""),),
+        BookOrder: (Target("book", ""),),
         InstrumentInfo: (Target("status", ""),),
         BookRestored: (Target("status", ""),),
+        SourceChanged: (Target("status", ""),),
+        PatternFound: (Target("patterns", ""),),
+        AnomalyFound: (Target("anomalies", ""),),
         BookBroken: (Target("status", ""), Target("book", "", "notice")),
     }
 )

@@ -120,8 +120,10 @@ class Socket:
                     await self._close(code, reason)
             finally:
                 writer.cancel()
-                await asyncio.gather(reader, writer, return_exceptions=True)
-                await self._service.close(session, code, reason)
+                try:
+                    await asyncio.gather(reader, writer, return_exceptions=True)
+                finally:  # Serve cancels us as soon as the client has gone, which may be right now
+                    await self._service.close(session, code, reason)
 
     def _outcome(
         self, session: Session, reader: asyncio.Task[None], writer: asyncio.Task[None]
@@ -215,7 +217,7 @@ class Socket:
             raise Gone
         text = message.get("text")
         data: str | bytes = text if text is not None else message.get("bytes") or b""
-        if len(data) > self._settings.max_message_bytes:
+        if _size(data, self._settings.max_message_bytes) > self._settings.max_message_bytes:
             raise Ended(
                 protocol.CLOSE_PROTOCOL, f"a message has at most {self._settings.max_message_bytes} bytes"
             )
@@ -334,6 +336,13 @@ class Socket:
             async with asyncio.timeout(self._settings.close_s):
                 message = {"type": "websocket.close", "code": code, "reason": _short(reason)}
                 await self._send(message)
+
+
+def _size(data: str | bytes, enough: int) -> int:
+    """Bytes of a message; at least `enough` + 1 where its letters alone are more."""
+    if isinstance(data, bytes) or len(data) > enough:
+        return len(data)
+    return len(data.encode(errors="surrogatepass"))
 
 
 def _short(reason: str) -> str:

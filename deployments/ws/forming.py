@@ -26,10 +26,13 @@ class FormingBars:
         self._hub = hub
         self._waiting: dict[Key, int] = {}
         """Chain -> time of the newest trade; what one round cannot do waits for the next."""
+        self.traded: dict[str, int] = {}
+        """What had traded before the last round, by instrument."""
 
     async def tell(self) -> None:
         """One round: at most `forming_at_once` questions."""
         traded, self._hub.traded = self._hub.traded, {}
+        self.traded = traded
         for key in self._hub.keys("bars"):
             if key.instrument in traded:
                 self._waiting[key] = traded[key.instrument]

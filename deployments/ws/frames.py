@@ -10,9 +10,18 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from actors.answers import BarRow, BookAnswer, FeedStatus
 from deployments.ws.codec import CODECS, Codec
+from deployments.ws.derived import IndicatorValue, indicator_frame
 from deployments.ws.protocol import Time
 from domain.envelope import Recorded
-from domain.market.decisions import BarClosed, BarCorrected, BookBroken, BookRestored
+from domain.market.decisions import (
+    AnomalyFound,
+    BarClosed,
+    BarCorrected,
+    BookBroken,
+    BookRestored,
+    PatternFound,
+    SourceChanged,
+)
 from domain.market.observations import (
     Bar,
     BookDelta,
@@ -114,10 +123,44 @@ class BookFrame(_Frame, frozen=True, gc=False, tag="book"):
 
 
 class StatusFrame(_Frame, frozen=True, gc=False, tag="status"):
-    """`state`: `trading halted closed gap_opened gap_closed book_broken book_restored`."""
+    """`state`: `trading halted closed gap_opened gap_closed book_broken book_restored
+    source_changed`; `channel` of the last one is the kind."""
 
     state: str
     channel: str | None
+    reason: str | None
+
+
+class AnomalyFrame(_Frame, frozen=True, gc=False, tag="anomaly"):
+    """`ts_event`: of what it is about; `about`: its trade id. `severity` in [0, 1]."""
+
+    kind: str
+    class_: str = field(name="class")
+    severity: float
+    evidence: dict[str, float]
+    about: str | None
+    taints: bool
+
+
+class AnchorBody(Struct, frozen=True, gc=False):
+    """A point of a figure: the start of its bar, the price there, and what it is to the figure."""
+
+    time: Time
+    price: float
+    role: str
+
+
+class PatternFrame(_Frame, frozen=True, gc=False, tag="pattern"):
+    """A figure's `state` became known with the bar at `ts_event`; `figure` is the same through its life."""
+
+    interval: str
+    figure: int
+    pattern: str
+    state: str
+    anchors: tuple[AnchorBody, ...]
+    target: float | None
+    confidence: float
+    direction: int
     reason: str | None
 
 
@@ -210,8 +253,33 @@ def _broken(shared: Shared, event: BookBroken, from_: MaybeFrom) -> Struct:
     return StatusFrame(*shared, "book_broken", "book", event.reason)
 
 
+def _source(shared: Shared, event: SourceChanged, from_: MaybeFrom) -> Struct:
+    return StatusFrame(*shared, "source_changed", event.of, f"{event.before} had fallen silent")
+
+
 def _restored(shared: Shared, event: BookRestored, from_: MaybeFrom) -> Struct:
     return StatusFrame(*shared, "book_restored", "book", None)
+
+
+def _anomaly(shared: Shared, event: AnomalyFound, from_: MaybeFrom) -> Struct:
+    evidence = dict(event.evidence)
+    found = (event.anomaly, event.verdict, event.severity, evidence, event.about, event.taints)
+    return AnomalyFrame(*shared, *found)
+
+
+def pattern_frame(shared: Shared, event: PatternFound, time: Callable[[int], Time]) -> Struct:
+    return PatternFrame(
+        *shared,
+        event.interval,
+        event.figure,
+        event.pattern,
+        event.state,
+        tuple(AnchorBody(time(ts), price, role) for ts, price, role in event.anchors),
+        event.target,
+        event.confidence,
+        event.direction,
+        event.reason,
+    )
 
 
 _BUILDERS: Mapping[type, Callable[[Shared, Any, MaybeFrom], Struct]] = MappingProxyType(
@@ -228,6 +296,8 @@ _BUILDERS: Mapping[type, Callable[[Shared, Any, MaybeFrom], Struct]] = MappingPr
         Gap: _gap,
         BookBroken: _broken,
         BookRestored: _restored,
+        SourceChanged: _source,
+        AnomalyFound: _anomaly,
     }
 )
 
@@ -255,8 +325,14 @@ class SharedFrame:
 
 def encode(recorded: Recorded, prev: Previous, codec: Codec, from_: MaybeFrom = UNSET) -> bytes:
     """One event as a frame. The event's type must be one that a channel carries."""
-    event = recorded.event
-    return codec.encode(_BUILDERS[type(event)](_shared(recorded, prev, codec.time), event, from_))
+    event: object = recorded.event
+    if type(event) is IndicatorValue:
+        frame = indicator_frame(event, recorded.offset, prev, recorded.recorded_at, codec.time)
+        return codec.encode(frame)
+    shared = _shared(recorded, prev, codec.time)
+    if isinstance(event, PatternFound):
+        return codec.encode(pattern_frame(shared, event, codec.time))  # times inside
+    return codec.encode(_BUILDERS[type(event)](shared, event, from_))
 
 
 def encode_merged(recorded: Recorded, prev: Previous, codec: Codec, merged: Any) -> bytes:
@@ -279,7 +355,7 @@ def book_answer_frame(answer: BookAnswer, prev: Previous, codec: Codec, depth: i
         answer.instrument,
         answer.place[1],
         prev,
-        None,
+        answer.provider,
         at,
         at,
         at,

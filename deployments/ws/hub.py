@@ -15,8 +15,9 @@ from typing import Protocol
 from actors.answers import PollReply
 from actors.directory import Directory
 from deployments.ws.channels import Key, Target, targets
-from deployments.ws.frames import SharedFrame
 from deployments.ws.lane import Lane
+from deployments.ws.level_view import LevelView
+from deployments.ws.route import Route
 from deployments.ws.settings import StreamSettings
 from domain.envelope import Cursor, Recorded
 from domain.errors import Conflict, FinanceHubError, Retryable, Unavailable
@@ -29,18 +30,6 @@ SLICE_EVENTS = 500
 """Handed over in one go; between slices the sockets' writers run."""
 RETRY_S = 0.25
 MAX_RETRY_S = 2.0
-
-
-class Route:
-    """All lanes of one chain. `last` is the newest offset seen, None before the first."""
-
-    __slots__ = ("lanes", "last", "newest_bar")
-
-    def __init__(self) -> None:
-        self.last: int | None = None
-        self.lanes: list[Lane] = []
-        self.newest_bar = -1
-        """Start of the newest closed bar: a provisional value of it or an earlier one is stale."""
 
 
 class PatternTaker(Protocol):
@@ -63,6 +52,10 @@ class Hub:
         self.traded: dict[str, int] = {}
         """Instrument -> ts_event of its newest trade, since forming bars were last told."""
         self.on_failure: Callable[[], None] = lambda: None
+        self.on_bar: Callable[[Recorded], None] = lambda _recorded: None
+        """Told every closed bar before it is delivered."""
+        self.runs = 0
+        """Times the hub has started: what was fed in an earlier run has missed events."""
         self._epochs: dict[str, int] = {}
         self._routes: dict[Key, Route] = {}
         self._patterns: dict[tuple[str, str], list[PatternTaker]] = {}
@@ -84,6 +77,7 @@ class Hub:
             self.position = {partition: heads.at(partition) for partition in self.directory.partitions()}
             self._epochs.clear()
             self._cursor_text = None
+            self.runs += 1
             self._task = asyncio.get_running_loop().create_task(self._run(), name="hub")
             self._task.add_done_callback(self._ended)
 
@@ -94,7 +88,7 @@ class Hub:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         for route in self._routes.values():
-            route.last = None
+            route.last = route.view = None
 
     def cursor(self) -> str:
         """Where the hub stands, as clients carry it."""
@@ -115,6 +109,8 @@ class Hub:
             return
         if lane in route.lanes:
             route.lanes.remove(lane)
+        if not route.lanes:
+            route.view = None  # nobody keeps it up
         if not route.lanes and lane.key.channel not in self._pattern_channels:
             del self._routes[lane.key]
 
@@ -147,6 +143,17 @@ class Hub:
         route = self._routes.get(key)
         return route.lanes if route is not None else ()
 
+    def view(self, key: Key) -> LevelView | None:
+        """The book of a chain whose events are orders, where anybody follows it already."""
+        route = self._routes.get(key)
+        return route.view if route is not None else None
+
+    def adopt_view(self, key: Key, view: LevelView) -> None:
+        """What was read elsewhere, not behind the position; whoever listens to the chain shares it."""
+        route = self._routes.get(key)
+        if route is not None and route.lanes and route.view is None:
+            route.view = view
+
     def newest_bar(self, key: Key) -> int:
         """Start of the newest closed bar handed over, ns; -1 before the first."""
         route = self._routes.get(key)
@@ -172,6 +179,8 @@ class Hub:
         instrument: str = event.instrument  # type: ignore[union-attr]
         if type(event) is Trade:
             self.traded[instrument] = event.ts_event
+        elif target.channel == "bars" and target.form == "frame":
+            self.on_bar(recorded)
         # A plain tuple is equal to the Key it looks for, and much cheaper to make.
         route = self._routes.get((target.channel, instrument, target.variant))  # type: ignore[call-overload]
         if route is None:
@@ -181,10 +190,18 @@ class Hub:
         if target.form == "frame":
             if target.channel == "bars":
                 route.newest_bar = max(route.newest_bar, recorded.event.ts_event)
-            _push(route, recorded)
+            route.push(recorded if target.channel != "book" else route.by_level(recorded))
         elif target.form == "notice":
+            if route.view is not None:
+                route.view.interrupted(recorded)
             for lane in route.lanes:
                 lane.notice(recorded)
+
+    def push(self, key: Key, recorded: Recorded) -> None:
+        """Give what was derived from an event to the lanes of a chain."""
+        route = self._routes.get(key)
+        if route is not None:
+            route.push(recorded)
 
     def _route(self, key: Key, partition: str) -> Route:
         route = self._routes.get(key)
@@ -259,12 +276,3 @@ class Hub:
                 {"message": "the hub's poll loop failed", "exception": error, "task": task}
             )
         self.on_failure()
-
-
-def _push(route: Route, recorded: Recorded) -> None:
-    if not route.lanes:
-        return
-    frame = SharedFrame(recorded, route.last)
-    route.last = recorded.offset
-    for lane in route.lanes:
-        lane.push(frame)

@@ -88,8 +88,14 @@ class Lane:
 
     def notice(self, recorded: Recorded) -> None:
         """A gap of the provider's stream: told at once, outside the chain."""
-        if recorded.offset <= self.floor or self.waiting:
+        if recorded.offset <= self.floor:
             return
+        if self.waiting:
+            # A book taken before that is no book any more: the answer must know.
+            self.buffer.clear()
+            self.min_snapshot = recorded.offset
+            return
+        self.pending = None  # what comes after the notice must not be merged into what came before it
         event = recorded.event
         assert isinstance(event, UpstreamGap | BookBroken)  # noqa: S101 - the only notices there are
         codec = self.outbox.codec
@@ -116,6 +122,7 @@ class Lane:
             return False
         self.waiting = False
         self.floor = offset
+        self.pending = None  # changes after the snapshot must not get in front of it
         self.cut = answer.venue_depth is not None
         codec = self.outbox.codec
         if answer.usable:
@@ -132,7 +139,7 @@ class Lane:
         """What was dropped, as a frame; the chain goes on from there."""
         assert self.gap is not None  # noqa: S101 - callers look first
         before, first, to = self.gap
-        self.gap = None
+        self.gap = self.pending = None
         self.chain.last = to
         codec = self.outbox.codec
         return codec.encode(

@@ -27,7 +27,7 @@ from domain.market.observations import BookDelta, BookSnapshot
 BYTES_PER_MERGED_LEVEL = 32
 
 
-def _nobody(_lane: Lane) -> None:
+def _nobody(_lane: Lane, *_place: int) -> None:
     """No session listens yet."""
 
 
@@ -61,6 +61,8 @@ class Outbox:
         self.dropping: set[Lane] = set()
         self.on_resync: Callable[[Lane], None] = _nobody
         """Called with a book lane that lost deltas and waits for a new snapshot."""
+        self.on_orders: Callable[[Lane, int], None] = _nobody
+        """Called with a book lane whose events are orders that nobody follows yet, to read on from there."""
         self.frames_sent = 0
         self.gaps_sent = 0
         self.newest: Recorded | None = None

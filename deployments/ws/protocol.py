@@ -11,6 +11,7 @@ from domain.errors import (
     Ambiguous,
     FinanceHubError,
     Forbidden,
+    Gone,
     Malformed,
     NotFound,
     OverLimit,
@@ -58,6 +59,7 @@ class Unsubscribe(_Op, frozen=True, tag="unsubscribe"):
     instruments: tuple[str, ...] = ()
     id: Id = None
     interval: str | None = None
+    spec: str | None = None
 
 
 class Ping(_Op, frozen=True, tag="ping"):
@@ -99,6 +101,8 @@ class Subscribed(Struct, frozen=True, tag_field="type", tag="subscribed"):
     rejected: tuple[Refused, ...]
     cursor: str
     interval: str | UnsetType = UNSET
+    spec: str | UnsetType = UNSET
+    """In canonical form: frames carry it."""
 
 
 class Unsubscribed(Struct, frozen=True, tag_field="type", tag="unsubscribed"):
@@ -205,6 +209,7 @@ _CODES: tuple[tuple[type[FinanceHubError], str], ...] = (
     (BadFrame, "bad_frame"),
     (Ambiguous, "ambiguous"),
     (NotFound, "not_found"),
+    (Gone, "gone"),
     (Unauthenticated, "unauthenticated"),
     (Forbidden, "forbidden"),
     (OverLimit, "over_limit"),

@@ -15,11 +15,13 @@ from deployments.ws.channels import Key, targets
 from deployments.ws.frames import SharedFrame
 from deployments.ws.hub import Hub
 from deployments.ws.lane import Lane
+from deployments.ws.level_view import LevelView
 from deployments.ws.outbox import Outbox
 from deployments.ws.previous import previous_offsets
 from deployments.ws.subscriptions import PatternSubscription, Subscriptions
-from domain.envelope import Recorded
-from domain.errors import Unavailable
+from domain.envelope import Cursor, Recorded
+from domain.errors import NotFound, Unavailable
+from domain.market.observations import BookOrder
 
 EMPTY_READS = 100
 EMPTY_READ_S = 0.02
@@ -37,7 +39,10 @@ class Resume:
         partition: str,
         lanes: Sequence[Lane],
         patterns: Sequence[PatternSubscription],
+        *,
+        linked: bool = False,
     ) -> None:
+        """`linked`: the lanes know the last offset of their chains."""
         self._hub = hub
         self._directory: Directory = hub.directory
         self._subscriptions = subscriptions
@@ -45,6 +50,8 @@ class Resume:
         self._partition = partition
         self._lanes = {lane.key: lane for lane in lanes}
         self._patterns = patterns
+        self._linked = linked
+        self._views: dict[Key, LevelView] = {}
 
     async def run(self, after: int, known: Sequence[str], at_once: asyncio.Semaphore) -> None:
         """Deliver everything after `after`, then go live. `known`: instruments that patterns may fit.
@@ -53,8 +60,9 @@ class Resume:
         """
         self._subscriptions.reading[self] = (self._partition, after)
         try:
-            async with at_once:
-                await self._link_back(after, known)
+            if not self._linked:
+                async with at_once:
+                    await self._link_back(after, known)
             await self._catch_up(after, at_once)
         finally:
             self._subscriptions.reading.pop(self, None)
@@ -77,7 +85,11 @@ class Resume:
         while True:
             async with at_once:
                 events = await self._directory.read_log(self._partition, reached, limit=chunk)
+            if not self._wanted():
+                return  # unsubscribed meanwhile
             for recorded in events:
+                if type(recorded.event) is BookOrder:
+                    await self._follow_orders(recorded, recorded.event.instrument)
                 self._replay(recorded)
             if events:
                 reached, empty = events[-1].offset, 0
@@ -90,11 +102,32 @@ class Resume:
                 empty = await self._wait_for_log(empty)
             await self._outbox.room()
 
+    def _wanted(self) -> bool:
+        """Whether anything that this was begun for is still subscribed to."""
+        lanes, patterns = self._subscriptions.lanes, self._subscriptions.patterns.values()
+        if any(lanes.get(key) is lane for key, lane in self._lanes.items()):
+            return True
+        return any(found in patterns for found in self._patterns)
+
     async def _wait_for_log(self, empty: int) -> int:
         if empty >= EMPTY_READS:
             raise Unavailable(f"the log of {self._partition} is behind what was published")
         await asyncio.sleep(EMPTY_READ_S)
         return empty + 1
+
+    async def _follow_orders(self, recorded: Recorded, instrument: str) -> None:
+        """A book told by order is followed from the orders as they rested just before."""
+        key = Key("book", instrument, "")
+        lane = None if key in self._views else self._lane(key)
+        if lane is None:
+            return
+        before = recorded.offset - 1
+        try:
+            answer = await self._directory.orders(instrument, at=Cursor({self._partition: before}))
+            self._views[key] = LevelView.seeded(answer)
+        except NotFound:
+            self._views[key] = LevelView.unknown(before)
+        lane.cut = False
 
     def _replay(self, recorded: Recorded) -> None:
         for target in targets(recorded.event):
@@ -104,10 +137,13 @@ class Resume:
             lane = self._lane(Key(target.channel, instrument, target.variant))
             if lane is None:
                 continue
+            view = self._views.get(lane.key)
             if target.form == "notice":
+                if view is not None:
+                    view.interrupted(recorded)
                 lane.notice(recorded)
             else:
-                lane.replay(SharedFrame(recorded, None))
+                lane.replay(SharedFrame(recorded if view is None else view.take(recorded), None))
 
     def _lane(self, key: Key) -> Lane | None:
         lane = self._lanes.get(key)
@@ -127,6 +163,10 @@ class Resume:
             if self._subscriptions.lanes.get(key) is lane:
                 lane.floor = reached
                 self._hub.attach(lane)
+                view = self._views.get(key)
+                if view is not None:
+                    view.offset = reached
+                    self._hub.adopt_view(key, view)
         current = self._subscriptions.patterns.values()
         for found in self._patterns:
             if found in current:

@@ -17,6 +17,7 @@ from deployments.ws.codec import Codec
 from deployments.ws.feed_watch import FeedWatch
 from deployments.ws.forming import FormingBars
 from deployments.ws.hub import Hub
+from deployments.ws.indicators import IndicatorFeeds
 from deployments.ws.outbox import Outbox
 from deployments.ws.protocol import CLOSE_DRAINING
 from deployments.ws.session import Session
@@ -51,6 +52,7 @@ class StreamService:
         self.slots = Slots(directory, gateway, authority.clock)
         self.hub = Hub(directory, settings)
         self.hub.on_failure = self.interrupt
+        self.indicators = IndicatorFeeds(self.hub)
         self.feeds = FeedWatch(directory)
         self.resumes = asyncio.Semaphore(settings.resumes_at_once)
         self.sessions: set[Session] = set()
@@ -70,6 +72,9 @@ class StreamService:
             raise OverLimit(f"this gateway has {len(self.sessions)} sockets, the limit")
         name = secrets.token_urlsafe(12)
         await self.slots.take(name, principal)
+        if self.draining:  # begun meanwhile: the drain does not know of this session
+            await self.slots.give_back(name, CLOSE_DRAINING, "draining")
+            raise Unavailable("this gateway is draining: connect again")
         session = Session(self, Outbox(codec, self.settings), name, principal)
         self.sessions.add(session)
         self._nobody_left.clear()
@@ -125,6 +130,8 @@ class StreamService:
 
     async def _ask(self, now_s: float) -> None:
         await self._forming.tell()
+        self.indicators.sweep()
+        await self.indicators.tell_forming(now_s, self._forming.traded)
         if any(session.subscriptions.feeds for session in self.sessions):
             await self.feeds.look(now_s, self._tell_feed)
 

@@ -29,7 +29,7 @@ from deployments.ws.protocol import (
     Welcome,
     code_of,
 )
-from deployments.ws.subscribing import Subscriber, Unsupported
+from deployments.ws.subscribing import Subscriber, Unsupported, variant_asked
 from deployments.ws.subscriptions import Subscriptions
 from domain.clock import NS_PER_S
 from domain.envelope import Cursor
@@ -76,6 +76,7 @@ class Session:
         self._cursor_at = 0.0
         self._cursor_frames = 0
         outbox.on_resync = self.await_book
+        outbox.on_orders = self.subscriber.read_on
 
     def welcome(self, frame_id: protocol.Id = None) -> None:
         settings = self.service.settings
@@ -134,7 +135,7 @@ class Session:
 
     async def _sync_book(self, lane: Lane, depth: int) -> None:
         try:
-            await sync_book(self.service.directory, lane, depth)
+            await sync_book(self.service.hub, lane, depth)
         except FinanceHubError as error:
             self.fail(None, code_of(error), f"no book of {lane.key.instrument}: {error}")
             self.subscriptions.explicit.discard(lane.key)
@@ -147,13 +148,17 @@ class Session:
             self.subscriptions.feeds = False
         known = self.service.index.known
         named = [known(name) for name in op.instruments]
-        removed = self.subscriptions.remove(op.channel, named, op.interval)
+        variant = op.interval
+        if op.channel == "indicators":
+            variant = None if op.spec is None else variant_asked(op)
+        removed = self.subscriptions.remove(op.channel, named, variant)
         self.answer(Unsubscribed(op.id, op.channel, tuple(removed)))
 
     def _refresh(self, op: Refresh | Auth) -> None:
         principal = self.service.authority.verify(op.token)
         if principal.user != self.principal.user:
             raise Forbidden("the new token is another user's")
+        principal.require("read")
         self.principal = principal
         self._warned = False
         self.welcome(op.id)

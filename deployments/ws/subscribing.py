@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from actors.indicators_query import IndicatorsAsked, parse_asked
 from deployments.ws.channels import DEFAULT_INTERVAL, KINDS, STREAMED_INTERVALS, Key
+from deployments.ws.indicators import Figure, parts_of, variant_of
 from deployments.ws.lane import Lane
-from deployments.ws.protocol import Refused, Subscribe, Subscribed, code_of
+from deployments.ws.protocol import Refused, Subscribe, Subscribed, Unsubscribe, code_of
 from deployments.ws.resume import Resume
 from deployments.ws.subscriptions import PatternSubscription, split
 from domain.envelope import Cursor, parse_cursor
 from domain.errors import Ambiguous, FinanceHubError, Malformed, NotFound, OverLimit, Rejected
+from domain.indicators.spec import parse_spec
 
 if TYPE_CHECKING:
     from deployments.ws.session import Session
@@ -37,7 +40,7 @@ class Subscriber:
 
     async def subscribe(self, op: Subscribe) -> Subscribed | None:
         """The answer given; None for feed states. Raises FinanceHubError; then nothing has changed."""
-        variant = _variant(op)
+        variant = variant_asked(op)
         cursor = None if op.cursor is None else parse_cursor(op.cursor)
         depth = _depth(op.depth, self._service.settings.book_depth)
         await self._service.hub.start()
@@ -47,6 +50,8 @@ class Subscriber:
         names, patterns = split(op.instruments)
         if not names and not patterns:
             raise Malformed("instruments is empty: name ids, aliases or patterns such as *.SIM")
+        if patterns and op.channel == "indicators":
+            raise Malformed("indicators are of instruments by name: a pattern cannot be followed")
         self._check_room(len(names) + len(patterns))
         ids, refused = await self._resolve(names)
         if cursor is not None:
@@ -76,11 +81,16 @@ class Subscriber:
             (*ids, *patterns),
             refused,
             at,
-            **({"interval": variant} if variant else {}),
+            **_named(op.channel, variant),
         )
         taken = [subscriptions.add_pattern(op.channel, variant, text) for text in patterns]
         lanes = [self._new_lane(Key(op.channel, name, variant), depth) for name in ids]
         self._session.answer(answer)
+        if cursor is not None and op.channel == "indicators":
+            for lane in lanes:
+                self._session.subscriptions.reading[lane] = (lane.partition, cursor.at(lane.partition))
+                self._session.spawn(self._resume_indicator(lane, cursor.at(lane.partition)))
+            return answer
         if cursor is not None:
             self._resume(cursor, lanes, taken, known)
             return answer
@@ -100,6 +110,48 @@ class Subscriber:
         if lane.key.channel == "book":
             self._session.await_book(lane)
         self._service.hub.attach(lane)
+        if lane.key.channel == "indicators":
+            self._begin_figure(lane)
+
+    def _begin_figure(self, lane: Lane) -> None:
+        """From now on no bar is missed; until it is warm no cursor goes beyond this place."""
+        lane.floor = self._service.hub.position[lane.partition]
+        try:
+            figure = self._service.indicators.begin(lane.key)
+        except FinanceHubError as error:
+            self._lost(lane, error)
+            return
+        self._session.subscriptions.reading[lane] = (lane.partition, lane.floor)
+        self._session.spawn(self._warm_up(lane, figure))
+
+    async def _warm_up(self, lane: Lane, figure: Figure) -> None:
+        try:
+            await self._service.indicators.ready(figure)
+        except FinanceHubError as error:
+            self._lost(lane, error)
+        finally:
+            self._session.subscriptions.reading.pop(lane, None)
+
+    async def _resume_indicator(self, lane: Lane, after: int) -> None:
+        reading = self._session.subscriptions.reading
+
+        def reached(offset: int) -> None:
+            reading[lane] = (lane.partition, offset)
+
+        try:
+            lane.floor = await self._service.indicators.resume(lane, after, self._session.outbox, reached)
+            if self._session.subscriptions.lanes.get(lane.key) is lane:
+                self._service.hub.attach(lane)
+        except FinanceHubError as error:
+            self._lost(lane, error)
+        finally:
+            reading.pop(lane, None)
+
+    def _lost(self, lane: Lane, error: FinanceHubError) -> None:
+        self._session.fail(None, code_of(error), f"{lane.key.variant} of {lane.key.instrument}: {error}")
+        self._session.subscriptions.explicit.discard(lane.key)
+        if self._session.subscriptions.lanes.get(lane.key) is lane:
+            self._session.subscriptions.drop(lane.key)
 
     def _pattern_live(self, found: PatternSubscription, known: Sequence[str], depth: int) -> None:
         hub = self._service.hub
@@ -140,6 +192,23 @@ class Subscriber:
             self._session.subscriptions.reading[resume] = (partition, cursor.at(partition))
             self._session.spawn(self._read_log(resume, partition, cursor.at(partition), known, here))
 
+    def read_on(self, lane: Lane, after: int) -> None:
+        """A lane that was live goes back to the log: what its events mean is to be read there."""
+        self._service.hub.detach(lane)
+        lane.attached = False
+        session = self._session
+        resume = Resume(
+            self._service.hub,
+            session.subscriptions,
+            session.outbox,
+            lane.partition,
+            (lane,),
+            (),
+            linked=True,
+        )
+        session.subscriptions.reading[resume] = (lane.partition, after)
+        session.spawn(self._read_log(resume, lane.partition, after, (), (lane,)))
+
     async def _read_log(
         self, resume: Resume, partition: str, after: int, known: Sequence[str], lanes: Sequence[Lane]
     ) -> None:
@@ -177,19 +246,34 @@ class Subscriber:
                 raise Malformed("the cursor points beyond the end of the log: is it another instance's?")
 
 
-def _variant(op: Subscribe) -> str:
+def variant_asked(op: Subscribe | Unsubscribe) -> str:
     """Raises Unsupported."""
     if op.channel not in KINDS:
         raise Unsupported(f"channel {op.channel[:40]!r} is none of {', '.join(KINDS)}")
-    if op.channel != "bars":
+    if op.channel not in ("bars", "indicators"):
         return ""
-    interval = DEFAULT_INTERVAL if op.interval is None else op.interval
+    spec = parse_spec(op.spec or "") if op.channel == "indicators" else None
+    own = None if spec is None else spec.interval
+    interval = (own or DEFAULT_INTERVAL) if op.interval is None else op.interval
     if interval not in STREAMED_INTERVALS:
         raise Unsupported(
             f"bars of {interval[:20]!r} are not streamed; use {', '.join(STREAMED_INTERVALS)}, or HTTP",
             "unsupported_interval",
         )
-    return interval
+    if spec is None:
+        return interval
+    if own not in (None, interval):
+        raise Unsupported(f"{spec} beside {interval} bars is served over HTTP", "unsupported_interval")
+    parse_asked(IndicatorsAsked("", interval, (str(spec),), 1))
+    return variant_of(interval, str(spec.without_interval))
+
+
+def _named(channel: str, variant: str) -> dict[str, str]:
+    """What the answer says of the variant."""
+    if channel == "indicators":
+        interval, spec = parts_of(variant)
+        return {"interval": interval, "spec": spec}
+    return {"interval": variant} if variant else {}
 
 
 def _depth(asked: int | None, ceiling: int) -> int:

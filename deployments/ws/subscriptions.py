@@ -59,7 +59,7 @@ class Subscriptions:
         """The states of feeds are wanted (`status` without instruments)."""
         self._hub = hub
         self._outbox = outbox
-        self._chains: dict[tuple[str, str], Chain] = {}
+        self._chains: dict[tuple[str, ...], Chain] = {}
 
     def __len__(self) -> int:
         return len(self.explicit) + len(self.patterns)
@@ -70,10 +70,11 @@ class Subscriptions:
     def new_lane(self, key: Key, partition: str) -> Lane:
         """A lane that begins anew (`prev` null), in the place of the one there was."""
         self.drop(key)
-        others = any(lane for lane in self.lanes if lane[:2] == key[:2]) if key.variant else False
+        name = _chain_of(key)
+        others = any(_chain_of(lane) == name for lane in self.lanes) if key.variant else False
         if not others:
-            self._chains.pop(key[:2], None)
-        chain = self._chains.setdefault(key[:2], Chain())
+            self._chains.pop(name, None)
+        chain = self._chains.setdefault(name, Chain())
         lane = self.lanes[key] = Lane(key, partition, self._outbox, chain)
         return lane
 
@@ -129,6 +130,11 @@ class Subscriptions:
         for key in [key for key in self.lanes if key.channel == channel and key not in self.explicit]:
             if not any(found.fits(key.instrument) for found in self.fitting(channel, key.variant)):
                 self.drop(key)
+
+
+def _chain_of(key: Key) -> tuple[str, ...]:
+    """All intervals of bars share a chain; each indicator has its own, for several come of one bar."""
+    return key if key.channel == "indicators" else key[:2]
 
 
 def _is_of(channel: str, variant: str, wanted: str, wanted_variant: str | None) -> bool:

@@ -24,7 +24,7 @@ Status = Literal["unsynced", "usable", "broken"]
 class Broken(Struct, frozen=True):
     """The change that was just folded made the book unusable."""
 
-    reason: Literal["gap", "crossed", "locked", "overflow"]
+    reason: Literal["gap", "crossed", "locked", "overflow", "source"]
     expected: int | None = None
     got: int | None = None
 

@@ -10,6 +10,23 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from domain.anomalies.found import AnomalyFound
+from domain.patterns.found import PatternFound
+
+__all__ = [
+    "AnomalyFound",
+    "BarClosed",
+    "BarCorrected",
+    "BookBroken",
+    "BookRestored",
+    "ClockSkewed",
+    "Decision",
+    "LargeTrade",
+    "LateTrade",
+    "PatternFound",
+    "SourceChanged",
+]
+
 
 class BarClosed(Struct, frozen=True, gc=False):
     """A bar built from trades; `ts_event` = start. `revision` 0; volume in base units.
@@ -59,7 +76,8 @@ class BarCorrected(Struct, frozen=True, gc=False):
 
 
 class BookBroken(Struct, frozen=True, gc=False):
-    """The order book became unusable: a sequence gap, a crossed or locked book, too many orders.
+    """The order book became unusable: a sequence gap, a crossed or locked book, too many orders, or a
+    change of its source of record.
 
     Its feed may take it for whole: the acknowledgement of its batches asks for a snapshot.
     """
@@ -130,4 +148,31 @@ class LateTrade(Struct, frozen=True, gc=False):
     size: float
 
 
-Decision = BarClosed | BarCorrected | BookBroken | BookRestored | LargeTrade | ClockSkewed | LateTrade
+class SourceChanged(Struct, frozen=True, gc=False):
+    """From the event before this one on, another provider is the source of record of a kind.
+
+    `of`: `trade`, `book`, `quote` or `ticker`; `provider` is the new source, `before` the old one, which
+    had told nothing of it for SOURCE_SILENCE_NS.
+    """
+
+    kind: ClassVar[str] = "source_changed"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    of: str
+    before: str
+
+
+Decision = (
+    BarClosed
+    | BarCorrected
+    | BookBroken
+    | BookRestored
+    | LargeTrade
+    | ClockSkewed
+    | LateTrade
+    | SourceChanged
+    | AnomalyFound
+    | PatternFound
+)

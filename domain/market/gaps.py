@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from domain.market.observations import Gap
+
 MAX_GAP_CHANNELS = 16
 MAX_REASON_LENGTH = 200
 
 BOOK_CHANNELS = ("book", "feed")
 """Channels whose gap makes the order book unusable."""
+TRADE_CHANNELS = ("trades", "feed")
+"""Channels whose gap means that trades may be missing."""
+
+KNOWN_CHANNELS = frozenset((*BOOK_CHANNELS, *TRADE_CHANNELS))
+
+NEW_INCARNATION = "new incarnation"
+"""Reason of the gap that a restarted feed opens; its provider is the feed's own name."""
+
+
+def concerns(gap: Gap, source: str) -> bool:
+    """Whether a gap is one of a source of record ("": there is none yet). A source that does not count
+    may miss what it likes."""
+    return source in ("", gap.provider) or gap.reason == NEW_INCARNATION
 
 
 class OpenGaps(dict[str, str]):

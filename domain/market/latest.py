@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from domain.market.observations import Bar, FxRate, Quote, Ticker
+from domain.market.sources import takes_over
 
 MAX_PROVIDER_BARS = 16
 """Intervals for which a provider's bar is kept."""
@@ -22,8 +23,8 @@ class LatestState(Struct, frozen=True, array_like=True):
 class Latest:
     """Newest by event time, among equals the last to arrive; an older one changes nothing.
 
-    Quotes and tickers each have one source of record: the provider that told the first one. Those of
-    other providers are facts of the log, and not what is shown.
+    Quotes and tickers each have one source of record: see `sources`. Those of other providers are facts
+    of the log, and not what is shown.
     `bars`: interval -> the newest bar that a provider built, closed or not.
     """
 
@@ -41,7 +42,8 @@ class Latest:
 
         `ts`: its event time, clamped to the feed clock; so for the ticker.
         """
-        if self.quote is not None and quote.provider != self.quote.provider:
+        known = self.quote
+        if known is not None and quote.provider != known.provider and not takes_over(ts, self._quote_ts):
             return False
         if ts >= self._quote_ts:
             self._quote_ts = ts
@@ -50,12 +52,22 @@ class Latest:
 
     def fold_ticker(self, ticker: Ticker, ts: int) -> bool:
         """As `fold_quote`."""
-        if self.ticker is not None and ticker.provider != self.ticker.provider:
+        known = self.ticker
+        if known is not None and ticker.provider != known.provider and not takes_over(ts, self._ticker_ts):
             return False
         if ts >= self._ticker_ts:
             self._ticker_ts = ts
             self.ticker = ticker
         return True
+
+    def source_of(self, event: object) -> str:
+        """The provider of record of a quote or ticker; "" before the first, and of any other kind."""
+        known: Quote | Ticker | None = None
+        if isinstance(event, Quote):
+            known = self.quote
+        elif isinstance(event, Ticker):
+            known = self.ticker
+        return "" if known is None else known.provider
 
     def fold_fx(self, rate: FxRate) -> None:
         if self.fx is None or rate.ts_event >= self.fx.ts_event:

@@ -80,6 +80,14 @@ class OrderQueue:
         """(order id, size) at a price, first in line first."""
         return tuple(self._queues.get((side, price), {}).items())
 
+    def place(self, order_id: str) -> tuple[Side, float] | None:
+        """(side, price) at which an order rests."""
+        return self._orders.get(order_id)
+
+    def size_at(self, side: Side, price: float) -> float:
+        """The level's size, as `top` tells it; 0 where nothing rests."""
+        return fsum(self._queues.get((side, price), {}).values())
+
     def repeats(self, order: BookOrder) -> bool:
         """Whether an order is older than the book; the orders of one message share a sequence."""
         if self.sequence is None or order.sequence is None:

@@ -12,9 +12,11 @@ from domain.market.decisions import (
     ClockSkewed,
     LargeTrade,
     LateTrade,
+    SourceChanged,
 )
 from domain.market.intervals import bar_start
 from domain.market.observations import Observation, Trade
+from domain.market.record_book import BookEvent
 
 
 def on_landing(
@@ -77,4 +79,16 @@ def on_book_change(event: Observation, ts: int, clock: int, change: BookChange) 
         ts_event=ts,
         ts_recv=clock,
         sequence=change.sequence,
+    )
+
+
+def on_source_change(event: Observation, before: str, clock: int) -> SourceChanged:
+    """`event`: the first of the new source of record."""
+    return SourceChanged(
+        provider=event.provider,
+        instrument=event.instrument,
+        ts_event=event.ts_event,
+        ts_recv=clock,
+        of="book" if isinstance(event, BookEvent) else event.kind,
+        before=before,
     )

@@ -7,6 +7,7 @@ in. Only dense numbers can tell; a series that turns out not to be dense is no l
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from enum import Enum
 
 from msgspec import Struct
@@ -18,6 +19,9 @@ MIN_DENSITY = 0.1
 """Below this share of ids seen, once the ranges overflow, the numbers are not a count of trades."""
 
 MAX_ID = 2**62
+
+MAX_SERIES = 8
+"""Providers whose trade ids are remembered per instrument; further ones are not checked for repeats."""
 
 
 class Verdict(Enum):
@@ -126,3 +130,33 @@ class SeenIds:
         seen._dense = state.dense
         seen._missing = list(state.missing)
         return seen
+
+
+class SeenSeries:
+    """Ids of one instrument's trades, by provider: each counts for itself."""
+
+    __slots__ = ("_series",)
+
+    def __init__(self) -> None:
+        self._series: dict[str, SeenIds] = {}
+
+    def admit(self, provider: str, trade_id: str) -> Verdict:
+        """As `SeenIds.admit`."""
+        seen = self._series.get(provider)
+        return (self._begun(provider) if seen is None else seen).admit(trade_id)
+
+    def _begun(self, provider: str) -> SeenIds:
+        seen = SeenIds()
+        if len(self._series) < MAX_SERIES:
+            self._series[provider] = seen
+        return seen
+
+    def snapshot(self) -> tuple[tuple[str, SeenIdsState], ...]:
+        """By provider."""
+        return tuple((provider, seen.snapshot()) for provider, seen in sorted(self._series.items()))
+
+    @classmethod
+    def restored(cls, state: Iterable[tuple[str, SeenIdsState]]) -> SeenSeries:
+        series = cls()
+        series._series = {provider: SeenIds.restored(seen) for provider, seen in state}
+        return series

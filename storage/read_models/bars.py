@@ -111,6 +111,10 @@ def replaces(new: StoredBar, old: StoredBar) -> bool:
     return (new.source, new.revision) >= (old.source, old.revision)
 
 
+KINDS = frozenset(each.kind for each in (Bar, BarClosed, BarCorrected, LateTrade))
+"""What rows are made of."""
+
+
 def newest(recorded: Iterable[Recorded]) -> list[StoredBar]:
     """One row per key for some events in log order, sorted by key."""
     best: dict[Key, StoredBar] = {}
@@ -192,6 +196,7 @@ class MemoryBars:
     """The projection in memory: `apply` ignores its connection."""
 
     name = "bars"
+    kinds = KINDS
 
     def __init__(self) -> None:
         self._rows: dict[Key, StoredBar] = {}
@@ -232,3 +237,8 @@ class MemoryBars:
         """start <= ts_event < end, oldest first, the first `limit`."""
         keys = sorted(key for key in self._rows if key[:2] == (instrument, interval))
         return [self._rows[key] for key in keys if start <= key[2] < end][:limit]
+
+    async def nth_before(self, instrument: str, interval: str, before: int, count: int) -> int | None:
+        """Start of the `count`th bar (from 1) counted back from before a time; None: there are fewer."""
+        keys = sorted(key for key in self._rows if key[:2] == (instrument, interval) and key[2] < before)
+        return keys[-count][2] if count <= len(keys) else None

@@ -9,12 +9,15 @@ import msgspec
 from msgspec import Struct
 
 from domain.access_events import AccessEvent
-from domain.envelope import Recorded
+from domain.envelope import Event, Recorded
+from domain.errors import Corrupt
 from domain.feed_events import FeedEvent
 from domain.market.decisions import Decision
 from domain.market.observations import Gap
 
 LISTED: frozenset[type] = frozenset((Gap, *get_args(Decision), *get_args(FeedEvent), *get_args(AccessEvent)))
+_TYPES: dict[str, Any] = {each.kind: each for each in LISTED}  # type: ignore[attr-defined]
+KINDS = frozenset(_TYPES)
 MAX_ROWS = 10_000
 _ESCAPED_NUL = b"\\u0000"
 
@@ -48,6 +51,15 @@ def _row(entry: Recorded) -> StoredEvent:
     )
 
 
+def event_of(row: StoredEvent) -> Recorded:
+    """The event that a row was made of. Raises Corrupt for a kind or a body that this build cannot read."""
+    try:
+        event: Event = msgspec.json.decode(row.body, type=_TYPES[row.kind])
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise Corrupt(f"events row {row.partition}/{row.offset} cannot be read: {error}") from None
+    return Recorded(row.partition, row.offset, row.recorded_ns, event)
+
+
 def _body(event: object) -> str:
     """JSON that PostgreSQL accepts: its text cannot hold U+0000, which becomes U+FFFD."""
     data = msgspec.json.encode(event)
@@ -70,6 +82,7 @@ class MemoryEvents:
     """The projection in memory: `apply` ignores its connection."""
 
     name = "events"
+    kinds = KINDS
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, int], StoredEvent] = {}
@@ -82,14 +95,24 @@ class MemoryEvents:
         self._rows.clear()
 
     async def events(
-        self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int = MAX_ROWS
+        self,
+        instrument: str,
+        kinds: Sequence[str],
+        start: int,
+        end: int,
+        limit: int = MAX_ROWS,
+        after_offset: int = 0,
     ) -> list[StoredEvent]:
-        """start <= ts_event < end, by (ts_event, offset), the first `limit`; no kinds means all."""
+        """start <= ts_event < end, by (ts_event, offset), the first `limit`; no kinds means all.
+
+        Of those at `start` only what has a larger offset than `after_offset`: where a page goes on.
+        """
         fitting = (
             row
             for row in self._rows.values()
             if row.instrument == instrument
             and (not kinds or row.kind in kinds)
-            and start <= row.ts_event < end
+            and (start, after_offset) < (row.ts_event, row.offset)
+            and row.ts_event < end
         )
         return sorted(fitting, key=lambda row: (row.ts_event, row.offset))[:limit]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 
 from domain.clock import NS_PER_MIN
 from domain.envelope import Recorded
 from storage.pool import Connection, Pool, domain_errors
 from storage.read_models.bars import (
     BASE,
+    KINDS,
     MAX_ROWS,
     Bucket,
     Key,
@@ -30,6 +31,7 @@ _TYPES = (
     *("float8", "float8", "float8", "float8", "float8"),
     *("bigint", "float8", "bool", "bool", "bigint", "bool", "smallint"),
 )
+_SOURCES = {each.value: each for each in Source}
 _ARRAYS = ", ".join(f"${place + 1}::{kind}[]" for place, kind in enumerate(_TYPES))
 _SET = ", ".join(f'"{name}" = excluded."{name}"' for name in _COLUMNS[3:])
 
@@ -98,11 +100,17 @@ WHERE instrument = $1 AND "interval" = $2 AND ts_event >= $3 AND ts_event < $4
 ORDER BY ts_event LIMIT $5
 """  # noqa: S608
 
+_NTH_BEFORE = """
+SELECT ts_event FROM bars WHERE instrument = $1 AND "interval" = $2 AND ts_event < $3
+ORDER BY ts_event DESC OFFSET $4 LIMIT 1
+"""
+
 
 class PostgresBars:
     """The projection into the `bars` table, and its query."""
 
     name = "bars"
+    kinds = KINDS
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -129,7 +137,15 @@ class PostgresBars:
         """start <= ts_event < end, oldest first, the first `limit`."""
         with domain_errors("query bars"):
             rows = await self._pool.fetch(_QUERY, instrument, interval, start, end, limit)
-        return [replace(StoredBar(*row), source=Source(row["source"])) for row in rows]
+        return [StoredBar(*(*row[:-1], _SOURCES[row[-1]])) for row in rows]
+
+    async def nth_before(self, instrument: str, interval: str, before: int, count: int) -> int | None:
+        """Start of the `count`th bar (from 1) counted back from before a time; None: there are fewer."""
+        with domain_errors("query bars"):
+            found: int | None = await self._pool.fetchval(
+                _NTH_BEFORE, instrument, interval, before, count - 1
+            )
+        return found
 
 
 def _columns_of(rows: Sequence[Bucket] | Sequence[Key]) -> list[list[Any]]:

@@ -144,7 +144,7 @@ async def test_a_moved_partition_goes_on_with_the_same_state() -> None:
 
 @run
 async def test_a_snapshot_ends_where_a_block_ends_although_more_is_pending() -> None:
-    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=2))
+    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=2, snapshot_min_s=0.0))
     shard = await bench.started()
     bench.gate.open.clear()
     calls = [asyncio.create_task(shard.observe([batch(1, 1)]))]
@@ -167,8 +167,31 @@ async def test_a_snapshot_ends_where_a_block_ends_although_more_is_pending() -> 
 
 
 @run
+async def test_snapshots_keep_their_distance_however_many_events_come() -> None:
+    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=1, snapshot_min_s=3600.0))
+    shard = await bench.started()
+    for number in range(1, 4):
+        await shard.observe([batch(number, number)])
+        await shard.tick()
+        await turns()
+    assert await bench.snapshots.ladder(PARTITION) == []
+
+
+@run
+async def test_a_poll_ends_the_lingering_that_began_while_nobody_polled() -> None:
+    bench = Bench(ShardSettings(linger_ms=3_600_000.0))
+    shard = await bench.started()
+    call = asyncio.create_task(shard.observe([batch(1, 1)]))
+    await turns()
+    assert not call.done()
+    reply = await shard.poll({PARTITION: 0}, 5.0)
+    assert [recorded.offset for recorded in reply.events[PARTITION]] == [1]
+    assert refusals(await call) == [None]
+
+
+@run
 async def test_a_snapshot_of_another_log_is_not_believed() -> None:
-    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=1))
+    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=1, snapshot_min_s=0.0))
     shard = await bench.started()
     await shard.observe([batch(1, 1)])
     await shard.tick()

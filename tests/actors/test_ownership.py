@@ -230,7 +230,7 @@ async def test_a_snapshot_that_cannot_be_stored_does_not_keep_a_partition_from_m
 
 @run
 async def test_a_failing_snapshot_store_is_not_asked_again_at_every_tick() -> None:
-    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=1))
+    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=1, snapshot_min_s=0.0))
     store = bench.snapshots = FailingSnapshots(Unavailable("disk full"))
     shard = await bench.started()
     await shard.observe([batch(1, 1)])

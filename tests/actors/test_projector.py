@@ -28,6 +28,8 @@ SMALL = ProjectorSettings(
 class Tally:
     """A projection that would double rows if an event were applied twice: it only counts."""
 
+    kinds = frozenset({"trade", "quote", SessionOpened.kind})
+
     def __init__(self, name: str = "tally") -> None:
         self.name = name
         self.seen: Counter[tuple[str, int]] = Counter()

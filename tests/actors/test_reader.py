@@ -13,11 +13,12 @@ from actors.history import History
 from actors.reader import Reader, ReaderSettings
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.envelope import Cursor
-from domain.errors import Corrupt, Malformed, NotFound, Rejected
+from domain.errors import Corrupt, Malformed, NotFound, OutcomeUnknown, Rejected
 from domain.market.observations import Trade
-from storage.block import events_of
-from storage.memory import MemoryCheckpoints
+from storage.block import events_of, seal
+from storage.memory import Fault, MemoryCheckpoints
 from storage.read_models.bars import MemoryBars
+from storage.read_models.events import MemoryEvents
 from tests.actors.written_log import FOLD, PARTITION, WrittenLog
 from tests.builders import INSTRUMENT, T0, a_quote, a_trade, at
 
@@ -31,6 +32,7 @@ def _reader(written: WrittenLog, **settings: int) -> Reader:
         written.log,
         History(written.log, written.snapshots, FOLD),
         MemoryBars(),
+        MemoryEvents(),
         MemoryCheckpoints(),
         written.clock,
         1,
@@ -85,7 +87,7 @@ async def test_events_are_those_of_one_instrument_and_kind_and_other_blocks_are_
     assert len(scan.events) == 15 and scan.done
     assert reader.scan.decoded == 15
     scan = await reader.events(INSTRUMENT, ["quote"], 0, None, 1000)
-    assert scan.events == () and scan.done
+    assert not scan.events and scan.done
     assert reader.scan.decoded == 15
 
 
@@ -213,6 +215,21 @@ async def test_a_question_about_one_partition_does_not_wait_for_quiet_ones():
         assert await reader.offset_of(PARTITION, asked) == before
 
 
+async def test_an_append_that_stalls_on_its_way_to_disk_is_waited_for_however_long_it_takes():
+    """It was stamped before the time asked for, and lands long after the settling."""
+    written = await _two_instruments(3)
+    reader = _reader(written, settle_ms=1)
+    asked = written.clock.now_ns()
+    head = next(head for head in await written.log.heads() if head.partition == PARTITION)
+    late = seal(head, [], [a_trade(ts=asked, trade_id="stalled")], asked)
+    written.log._faults = lambda operation, _: Fault.LATE if operation == "append" else None
+    with pytest.raises(OutcomeUnknown):
+        await written.log.append([late])
+    written.clock.advance(20 * NS_PER_S)
+    assert (await reader.heads()).at(PARTITION) == head.offset  # it is still under way
+    assert (await reader.cursor_at(asked)).at(PARTITION) == late.last_offset
+
+
 async def test_a_time_that_has_not_come_is_refused():
     written = await _two_instruments(3)
     with pytest.raises(Rejected):
@@ -307,3 +324,14 @@ async def test_the_cache_never_answers_for_an_offset_that_it_does_not_hold():
     cache.put(replace(_decoded(written, 0), partition="market/01"))
     found = cache.covering("market/01", 1)
     assert found is not None and found.partition == "market/01"
+
+
+async def test_decisions_come_before_the_projection_has_reached_them():
+    written = await _two_instruments(500)
+    reader = _reader(written)
+    found, cursor = await reader.decisions(INSTRUMENT, ["bar_closed"], T0, at(2), 10)
+    head = (await reader.heads()).at(PARTITION)
+    assert cursor.at(PARTITION) == head
+    assert [(one.event.interval, one.event.ts_event) for one in found] == [("1s", T0), ("1s", at(1))]
+    rest, _ = await reader.decisions(INSTRUMENT, ["bar_closed"], T0, at(2), 10, found[0].offset)
+    assert [one.offset for one in rest] == [found[1].offset]

@@ -155,6 +155,32 @@ async def test_a_quiet_line_flushes_after_a_few_milliseconds(field: Field) -> No
 
 
 @run
+async def test_what_waits_for_a_former_owner_goes_to_the_new_one_with_a_heartbeat(field: Field) -> None:
+    sender = field.sender(flush_ms=20.0)
+    sender.add(quotes(NAMES[0], 1, 3), START_NS)
+    await field.lines[0].shard.release(PARTITIONS[0])
+    await field.lines[1].shard.start([PARTITIONS[0]])
+    field.routes[PARTITIONS[0]] = field.lines[1]
+    await asyncio.sleep(0.1)
+    assert sender.buffered == 3
+    sender.heartbeat(START_NS + 1)
+    await sender.drained()
+    assert await field.recorded(NAMES[0]) == [1.0, 2.0, 3.0]
+
+
+@run
+async def test_what_joins_while_a_call_is_out_makes_the_next_one(field: Field) -> None:
+    sender = field.sender(flush_ms=1.0)
+    sender.add(quotes(NAMES[0], 1, 1), START_NS)
+    await asyncio.sleep(0.002)
+    for number in range(2, 12):
+        sender.add(quotes(NAMES[0], number, 1), START_NS)
+    await sender.drained()
+    assert field.lines[0].sizes == [1, 10]
+    assert await field.recorded(NAMES[0]) == [float(n) for n in range(1, 12)]
+
+
+@run
 async def test_a_full_batch_does_not_wait(field: Field) -> None:
     sender = field.sender(flush_ms=10_000.0, batch_events=50)
     sender.add(quotes(NAMES[0], 1, 50), START_NS)

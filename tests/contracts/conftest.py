@@ -13,10 +13,11 @@ import pytest
 
 from storage.checkpoints import PostgresCheckpoints
 from storage.event_log import EventLog, SnapshotStore
-from storage.memory import MemoryCheckpoints, MemoryLog, MemorySnapshots
+from storage.memory import MemoryCheckpoints, MemoryLog, MemoryRetention, MemorySnapshots
 from storage.migrate import Instance, migrate
-from storage.pool import Pool, close_pool, open_pool
+from storage.pool import MAINTENANCE_ROLE, Pool, close_pool, open_pool
 from storage.postgres_log import PostgresLog
+from storage.postgres_retention import PostgresRetention
 from storage.read_models.bars import MemoryBars
 from storage.read_models.events import MemoryEvents
 from storage.read_models.postgres_bars import PostgresBars
@@ -50,6 +51,7 @@ class Backend:
     bars: Any
     events: Any
     pool: Pool | None = None
+    retention: Any = None
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +83,11 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 @pytest.fixture
 async def backend(any_database: Database | None, anyio_backend: str) -> AsyncIterator[Backend]:
     if any_database is None:
-        log = MemoryLog()
-        yield Backend(log, log, MemorySnapshots(), MemoryCheckpoints(), MemoryBars(), MemoryEvents())
+        log, snapshots = MemoryLog(), MemorySnapshots()
+        models = MemoryBars(), MemoryEvents()
+        yield Backend(
+            log, log, snapshots, MemoryCheckpoints(), *models, retention=MemoryRetention(log, snapshots)
+        )
         return
     async for opened in _opened(any_database):
         yield opened
@@ -99,7 +104,12 @@ async def _opened(database: Database) -> AsyncIterator[Backend]:
     pool = await open_pool(database.settings, role=database.instance.service_role)
     logs = PostgresLog(pool, database.settings), PostgresLog(pool, database.settings)
     read_models = PostgresBars(pool), PostgresEvents(pool)
-    yield Backend(*logs, PostgresSnapshots(pool), PostgresCheckpoints(pool), *read_models, pool)
+    archive = await open_pool(
+        database.settings, role=MAINTENANCE_ROLE if database.instance.service_role else None
+    )
+    retention = PostgresRetention(archive)
+    yield Backend(*logs, PostgresSnapshots(pool), PostgresCheckpoints(pool), *read_models, pool, retention)
+    await close_pool(archive)
     await close_pool(pool)
 
 

@@ -18,6 +18,7 @@ from domain.market.observations import Bar, Gap
 from storage.block import head_after, seal
 from storage.projections import ProjectionRunner
 from storage.read_models.bars import ROLLED_UP_NS, MemoryBars, Source
+from storage.read_models.events import event_of
 from tests.builders import T0, a_trade
 from tests.contracts.conftest import Backend
 
@@ -93,6 +94,7 @@ async def test_a_projection_sees_every_event_once_and_in_order(backend: Backend,
 
     class Offsets:
         name = "offsets"
+        kinds = frozenset({"trade"})
 
         async def apply(self, connection: object, partition: str, recorded: Sequence[Recorded]) -> None:
             seen.extend(entry.offset for entry in recorded)
@@ -240,3 +242,28 @@ async def test_decisions_and_gaps_are_listed_and_trades_are_not(
     assert "lost � frames" in rows[1].body
     only_gaps = await backend.events.events(instrument, ["gap"], T0, FOREVER)
     assert [row.kind for row in only_gaps] == ["gap"]
+
+
+async def test_a_projection_passes_over_what_it_does_not_want(backend: Backend, partition: str) -> None:
+    head = await backend.log.claim(partition, "me")
+    for event in (a_trade(100.0), Gap("sim", "A.SIM", T0, T0, "trades", "lost"), a_trade(101.0)):
+        block = seal(head, (), [event], T0)
+        await backend.log.append([block])
+        head = head_after(block, "me")
+    runner = ProjectionRunner(backend.log, backend.checkpoints, backend.events)
+    assert await runner.run_once(partition, max_blocks=2) == 2
+    assert await runner.run_once(partition) == 1
+    assert (await backend.checkpoints.load("events", partition)).offset == 3
+    assert [row.offset for row in await backend.events.events("A.SIM", [], T0, FOREVER)] == [2]
+
+
+async def test_a_page_of_events_goes_on_after_time_and_offset(
+    backend: Backend, partition: str, instrument: str
+) -> None:
+    gaps = [Gap("sim", instrument, T0 + late, T0 + 9, "trades", "lost") for late in (5, 5, 5, 6)]
+    await apply(backend, backend.events, partition, gaps)
+    found = [row.offset for row in await backend.events.events(instrument, [], T0 + 5, FOREVER)]
+    assert found == [1, 2, 3, 4]
+    rest = await backend.events.events(instrument, [], T0 + 5, FOREVER, 10, 2)
+    assert [row.offset for row in rest] == [3, 4]
+    assert [event_of(row).event for row in rest] == gaps[2:]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.leftovers import MARK, PROC, sweep
+from deployments.leftovers import MARK, PROC, clear_node_folders, sweep
 
 pytestmark = pytest.mark.skipif(not PROC.is_dir(), reason="processes are found in /proc")
 
@@ -77,3 +77,12 @@ def sleeps(pid: int) -> bool:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def test_folders_of_earlier_nodes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("a" * 56, "0123456789abcdef" * 3 + "01234567", "b" * 55, "g" * 56):
+        (tmp_path / name).mkdir()
+    (tmp_path / ("a" * 56) / "left").write_text("something")
+    (tmp_path / ("c" * 56)).write_text("a file")
+    assert clear_node_folders(tmp_path) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"b" * 55, "g" * 56, "c" * 56}

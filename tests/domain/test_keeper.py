@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from domain.keeper import MAX_ID_SERIES, SymbolKeeper
+from domain.keeper import SymbolKeeper
 from domain.market.decisions import BarClosed, BarCorrected, ClockSkewed
 from domain.market.gaps import MAX_GAP_CHANNELS
 from domain.market.latest import MAX_PROVIDER_BARS
+from domain.market.seen_ids import MAX_SERIES, SeenSeries, Verdict
 from domain.partition import PartitionSettings
 from tests.builders import (
     INSTRUMENT,
@@ -51,17 +52,19 @@ def test_equal_trades_without_ids_are_all_counted():
 
 def test_ids_are_told_apart_by_provider():
     keeper = a_keeper()
-    keeper.observe(a_trade(trade_id=7), T0)
-    assert keeper.observe(a_trade(trade_id=7, provider="other"), T0) == ()
+    keeper.apply(a_trade(trade_id=7), T0)
+    keeper.apply(a_trade(trade_id=7, provider="other"), T0)
     assert keeper.observe(a_trade(trade_id=7, provider="other"), T0) is None
+    seen = SeenSeries()
+    assert [seen.admit(name, "7") for name in ("a", "b", "a")] == [Verdict.NEW, Verdict.NEW, Verdict.REPEAT]
 
 
 def test_the_number_of_id_series_is_bounded():
-    keeper = a_keeper()
-    for index in range(MAX_ID_SERIES + 3):
-        keeper.observe(a_trade(trade_id=1, provider=f"p{index}"), T0)
-    assert len(keeper.snapshot().seen) == MAX_ID_SERIES
-    assert keeper.observe(a_trade(trade_id=1, provider="p10"), T0) == ()
+    seen = SeenSeries()
+    for index in range(MAX_SERIES + 3):
+        seen.admit(f"p{index}", "1")
+    assert len(seen.snapshot()) == MAX_SERIES
+    assert seen.admit("p10", "1") is Verdict.NEW
 
 
 def test_a_backfilled_trade_amends_bars_but_is_never_last():
@@ -215,7 +218,7 @@ def test_the_first_provider_of_tickers_and_of_quotes_is_the_record_and_others_do
     for event in (other_ticker, first_quote):
         assert keeper.observe(event, at(2)) == (), "it is a fact of the log all the same"
     assert (keeper.last_ticker, keeper.last_quote) == (first_ticker, other_quote)
-    assert keeper.snapshot() == before
+    assert keeper.snapshot().latest == before.latest, "to the signals they are witnesses"
     newer = a_ticker(3.0, ts=at(3))
     restored = SymbolKeeper.restored(before, PartitionSettings())
     for each in (keeper, restored):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from deployments.app import free_port
+from tests.scenarios.follower import Follower
 from tests.scenarios.instance import ROOT, START_TIMEOUT_S, CommandFailed, Instance, until
 from tests.scenarios.processes import is_alive
 
@@ -89,6 +90,14 @@ def test_a_port_in_use_is_refused_by_name(instance: Instance) -> None:
 
 def test_ctrl_c_leaves_nothing_behind_and_the_next_start_continues(neighbour: Instance) -> None:
     neighbour.wait_until_whole()
+    with Follower(f"ws://127.0.0.1:{neighbour.port}", neighbour.token()) as client:
+        _interrupt_and_continue(neighbour, client)
+        assert client.faults == []
+    assert "4503" in client.closes[0]
+    assert "this gateway is draining" in client.closes[0], "told by the gateway, while everything still ran"
+
+
+def _interrupt_and_continue(neighbour: Instance, client: Follower) -> None:
     ports = [port for _, port in neighbour.processes.listening()]
     began_s = time.monotonic()
     os.killpg(neighbour.pid, signal.SIGINT)
@@ -98,7 +107,7 @@ def test_ctrl_c_leaves_nothing_behind_and_the_next_start_continues(neighbour: In
     assert [port for port in ports if is_open(port)] == []
     written = neighbour.tail()
     assert written and neighbour.verify()["ok"]
-    neighbour.up()
+    client.recovery_s(neighbour.up, "BTC-USD.SIM")
     neighbour.wait_until_whole()
     neighbour.down()
     assert {**neighbour.processes.of_sessions(), **neighbour.processes.of_database()} == {}

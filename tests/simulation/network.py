@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from domain.errors import FinanceHubError, OutcomeUnknown, Unavailable
+from storage.anchors import Anchor
 from storage.event_log import Block, Head, Snapshot
 from storage.memory import MemoryLog, MemorySnapshots
 from tests.simulation.loop import Process, SimLoop
@@ -124,6 +125,12 @@ class SimLog:
 
     async def offset_at(self, partition: str, recorded_ns: int) -> int:
         return await self._call(lambda: self._memory.offset_at(partition, recorded_ns))
+
+    async def settled(self, partition: str) -> Head | None:
+        return await self._call(lambda: self._memory.settled(partition))
+
+    async def anchors(self) -> dict[str, Anchor]:
+        return await self._call(self._memory.anchors)
 
     async def close(self) -> None:
         """Nothing is held."""

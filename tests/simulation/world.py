@@ -60,6 +60,7 @@ class World:
             recent_events=60,
             lease_s=1.0,
             snapshot_events=40,
+            snapshot_min_s=0.0,
             snapshot_s=2.0,
             recover_backoff_cap_s=0.5,
         )

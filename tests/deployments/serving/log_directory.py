@@ -10,14 +10,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, PollReply, StateAnswer
+from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, PollReply, StateAnswer
 from actors.connections import SessionInfo
-from domain.clock import NS_PER_S
+from actors.event_pages import forward_page, newest_page, parse_page
+from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, IndicatorsQuery, parse_asked
+from domain.clock import MAX_NS, NS_PER_S
 from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, OverLimit, Rejected, Unavailable
 from domain.ids import market_partition, market_partitions, symbol_of
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Quote, Ticker, Trade
+from storage.read_models.bars import MemoryBars
 
 PARTITIONS = 2
 RECORDED_FROM = 1_800_000_000 * NS_PER_S
@@ -158,6 +161,35 @@ class LogDirectory:
         chosen = [rows[ts] for ts in sorted(rows) if start <= ts < end]
         return chosen[:limit], self.cursor()
 
+    async def decisions(
+        self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int, after_offset: int = 0
+    ) -> tuple[Sequence[Recorded], Cursor]:
+        self._check()
+        found = [
+            each
+            for each in self.log[self.partition_of(instrument)]
+            if each.event.instrument == instrument
+            and each.event.kind in kinds
+            and (start, after_offset) < (each.event.ts_event, each.offset)
+            and each.event.ts_event < end
+        ]
+        found.sort(key=lambda each: (each.event.ts_event, each.offset))
+        return found[:limit], self.cursor()
+
+    async def indicators(
+        self, asked: IndicatorsAsked, *, at: int | Cursor | None = None
+    ) -> tuple[IndicatorsAnswer, Cursor]:
+        """Over all bars that are there; nothing stored, nothing left out."""
+        self._check()
+        parsed = parse_asked(asked)
+
+        async def read(interval: str, start: int, end: int, limit: int) -> Sequence[BarRow]:
+            return (await self.bars(asked.instrument, interval, start, end, limit))[0]
+
+        tails = {base: await read(base, 0, MAX_NS, 10_000) for base in parsed.bases}
+        answer = await IndicatorsQuery(MemoryBars()).answer(parsed, tails, RECORDED_FROM, read)
+        return answer, self.cursor()
+
     async def events(
         self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int
     ) -> Sequence[Recorded]:
@@ -171,6 +203,33 @@ class LogDirectory:
             and recorded.event.kind in kinds
         ]
         return found[:limit]
+
+    async def events_between(
+        self,
+        instrument: str,
+        kinds: Sequence[str],
+        start: int,
+        end: int,
+        limit: int,
+        page: str | None = None,
+    ) -> Page:
+        """Of a list begun with a `forward_page` or a `newest_page`."""
+        assert page is not None
+        token = parse_page(page, instrument)
+        found = [
+            recorded
+            for recorded in await self.events(instrument, kinds, token.after, token.until, 10**9)
+            if start <= recorded.event.ts_event < end
+        ]
+        partition = self.partition_of(instrument)
+        if len(found) <= limit:
+            return Page(found, None, (partition, 0 if token.backwards else token.until))
+        chosen = found[-limit:] if token.backwards else found[:limit]
+        place = chosen[0].offset - 1 if token.backwards else chosen[-1].offset
+        rest = newest_page(instrument, place)
+        if not token.backwards:
+            rest = forward_page(instrument, place, token.until)
+        return Page(chosen, rest, (partition, place))
 
     async def heads(self) -> Cursor:
         self._check()

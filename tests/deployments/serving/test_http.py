@@ -35,7 +35,11 @@ GUARDED = [
     f"/v1/instruments/{BTC}/trades",
     f"/v1/instruments/{BTC}/book",
     f"/v1/instruments/{BTC}/bars",
+    f"/v1/instruments/{BTC}/indicators",
+    f"/v1/instruments/{BTC}/anomalies",
+    f"/v1/instruments/{BTC}/patterns",
     f"/v1/instruments/{BTC}/state",
+    "/v1/indicators",
     "/v1/feeds",
     "/v1/providers",
     "/v1/system",
@@ -254,6 +258,21 @@ async def test_the_same_state_is_not_sent_twice(serve, directory):
         directory.append(a_trade(price=2.0))
         changed = await http.get(f"/v1/instruments/{BTC}/last", headers={"If-None-Match": tag})
         assert (changed.status_code, changed.json()["trade"]["price"]) == (200, 2.0)
+
+
+async def test_a_page_has_the_same_tag_while_only_others_trade(serve, directory):
+    directory.append(a_bar(start=START), a_trade(at=START))
+    other = next(name for name in ("AA.X", "AB.X", "AC.X", "AD.X", "AE.X")
+                 if directory.partition_of(name) == directory.partition_of(BTC))  # fmt: skip
+    end = format_time(START + 600 * NS_PER_S)
+    async with serve() as served, served.http() as http:
+        for path in (f"bars?from={format_time(START)}&to={end}", "trades?limit=3"):
+            first = await http.get(f"/v1/instruments/{BTC}/{path}")
+            directory.append(a_trade(other))
+            same = await http.get(f"/v1/instruments/{BTC}/{path}")
+            assert first.headers["etag"] == same.headers["etag"]
+            assert first.json()["cursor"] != same.json()["cursor"]
+            assert first.headers["content-type"] == "application/json"
 
 
 WRONG = [

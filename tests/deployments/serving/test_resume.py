@@ -119,6 +119,22 @@ async def test_what_was_read_ahead_of_the_hub_is_not_sent_again(serve, directory
         check_chain(client.of("trade"))
 
 
+async def test_a_resume_that_nobody_wants_any_more_ends_and_holds_no_cursor_back(serve, directory):
+    directory.append(*(a_trade() for _ in range(400)))
+    directory.read_delay_s = 0.01
+    async with serve(resume_chunk=4) as served, served.socket() as client:
+        await client.subscribe("quotes", BTC)
+        await client.subscribe("trades", BTC, cursor=Cursor({}).encode())
+        await client.take("trade", 4)
+        await client.send({"op": "unsubscribe", "channel": "trades"})
+        await client.until("unsubscribed")
+        (session,) = served.app.stream.sessions
+        async with asyncio.timeout(2):
+            while session.subscriptions.reading:  # noqa: ASYNC110 - there is nothing to wait on
+                await asyncio.sleep(0.005)
+        assert max(after for _, after in directory.reads) < 200, "most of the log was left unread"
+
+
 async def test_a_book_resumes_with_the_deltas_after_the_cursor(serve, directory):
     directory.append(a_snapshot())
     async with serve() as served:

@@ -14,6 +14,7 @@ from deployments.ws.lane import Chain, Lane
 from deployments.ws.outbox import Outbox
 from deployments.ws.settings import StreamSettings
 from domain.envelope import Cursor, Recorded, parse_cursor
+from domain.market.decisions import BookBroken
 from tests.deployments.serving.kit import (
     BTC,
     START,
@@ -105,6 +106,41 @@ async def test_deltas_of_a_book_with_a_fixed_depth_are_never_merged():
     frames = feeder.taken()
     assert len(frames) == 6
     check_chain(frames)
+
+
+async def test_a_new_book_is_not_told_before_the_notice_that_the_old_one_broke():
+    feeder = Feeder("book", conflate_above_frames=0)
+    feeder.push(a_snapshot(), a_delta(bids=((98.0, 1.0),)))
+    feeder.offset += 1
+    broken = BookBroken("sim", BTC, START, START, "gap")
+    feeder.lane.notice(Recorded(PARTITION, feeder.offset, START, broken))
+    feeder.push(a_snapshot(), a_delta(bids=((97.0, 1.0),)))
+    frames = feeder.taken()
+    assert [frame["type"] for frame in frames] == ["book_snapshot", "book", "gap", "book_snapshot", "book"]
+    check_chain(frames)
+
+
+async def test_changes_after_a_new_snapshot_do_not_get_in_front_of_it():
+    feeder = Feeder("book", conflate_above_frames=0)
+    feeder.push(a_delta(bids=((98.0, 1.0),)), a_delta(bids=((98.0, 2.0),)))
+    feeder.lane.await_snapshot(feeder.offset)
+    assert feeder.lane.start_from(a_book_at(feeder.offset))
+    feeder.push(a_delta(bids=((98.0, 3.0),)), a_delta(bids=((98.0, 4.0),)))
+    old, snapshot, new = feeder.taken()
+    assert (old["bids"], old["offset"]) == ([[98.0, 2.0]], 2)
+    assert (snapshot["type"], snapshot["offset"]) == ("book_snapshot", 2)
+    assert (new["bids"], new["prev"], new["from"]) == ([[98.0, 4.0]], 2, 3)
+
+
+async def test_a_book_that_broke_while_its_snapshot_was_on_the_way_is_asked_for_again():
+    feeder = Feeder("book")
+    feeder.lane.await_snapshot(0)
+    feeder.push(a_snapshot())
+    feeder.offset += 1
+    broken = BookBroken("sim", BTC, START, START, "gap")
+    feeder.lane.notice(Recorded(PARTITION, feeder.offset, START, broken))
+    assert not feeder.lane.start_from(a_book_at(1)), "it was taken before the book broke"
+    assert feeder.lane.start_from(a_book_at(2))
 
 
 def a_book_at(offset: int) -> BookAnswer:

@@ -189,7 +189,7 @@ async def test_ping_is_answered_with_its_id_and_an_array_of_frames_is_understood
 
 async def test_a_channel_not_served_yet_is_an_error_with_a_code(serve):
     async with serve() as served, served.socket() as client:
-        for channel in ("indicators", "patterns", "anomalies", "news", "alerts", "portfolio", "x"):
+        for channel in ("news", "alerts", "portfolio", "x"):
             await client.send({"op": "subscribe", "id": 4, "channel": channel, "instruments": [BTC]})
             error = await client.until("error")
             assert (error["id"], error["code"]) == (4, "unsupported_channel"), channel

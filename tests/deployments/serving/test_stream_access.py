@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from deployments.asgi import ServingSettings, create_app
 from deployments.auth.tokens import AUDIENCE, ISSUER
 from domain.clock import NS_PER_S
 from tests.deployments.serving.kit import BTC, a_trade
@@ -155,6 +156,56 @@ async def test_draining_closes_with_4503_and_refuses_new_sockets(serve):
         assert (await client.closed())[0] == 4503
         async with served.socket() as late:
             assert (await late.closed())[0] == 4503
+
+
+async def test_a_handshake_under_way_while_the_gateway_drains_ends_with_4503(serve, directory, monkeypatch):
+    asked, answer = asyncio.Event(), asyncio.Event()
+    open_session = directory.open_session
+
+    async def slowly(*session) -> None:
+        asked.set()
+        await answer.wait()
+        await open_session(*session)
+
+    monkeypatch.setattr(directory, "open_session", slowly)
+    async with serve() as served, served.socket() as client:
+        await asked.wait()
+        await served.app.drain()
+        answer.set()
+        assert (await client.closed())[0] == 4503
+        assert directory.sessions == {}
+
+
+async def test_a_session_is_forgotten_though_its_handler_is_cancelled_behind_the_close_frame(
+    directory, authority
+):
+    """As Ray Serve does once the client has answered the close frame."""
+    app = create_app(directory, authority, ServingSettings())
+    token = authority.issue("ann", "viewer", 60.0)
+    scope = {
+        "type": "websocket",
+        "path": "/v1/stream",
+        "headers": [(b"authorization", f"Bearer {token}".encode())],
+        "subprotocols": [],
+    }
+    incoming: asyncio.Queue[dict] = asyncio.Queue()
+    welcomed, codes = asyncio.Event(), []
+
+    async def send(message: dict) -> None:
+        if message["type"] == "websocket.send":
+            welcomed.set()
+        elif message["type"] == "websocket.close":
+            codes.append(message["code"])
+            asyncio.get_running_loop().call_soon(handler.cancel)
+
+    incoming.put_nowait({"type": "websocket.connect"})
+    handler = asyncio.create_task(app(scope, incoming.get, send))
+    await welcomed.wait()
+    await app.drain()
+    await asyncio.wait([handler])
+    assert codes == [4503]
+    assert app.stream.sessions == set()
+    assert directory.sessions == {}
 
 
 async def test_an_owner_that_cannot_be_reached_closes_with_4503(serve, directory):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.market.decisions import BookBroken
+from domain.market.decisions import BookBroken, SourceChanged
 from domain.market.observations import Gap
 from tests.deployments.serving.kit import BTC, ETH, START, a_delta, a_snapshot, a_trade, check_chain
 
@@ -74,6 +74,15 @@ async def test_status_tells_gaps_and_the_states_of_feeds(serve, directory):
         await client.send({"op": "subscribe", "channel": "status"})
         feed = await client.until(lambda frame: frame["type"] == "status" and frame["instrument"] is None)
         assert (feed["provider"], feed["state"], feed["offset"]) == ("sim", "connected", None)
+
+
+async def test_status_tells_that_another_provider_is_the_source(serve, directory):
+    async with serve() as served, served.socket() as client:
+        await client.subscribe("status", BTC)
+        directory.append(SourceChanged("other", BTC, START, START, "trade", "sim"))
+        frame = await client.until("status")
+        assert (frame["state"], frame["channel"], frame["provider"]) == ("source_changed", "trade", "other")
+        assert frame["reason"] == "sim had fallen silent"
 
 
 async def test_a_gap_of_the_provider_is_told_on_its_channel(serve, directory):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deployments.auth.keys import load_or_make_key, make_key
 from deployments.auth.tickets import SpentHere, TicketBooth
-from deployments.auth.tokens import AUDIENCE, ISSUER, Authority, VerifyingKey
+from deployments.auth.tokens import AUDIENCE, ISSUER, REMEMBERED_TOKENS, Authority, VerifyingKey
 from deployments.ws.codec import json_time
 from domain.clock import MAX_NS, NS_PER_S, ManualClock, format_time
 from domain.errors import Corrupt, Forbidden, Malformed, Rejected, Unauthenticated
@@ -77,6 +77,42 @@ def test_a_claim_that_is_missing_or_wrong_is_refused(authority, signing_key, cha
     authority.verify(signed(signing_key))
     with pytest.raises(Unauthenticated):
         authority.verify(signed(signing_key, **changes))
+
+
+def test_a_remembered_token_still_expires(signing_key):
+    clock = ManualClock(START)
+    authority = Authority(signing_key, clock=clock)
+    token = signed(signing_key)
+    assert authority.verify(token) == authority.verify(token)
+    clock.advance(66 * NS_PER_S)
+    with pytest.raises(Unauthenticated, match="expired"):
+        authority.verify(token)
+
+
+def test_a_remembered_token_is_no_ticket_and_ends_with_its_key(signing_key):
+    class Outside:
+        def __init__(self) -> None:
+            self.key: VerifyingKey | None = None
+
+        def find(self, kid: str) -> VerifyingKey | None:
+            return self.key if kid == issuer.kid else None
+
+    issuer, source = make_key(), Outside()
+    source.key = VerifyingKey(issuer.public, "elsewhere", AUDIENCE)
+    authority = Authority(signing_key, clock=ManualClock(START), outside=[source])
+    token = signed(issuer, iss="elsewhere")
+    assert authority.verify(token).user == authority.verify(token).user == "ann"
+    with pytest.raises(Unauthenticated):
+        authority.own_claims(token, "tickets")
+    source.key = None
+    with pytest.raises(Unauthenticated, match="not known"):
+        authority.verify(token)
+
+
+def test_only_so_many_tokens_are_remembered(authority, signing_key):
+    for number in range(REMEMBERED_TOKENS + 5):
+        authority.verify(signed(signing_key, jti=str(number)))
+    assert len(authority._verified) == REMEMBERED_TOKENS
 
 
 def test_a_little_leeway_is_given_to_clocks(authority, signing_key):

@@ -38,8 +38,23 @@ def test_a_bar_closes_when_the_clock_reaches_its_end_plus_the_allowance():
             volume=4.0,
             trades=3,
             vwap=(10.0 + 24.0 + 11.0) / 4.0,
+            tainted=True,  # nobody knows what traded before we listened
         )
     ]
+
+
+def test_the_bars_in_which_an_instruments_trades_begin_are_tainted_and_the_next_are_not():
+    folding = Folding(PartitionSettings(intervals=("1s", "1m")))
+    folding.fold(a_trade(10, ts=at(58.5)), a_trade(11, ts=at(59.5)), a_trade(12, ts=at(60.5)), clock=at(61))
+    folding.beat(at(121))
+    assert {(bar.interval, bar.ts_event): bar.tainted for bar in folding.recorded(BarClosed)} == {
+        ("1s", at(58)): True,
+        ("1s", at(59)): False,
+        ("1m", T0): True,
+        ("1s", at(60)): False,
+        ("1m", at(60)): False,
+    }
+    assert folding.replayed().snapshot() == folding.partition.snapshot()
 
 
 def test_a_trade_at_the_end_of_an_interval_belongs_to_the_next():

@@ -1,0 +1,222 @@
+"""Archivist: keeps the log within its bounds, by dropping what is oldest.
+
+    count slices ── over a bound? ── oldest first, while nobody needs it:
+        verify the slice's chain from the anchor on ── sign the new anchor ── drop, in one transaction
+
+Never dropped: the block at a partition's head, what a projection has not applied, and what follows the
+older of the two newest usable snapshots of a market partition: one to begin with, one to fall back on.
+A slice that is not what was sealed is kept, and everything after it, until somebody has looked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from actors.restore import fitting
+from domain.clock import Clock
+from domain.errors import Conflict, Corrupt, Rejected, Retryable
+from domain.keeper_state import PartitionSettings
+from observability.log import get_log
+from storage.anchor_key import AnchorKey
+from storage.anchors import Anchor
+from storage.block import verify_chain
+from storage.event_log import GENESIS_HASH, Checkpoint, EventLog, Head, SnapshotStore
+from storage.retention import Retention, Slice
+
+DAY_NS = 86_400 * 10**9
+SNAPSHOTS_NEEDED = 2
+READ_BLOCKS = 64
+SMALLEST_SLICE_BYTES, LARGEST_SLICE_BYTES = 4 << 10, 8 << 20
+SLICES_OF_THE_BOUND = 1_000
+LEAST_SHARE = 4
+"""Read models that grow may take all but a quarter of the bound from the log."""
+
+log = get_log("archivist")
+
+
+class Checkpoints(Protocol):
+    """How far projections have come."""
+
+    async def load(self, projection: str, partition: str) -> Checkpoint: ...
+
+
+class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """0 means without bound. `max_bytes`: of the whole database; `max_age_days`: of a block."""
+
+    max_bytes: int = 20_000_000_000
+    max_age_days: float = 0.0
+    every_s: float = 30.0
+    slice_bytes: int = 0
+    """What is dropped at a time; 0: a thousandth of the bound, within reason."""
+
+    def dropped_at_a_time(self) -> int:
+        if self.slice_bytes or not self.max_bytes:
+            return self.slice_bytes or LARGEST_SLICE_BYTES
+        return max(SMALLEST_SLICE_BYTES, min(LARGEST_SLICE_BYTES, self.max_bytes // SLICES_OF_THE_BOUND))
+
+    def log_bytes(self, other_bytes: int) -> int:
+        """What the rest of the database leaves to the log."""
+        return max(self.max_bytes - other_bytes, self.max_bytes // LEAST_SHARE)
+
+
+class Archivist:
+    """`run` until cancelled, or `sweep` once. `projections`: families -> names of those that read them."""
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        snapshots: SnapshotStore,
+        checkpoints: Checkpoints,
+        retention: Retention,
+        key: AnchorKey,
+        clock: Clock,
+        settings: RetentionSettings,
+        *,
+        projections: Sequence[str],
+        families: Sequence[str],
+        fold: PartitionSettings | None = None,
+    ) -> None:
+        self.log_bytes = 0
+        self.dropped_blocks = 0
+        self.stuck: dict[str, str] = {}
+        """partition -> why nothing more of it is dropped"""
+        self._log = event_log
+        self._snapshots = snapshots
+        self._checkpoints = checkpoints
+        self._retention = retention
+        self._key = key
+        self._clock = clock
+        self._settings = settings
+        self._projections = projections
+        self._families = families
+        self._fold = fold or PartitionSettings()
+        self._is_over = False
+        self._usable: dict[tuple[str, int], bool] = {}
+        self._floors: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """For ever; what cannot be reached now is tried again at the next turn."""
+        while True:
+            try:
+                await self.sweep()
+            except (Retryable, Conflict) as error:
+                log.warning("not swept", error=str(error))
+            await asyncio.sleep(self._settings.every_s)
+
+    async def sweep(self) -> int:
+        """Drop what is over the bounds; returns the number of blocks. Raises Unavailable."""
+        slices = await self._retention.slices(self._settings.dropped_at_a_time())
+        self.log_bytes = sum(one.bytes for one in slices)
+        over = await self._over()
+        anchors = await self._log.anchors()
+        heads = {head.partition: head for head in await self._log.heads()}
+        before, kept = self.dropped_blocks, set(self.stuck)
+        for one in slices:
+            if over <= 0 and not self._is_old(one):
+                break
+            if one.partition in kept:
+                continue
+            if not await self._may_go(one, heads[one.partition]):
+                kept.add(one.partition)
+                continue
+            anchor = await self._drop(one, anchors.get(one.partition))
+            if anchor is None:
+                kept.add(one.partition)
+                continue
+            anchors[one.partition] = anchor
+            over -= one.bytes
+        self._tell(self.dropped_blocks - before, over)
+        return self.dropped_blocks - before
+
+    async def _over(self) -> int:
+        """Bytes of the log beyond its bound."""
+        if not self._settings.max_bytes:
+            return 0
+        return self.log_bytes - self._settings.log_bytes(await self._retention.other_bytes())
+
+    def _is_old(self, one: Slice) -> bool:
+        days = self._settings.max_age_days
+        return days > 0 and one.recorded_ns < self._clock.now_ns() - int(days * DAY_NS)
+
+    def _tell(self, blocks: int, over: int) -> None:
+        """That a bound cannot be kept is told once, and again when it was kept meanwhile."""
+        if blocks:
+            log.info("dropped", blocks=blocks, log_bytes=self.log_bytes)
+        if over > 0 and not self._is_over:
+            log.warning("over the bound, and nothing more may go", bytes_over=over)
+        self._is_over = over > 0
+
+    async def _may_go(self, one: Slice, head: Head) -> bool:
+        if self._floors.get(one.partition, 0) < one.last_offset:  # it only rises
+            self._floors[one.partition] = await self._floor(head)
+        return one.last_offset <= self._floors[one.partition]
+
+    async def _floor(self, head: Head) -> int:
+        """The last offset that nobody needs any more."""
+        floors = [head.offset - 1]
+        family = head.partition.partition("/")[0]
+        if family in self._families:
+            for name in self._projections:
+                floors.append((await self._checkpoints.load(name, head.partition)).offset)
+        if family == "market":
+            floors.append(await self._snapshot_floor(head))
+        return min(floors)
+
+    async def _snapshot_floor(self, head: Head) -> int:
+        """The offset of the second newest snapshot from which the partition can be restored; 0 without."""
+        usable = 0
+        for rung in reversed(await self._snapshots.ladder(head.partition)):
+            if rung.offset <= head.offset and await self._is_usable(head, rung.offset):
+                usable += 1
+                if usable == SNAPSHOTS_NEEDED:
+                    return rung.offset
+        return 0
+
+    async def _is_usable(self, head: Head, offset: int) -> bool:
+        place = (head.partition, offset)
+        if place not in self._usable:
+            snapshot = await self._snapshots.latest(head.partition, at_most=offset)
+            found = snapshot is not None and snapshot.offset == offset
+            self._usable[place] = bool(
+                found and snapshot and await fitting(self._log, head, snapshot, self._fold) is not None
+            )
+        return self._usable[place]
+
+    async def _drop(self, one: Slice, anchor: Anchor | None) -> Anchor | None:
+        """The new anchor; None where the slice is damaged: it stays."""
+        offset, block_hash = (anchor.offset, anchor.hash) if anchor else (0, GENESIS_HASH)
+        try:
+            offset, block_hash = await self._verified(one, offset, block_hash)
+        except (Corrupt, Rejected) as error:
+            self.stuck[one.partition] = str(error)
+            log.error("not dropped", partition=one.partition, error=str(error))
+            return None
+        now = self._clock.now_ns()
+        signed = self._key.signed(Anchor(one.partition, offset, block_hash, one.recorded_ns, now))
+        await self._retention.drop(signed)
+        self._forget_below(one.partition, offset)
+        self.dropped_blocks += one.blocks
+        self.log_bytes -= one.bytes
+        return signed
+
+    async def _verified(self, one: Slice, offset: int, block_hash: bytes) -> tuple[int, bytes]:
+        """Follow the chain to the end of the slice: what an anchor stands for was true when it went."""
+        while offset < one.last_offset:
+            page = await self._log.read(one.partition, offset, until=one.last_offset, max_blocks=READ_BLOCKS)
+            if not page:
+                raise Corrupt(f"{one.partition!r} lacks offset {offset + 1}")
+            for block in page:
+                offset, block_hash = verify_chain([block], offset, block_hash)
+            await asyncio.sleep(0)
+        return offset, block_hash
+
+    def _forget_below(self, partition: str, offset: int) -> None:
+        self._usable = {
+            place: usable
+            for place, usable in self._usable.items()
+            if place[0] != partition or place[1] >= offset
+        }

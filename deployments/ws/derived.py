@@ -1,0 +1,98 @@
+"""Values derived from a bar on their way to clients: they travel at the bar's own place in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+from actors.answers import BarRow
+from deployments.ws.codec import Codec
+from deployments.ws.protocol import Time
+
+
+class IndicatorValue(Struct, frozen=True, gc=False):
+    """An indicator at one bar. NaN and None: no value. `also`: later bars whose values changed with it."""
+
+    kind: ClassVar[str] = "indicator"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    spec: str
+    interval: str
+    value: float | None
+    revision: int
+    also: tuple[tuple[int, float], ...] = ()
+
+
+class Corrected(Struct, frozen=True):
+    """A later bar's value after the correction."""
+
+    ts_event: Time
+    value: float | None
+
+
+class IndicatorFrame(Struct, frozen=True, gc=False, tag_field="type", tag="indicator"):
+    """`value` null while warming up. `provisional` True: the bar still forms; no offset, never resumed.
+
+    `also`: values of later bars that a correction has changed, oldest first; absent where there are none.
+    """
+
+    instrument: str
+    offset: int | None
+    prev: int | None
+    provider: str | None
+    ts_event: Time
+    ts_recv: Time
+    recorded_at: Time
+    spec: str
+    interval: str
+    value: float | None
+    revision: int
+    provisional: bool
+    also: tuple[Corrected, ...] | UnsetType = UNSET
+
+
+def indicator_frame(
+    event: IndicatorValue, offset: int, prev: int | None, recorded_at: int, time: Callable[[int], Time]
+) -> IndicatorFrame:
+    return IndicatorFrame(
+        event.instrument,
+        offset,
+        prev,
+        event.provider,
+        time(event.ts_event),
+        time(event.ts_recv),
+        time(recorded_at),
+        event.spec,
+        event.interval,
+        _number(event.value),
+        event.revision,
+        provisional=False,
+        also=tuple(Corrected(time(start), _number(value)) for start, value in event.also) or UNSET,
+    )
+
+
+def provisional_indicator_frame(row: BarRow, spec: str, value: float, codec: Codec) -> bytes:
+    """Of a bar that has not closed."""
+    frame = IndicatorFrame(
+        row.instrument,
+        None,
+        None,
+        row.provider,
+        codec.time(row.ts_event),
+        codec.time(row.ts_recv),
+        codec.time(row.ts_recv),
+        spec,
+        row.interval,
+        _number(value),
+        row.revision,
+        provisional=True,
+    )
+    return codec.encode(frame)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or value != value else value

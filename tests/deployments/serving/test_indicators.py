@@ -1,0 +1,122 @@
+"""Indicators over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.clock import NS_PER_MIN, format_time
+from domain.indicators.catalog import CATALOG
+from tests.deployments.serving.kit import BTC, ETH, START, a_bar
+from tests.deployments.serving.log_directory import bar_row
+from tests.deployments.serving.test_http import problem
+
+pytestmark = pytest.mark.anyio
+
+PATH = f"/v1/instruments/{BTC}/indicators"
+
+
+@pytest.fixture
+def traded(directory):
+    """Eight closed minutes with closes 1 to 8, and one that forms at 2."""
+    for minute in range(8):
+        directory.append(a_minute(minute, float(minute + 1)))
+        directory.append(a_minute(minute, float(minute + 1), ETH))
+    directory.forming[(BTC, "1m")] = bar_row(a_bar(BTC, START + 8 * NS_PER_MIN), closed=False)
+    return directory
+
+
+def a_minute(minute: int, close: float, instrument: str = BTC):
+    bar = a_bar(instrument, START + minute * NS_PER_MIN)
+    return type(bar)(
+        **{name: getattr(bar, name) for name in bar.__struct_fields__} | {"close": close, "high": close + 1}
+    )
+
+
+async def test_each_bar_has_its_values_and_the_newest_is_provisional(serve, traded):
+    async with serve() as served, served.http() as http:
+        params = {"spec": ["sma(3)", "macd(1,2,1).signal"], "limit": 3}
+        body = (await http.get(PATH, params=params)).json()
+    assert [item["ts_event"] for item in body["items"]] == [
+        format_time(START + minute * NS_PER_MIN) for minute in (6, 7, 8)
+    ]
+    assert [item["values"]["sma(3)"] for item in body["items"]] == [6.0, 7.0, pytest.approx(17 / 3)]
+    assert [item["provisional"] for item in body["items"]] == [False, False, True]
+    assert [each["spec"] for each in body["specs"]] == ["sma(3)", "macd(1,2,1).signal"]
+    assert body["next_page"] is None and body["cursor"].startswith("c1.")
+
+
+async def test_values_are_null_while_warming_up_and_pages_go_on(serve, traded):
+    async with serve() as served, served.http() as http:
+        params = {"spec": "sma(3)", "limit": 4, "from": format_time(START)}
+        first = (await http.get(PATH, params=params)).json()
+        rest = (await http.get(PATH, params={**params, "page": first["next_page"]})).json()
+    found = [item["values"]["sma(3)"] for item in (*first["items"], *rest["items"])]
+    assert found == [None, None, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"spec": "rsl(14)"}, "did you mean 'rsi'"),
+        ({"spec": "sma(0)"}, "period must be 1 to"),
+        ({}, "spec"),
+        ({"spec": "sma(5)@1m", "interval": "1h"}, "finer than the bars"),
+        ({"spec": "sma(5)", "interval": "7m"}, "is none of 1s, 1m"),
+        ({"spec": "sma(5)", "limit": 1001}, "from 1 to 1000"),
+        ({"spec": "vwap", "session": "noon"}, "is not like 00:00"),
+        ({"spec": "sma(5)", "period": 3}, "unknown parameter 'period'"),
+    ],
+)
+async def test_what_is_wrong_is_said(serve, traded, params, said):
+    async with serve() as served, served.http() as http:
+        answer = await http.get(PATH, params=params)
+    assert answer.status_code == 400 and said in answer.json()["detail"], answer.text
+
+
+async def test_too_many_specs_are_refused(serve, traded):
+    async with serve() as served, served.http() as http:
+        answer = await http.get(PATH, params={"spec": [f"sma({n})" for n in range(1, 19)]})
+    problem(answer, 429, "over-limit")
+
+
+async def test_the_catalogue_tells_everything_there_is(serve):
+    async with serve() as served, served.http() as http:
+        items = (await http.get("/v1/indicators")).json()["items"]
+    assert [item["name"] for item in items] == list(CATALOG)
+    macd = next(item for item in items if item["name"] == "macd")
+    assert [each["name"] for each in macd["parameters"]] == ["fast", "slow", "signal"]
+    assert macd["first"] == {"macd": 33, "signal": 33, "histogram": 33}
+    assert all(item["formula"] and item["source"] for item in items)
+
+
+async def test_several_instruments_in_one_call(serve, traded):
+    asked = {
+        "instruments": [BTC, ETH, "NO-SUCH.SIM"],
+        "specs": ["sma(2)", "ema(3)"],
+        "to": format_time(START + 8 * NS_PER_MIN),
+    }
+    async with serve() as served, served.http() as http:
+        body = (await http.post("/v1/indicators", json=asked)).json()
+    assert [each["instrument"] for each in body["items"]] == [BTC, ETH]
+    assert [each["items"][0]["values"]["sma(2)"] for each in body["items"]] == [7.5, 7.5]
+    assert [each["instrument"] for each in body["rejected"]] == ["NO-SUCH.SIM"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"instruments": []}, 400),
+        ({"instruments": [BTC] * 51}, 400),
+        ({"instruments": [BTC] * 50, "specs": ["sma(2)", "sma(3)", "sma(4)"], "limit": 1000}, 429),
+        ({"specs": []}, 400),
+        ({"specs": "sma(2)"}, 400),
+        ({"spec": ["sma(2)"]}, 400),
+        ({"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, 400),
+    ],
+)
+async def test_a_faulty_call_for_several_is_refused(serve, traded, change, status):
+    asked = {"instruments": [BTC], "specs": ["sma(2)"]} | change
+    async with serve() as served, served.http() as http:
+        answer = await http.post("/v1/indicators", json=asked)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
