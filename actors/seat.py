@@ -133,7 +133,8 @@ class Seat:
             if fold.end is not None:
                 break
         events = [event for fold in taken for event in fold.events]
-        return Part(self.partition, [fold.admitted for fold in taken], events)
+        after = (self.head.offset, self.head.hash)
+        return Part(self.partition, [fold.admitted for fold in taken], events, after)
 
     def committed(self, head: Head, verified_s: float) -> None:
         """The block in flight is durable: `head` is the new one. Publish it and answer who waited."""

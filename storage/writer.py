@@ -16,10 +16,11 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.clock import NS_PER_S, Clock
 from domain.envelope import Admitted, Event
-from domain.errors import Corrupt, NotOwner, OutcomeUnknown, Unavailable
+from domain.errors import Corrupt, Malformed, NotOwner, OutcomeUnknown, Unavailable
 from storage.block import head_after, seal
 from storage.event_log import Block, EventLog, Head
 from storage.settings import WriterSettings
@@ -29,11 +30,16 @@ SEALED_A_TURN = 2_000
 
 
 class Part(Struct, frozen=True):
-    """What one partition gets in an append: at least one event, and the batches they came of."""
+    """What one partition gets in an append: at least one event, and the batches they came of.
+
+    `after`: the (offset, hash) that they were folded on, nothing else may come between; None: on whatever
+    the head is when the append begins.
+    """
 
     partition: str
     admitted: Sequence[Admitted]
     events: Sequence[Event]
+    after: tuple[int, bytes] | None = None
 
 
 class _Patience:
@@ -119,13 +125,19 @@ class LogWriter:
         but Malformed the partitions are no longer held: their state must be loaded again.
         """
         async with self._turn:
-            blocks = await self._seal(parts)
+            fixed = [replace(part, after=self._place(part)) for part in parts]
             try:
-                return await self._settle(parts, blocks)
+                return await self._settle(fixed, await self._seal(fixed))
+            except Malformed:
+                raise
             except BaseException:  # cancelled too: nobody knows then whether it was committed
                 for part in parts:
                     self.release(part.partition)
                 raise
+
+    def _place(self, part: Part) -> tuple[int, bytes]:
+        head = self._held(part.partition)
+        return part.after or (head.offset, head.hash)
 
     async def _settle(self, parts: Sequence[Part], blocks: list[Block]) -> list[Block]:
         patience = self._patience()
@@ -157,9 +169,16 @@ class LogWriter:
             if sealed >= SEALED_A_TURN:
                 sealed = 0
                 await asyncio.sleep(0)
-            blocks.append(seal(self._held(part.partition), part.admitted, part.events, now))
+            blocks.append(seal(self._head_for(part), part.admitted, part.events, now))
             sealed += len(part.events)
         return blocks
+
+    def _head_for(self, part: Part) -> Head:
+        """Somebody else may have had it since, and we again: what was folded before has no place there."""
+        head = self._held(part.partition)
+        if part.after != (head.offset, head.hash):
+            raise NotOwner(f"{part.partition!r} was claimed anew meanwhile: its state must be loaded again")
+        return head
 
     def _held(self, partition: str) -> Head:
         head = self._heads.get(partition)

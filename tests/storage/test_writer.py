@@ -304,3 +304,45 @@ def test_acknowledged_events_are_neither_lost_nor_doubled_under_random_faults(se
         assert any(acknowledged.values())
 
     asyncio.run(scenario())
+
+
+def test_what_was_folded_before_somebody_else_wrote_is_never_appended_after_it() -> None:
+    """The log is out; meanwhile the partition goes to another owner, who appends, and comes back to us."""
+
+    async def scenario() -> None:
+        waits = 0
+        log = MemoryLog(faults=Script("append", Fault.REFUSED))
+
+        async def others_come_and_go(_: float) -> None:
+            nonlocal waits
+            waits += 1
+            if waits == 1:
+                other = a_writer(log, "other")
+                await other.claim("market/00")
+                await other.append([part("market/00", 7)])
+                await writer.claim("market/00")
+
+        writer = LogWriter(log, "me", ManualClock(T0), WriterSettings(), sleep=others_come_and_go)
+        await writer.claim("market/00")
+        with pytest.raises(NotOwner, match="claimed anew"):
+            await writer.append([part("market/00", 1, 2)])
+        assert waits == 1
+        assert await ids_in(log, "market/00") == [7]
+        assert "market/00" not in writer.heads
+
+    asyncio.run(scenario())
+
+
+def test_a_part_folded_on_another_head_is_refused() -> None:
+    async def scenario() -> None:
+        log = MemoryLog()
+        writer = a_writer(log)
+        await writer.claim("market/00")
+        stale = Part("market/00", (), [a_trade(100.0, trade_id=2)], (0, GENESIS_HASH))
+        await writer.append([part("market/00", 1)])
+        with pytest.raises(NotOwner, match="claimed anew"):
+            await writer.append([stale])
+        assert await ids_in(log, "market/00") == [1]
+        assert "market/00" not in writer.heads
+
+    asyncio.run(scenario())
