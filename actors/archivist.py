@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from actors.restore import fitting
 from domain.clock import Clock
-from domain.errors import Conflict, Corrupt, Rejected, Retryable
+from domain.errors import Conflict, Corrupt, Gone, Rejected, Retryable
 from domain.keeper_state import PartitionSettings
 from observability.log import get_log
 from storage.anchor_key import AnchorKey
@@ -96,7 +96,6 @@ class Archivist:
         self._fold = fold or PartitionSettings()
         self._is_over = False
         self._usable: dict[tuple[str, int], bool] = {}
-        self._floors: dict[str, int] = {}
 
     async def run(self) -> None:
         """For ever; what cannot be reached now is tried again at the next turn."""
@@ -118,12 +117,13 @@ class Archivist:
         for one in slices:
             if over <= 0 and not self._is_old(one):
                 break
-            if one.partition in kept:
+            anchor = anchors.get(one.partition)
+            if one.partition in kept or (anchor is not None and one.last_offset <= anchor.offset):
                 continue
             if not await self._may_go(one, heads[one.partition]):
                 kept.add(one.partition)
                 continue
-            anchor = await self._drop(one, anchors.get(one.partition))
+            anchor = await self._drop(one, anchor)
             if anchor is None:
                 kept.add(one.partition)
                 continue
@@ -151,9 +151,8 @@ class Archivist:
         self._is_over = over > 0
 
     async def _may_go(self, one: Slice, head: Head) -> bool:
-        if self._floors.get(one.partition, 0) < one.last_offset:  # it only rises
-            self._floors[one.partition] = await self._floor(head)
-        return one.last_offset <= self._floors[one.partition]
+        # Asked anew each time: a read model that is made again needs what it needed once before.
+        return one.last_offset <= await self._floor(head)
 
     async def _floor(self, head: Head) -> int:
         """The last offset that nobody needs any more."""
@@ -187,10 +186,13 @@ class Archivist:
         return self._usable[place]
 
     async def _drop(self, one: Slice, anchor: Anchor | None) -> Anchor | None:
-        """The new anchor; None where the slice is damaged: it stays."""
+        """The new anchor; None where the slice stays: it is damaged, or another archivist is at it."""
         offset, block_hash = (anchor.offset, anchor.hash) if anchor else (0, GENESIS_HASH)
         try:
             offset, block_hash = await self._verified(one, offset, block_hash)
+        except Gone as gone:
+            log.warning("overtaken", partition=one.partition, error=str(gone))
+            return None
         except (Corrupt, Rejected) as error:
             self.stuck[one.partition] = str(error)
             log.error("not dropped", partition=one.partition, error=str(error))

@@ -95,6 +95,18 @@ class Parsed(Struct, frozen=True):
         """Intervals whose live tails the answer needs, the asked one's first."""
         return tuple(dict.fromkeys(base_of(each) for each in (self.asked.interval, *self.own)))
 
+    @property
+    def most_bars(self) -> int:
+        """Bars to be read for an answer at most, over all intervals; `_Window.read` does."""
+        intervals = dict.fromkeys((self.asked.interval, *self.own))
+        return sum(self.asked.limit + 1 + self._before(each) for each in intervals)
+
+    def _before(self, interval: str) -> int:
+        reaches = self.reaches(interval)
+        if any(each.session for each in reaches):
+            return MAX_BACK
+        return min(MAX_BACK, max((_bars_of(each) + 1 for each in reaches), default=0))
+
     def reaches(self, interval: str) -> list[Reach]:
         """Of the specs that are computed from bars of an interval."""
         return [reach(spec) for spec, own in zip(self.specs, self.own, strict=True) if own == interval]

@@ -11,7 +11,7 @@ from typing import cast
 
 from actors.recent import RecentEvents
 from domain.envelope import MarketEvent
-from domain.errors import Conflict, Corrupt
+from domain.errors import Conflict, Corrupt, Gone
 from domain.keeper_state import PartitionSettings
 from domain.partition import FOLD_VERSION, MarketPartition
 from storage import block as blocks
@@ -28,7 +28,8 @@ async def restore(
 ) -> tuple[MarketPartition, int]:
     """(state at `head`, offset of the snapshot it began with). Fills `recent` with the newest of the tail.
 
-    Raises Corrupt where the log contradicts itself, Unavailable.
+    Raises Corrupt where the log contradicts itself, Gone where retention has dropped what no snapshot of this
+    build holds, Unavailable.
     """
     at_most = head.offset
     while True:
@@ -40,8 +41,22 @@ async def restore(
             if snapshot.offset == 0:
                 raise
             at_most = snapshot.offset - 1
+        except Gone as gone:
+            raise await _out_of_reach(snapshots, head, gone) from None
         else:
             return market, snapshot.offset
+
+
+async def _out_of_reach(snapshots: SnapshotStore, head: Head, gone: Gone) -> Gone:
+    """The log is cut, and what is left of it does not follow a snapshot that this build can read."""
+    versions = sorted({rung.fold_version for rung in await snapshots.ladder(head.partition)})
+    kept = f"they have fold version {', '.join(map(str, versions))}" if versions else "there is none"
+    return Gone(
+        f"{head.partition!r} cannot be restored: its log is kept from offset {gone.kept_from}, and of the"
+        f" snapshots after that none fits this build's fold version {FOLD_VERSION} and its settings; {kept}:"
+        " start the FinanceHub and the settings that wrote them, or begin with a new database",
+        gone.kept_from,
+    )
 
 
 async def _replay_tail(
@@ -123,7 +138,10 @@ async def _of_this_log(log: EventLog, head: Head, snapshot: Snapshot) -> bool:
     """Whether the block that ends at the snapshot's offset has the snapshot's hash."""
     if snapshot.offset == head.offset:
         return snapshot.block_hash == head.hash
-    following = await log.read(head.partition, snapshot.offset, until=snapshot.offset + 1, max_blocks=1)
+    try:
+        following = await log.read(head.partition, snapshot.offset, until=snapshot.offset + 1, max_blocks=1)
+    except Gone:  # saved after retention had passed it
+        return False
     return bool(following) and (
         following[0].first_offset == snapshot.offset + 1 and following[0].prev_hash == snapshot.block_hash
     )

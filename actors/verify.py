@@ -96,7 +96,10 @@ async def _verdict(
     full: bool,
 ) -> PartitionVerdict:
     for _ in range(OVERTAKEN):
-        chain = _Chain(head, (await log.anchors()).get(head.partition), key)
+        anchor = (await log.anchors()).get(head.partition)
+        if anchor is not None and anchor.offset >= head.offset:  # retention has since passed that end
+            (head,) = [now for now in await log.heads() if now.partition == head.partition]
+        chain = _Chain(head, anchor, key)
         states = None
         if head.partition.startswith("market/") and chain.fault_at is None:
             states = await States.over(snapshots, head, settings, *chain.place, full=full)

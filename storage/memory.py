@@ -18,7 +18,7 @@ from storage.block import head_after, in_partition_order, offset_before_the_log,
 from storage.event_log import GENESIS_HASH, Block, Checkpoint, Head, Snapshot
 from storage.ladder import thin
 from storage.projections import Output
-from storage.retention import SLICE_BLOCKS, Slice
+from storage.retention import SLICE_BLOCKS, SLICE_NS, Slice
 
 
 class Fault(Enum):
@@ -211,7 +211,8 @@ def _sliced(blocks: Sequence[Block], slice_bytes: int) -> list[Slice]:
     for block in blocks:
         size = len(block.payload)
         last = found[-1] if found else None
-        if last is not None and last.blocks < SLICE_BLOCKS and last.bytes + size <= slice_bytes:
+        fits = last is not None and last.blocks < SLICE_BLOCKS and last.bytes + size <= slice_bytes
+        if last is not None and fits and last.recorded_ns // SLICE_NS == block.recorded_ns // SLICE_NS:
             first, blocks_so_far, bytes_so_far = last.first_offset, last.blocks, last.bytes
             found.pop()
         else:

@@ -12,14 +12,14 @@ from domain.errors import Conflict
 from storage.anchors import Anchor
 from storage.pool import Connection, Pool, domain_errors
 from storage.postgres_log import recorded_at
-from storage.retention import SLICE_BLOCKS, Slice
+from storage.retention import SLICE_BLOCKS, SLICE_NS, Slice
 
 ROW_BYTES = 300
 """A row and its two index entries, beside header and payload: measured over blocks of two events."""
 
 _SLICE = "partition, first_offset, last_offset, recorded_ns, blocks, bytes"
 
-# Blocks after what is counted, as many as fit into one slice; at least one.
+# Blocks after what is counted, as many of one day as fit into one slice; at least one.
 _NEXT = f"""
 WITH following AS (
     SELECT first_offset, last_offset, recorded_ns,
@@ -27,12 +27,13 @@ WITH following AS (
     FROM log_blocks WHERE partition = $1 AND first_offset > $2 AND recorded_at >= $3
     ORDER BY first_offset LIMIT $4
 ), summed AS (
-    SELECT *, sum(bytes) OVER in_order AS so_far, row_number() OVER in_order AS nth
+    SELECT *, sum(bytes) OVER in_order AS so_far, row_number() OVER in_order AS nth,
+        recorded_ns / {SLICE_NS} - first_value(recorded_ns / {SLICE_NS}) OVER in_order AS days
     FROM following WINDOW in_order AS (ORDER BY first_offset)
 )
 SELECT min(first_offset), max(last_offset), max(recorded_ns), count(*)::integer, sum(bytes)::bigint
-FROM summed WHERE so_far <= $5 OR nth = 1
-"""  # noqa: S608 - a number
+FROM summed WHERE nth = 1 OR (so_far <= $5 AND days = 0)
+"""  # noqa: S608 - numbers
 _KEEP = f"""
 INSERT INTO log_slices ({_SLICE}) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (partition, first_offset) DO UPDATE SET last_offset = excluded.last_offset,
@@ -49,6 +50,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (partition) DO UPDATE SET "offset" = excluded."offset", hash = excluded.hash,
     recorded_ns = excluded.recorded_ns, dropped_ns = excluded.dropped_ns, key_id = excluded.key_id,
     signature = excluded.signature
+WHERE log_anchors."offset" < excluded."offset"
 """
 _OLD_MARKS = """
 DELETE FROM log_marks WHERE partition = $1 AND first_offset < (
@@ -84,7 +86,8 @@ class PostgresRetention:
             if found is None:
                 return
             fits = last.blocks + found.blocks <= SLICE_BLOCKS and last.bytes + found.bytes <= slice_bytes
-            last = _joined(last, found) if last.blocks and fits else found
+            same_day = last.recorded_ns // SLICE_NS == found.recorded_ns // SLICE_NS
+            last = _joined(last, found) if last.blocks and fits and same_day else found
             await self._pool.execute(_KEEP, *_fields(last))
 
     async def _nothing(self, partition: str) -> Slice:
@@ -109,16 +112,7 @@ class PostgresRetention:
             async with self._pool.acquire() as connection, connection.transaction():
                 await _require_end(connection, anchor)
                 await _delete(connection, anchor)
-                await connection.execute(
-                    _ANCHOR,
-                    anchor.partition,
-                    anchor.offset,
-                    anchor.hash,
-                    anchor.recorded_ns,
-                    anchor.dropped_ns,
-                    anchor.key_id,
-                    anchor.signature,
-                )
+                await _keep(connection, anchor)
 
 
 async def _require_end(connection: Connection, anchor: Anchor) -> None:
@@ -153,6 +147,22 @@ async def _delete(connection: Connection, anchor: Anchor) -> None:
     )
     for statement in below:
         await connection.execute(statement, anchor.partition, anchor.offset)
+
+
+async def _keep(connection: Connection, anchor: Anchor) -> None:
+    """Raises Conflict where another archivist has meanwhile gone further: an anchor never goes back."""
+    status = await connection.execute(
+        _ANCHOR,
+        anchor.partition,
+        anchor.offset,
+        anchor.hash,
+        anchor.recorded_ns,
+        anchor.dropped_ns,
+        anchor.key_id,
+        anchor.signature,
+    )
+    if status != "INSERT 0 1":
+        raise Conflict(f"{anchor.partition!r} was dropped beyond {anchor.offset} by somebody else")
 
 
 def _joined(first: Slice, second: Slice) -> Slice:

@@ -9,10 +9,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from domain.clock import NS_PER_S
 from storage.anchors import Anchor
 
 SLICE_BLOCKS = 2_000
 """Blocks of a slice at most: deleting so many rows takes some 10 ms."""
+
+SLICE_NS = 86_400 * NS_PER_S
+"""A slice ends with its UTC day, so that a quiet partition is kept no longer than a busy one."""
 
 
 class Slice(Struct, frozen=True):
@@ -30,7 +34,7 @@ class Retention(Protocol):
     """Methods raise Unavailable."""
 
     async def slices(self, slice_bytes: int) -> list[Slice]:
-        """All that is kept, in slices of about `slice_bytes` or fewer bytes, oldest first.
+        """All that is kept, in slices of one day and about `slice_bytes` or fewer bytes, oldest first.
 
         Dense and in order within a partition. Only the last slice of a partition still grows.
         """

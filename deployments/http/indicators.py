@@ -41,6 +41,10 @@ MAX_QUESTIONS = 50
 """Instruments in one POST."""
 MAX_CELLS = 100_000
 """Values in one POST: instruments x specs x limit."""
+MAX_READ = 500_000
+"""Bars read for one POST, those before its windows included: 2 us each in a Reader, beside fetching them."""
+AT_ONCE = 4
+"""Instruments of one POST that Readers work on at the same time."""
 
 Specs = Annotated[
     list[str],
@@ -194,7 +198,9 @@ async def post_indicators(request: AnyRequest, data: JSONBody[Question]) -> Answ
     start, end = span(data.from_, data.to, here.now_ns())
     _check_size(data, count)
     asked = _asked("", data.interval, data.specs, count, start, end, data.session)
-    found = await asyncio.gather(*(_answer(here, name, asked) for name in data.instruments))
+    _check_work(data, asked)
+    turns = asyncio.Semaphore(AT_ONCE)
+    found = await asyncio.gather(*(_answer(here, name, asked, turns) for name in data.instruments))
     answers = [each for each in found if isinstance(each, ValuesList)]
     return Answers(answers, [each for each in found if isinstance(each, Unanswered)], None)
 
@@ -222,9 +228,20 @@ def _check_size(data: Question, count: int) -> None:
         raise OverLimit(f"{cells} values; at most {MAX_CELLS} in one answer")
 
 
-async def _answer(here: Serving, instrument: str, asked: IndicatorsAsked) -> ValuesList | Unanswered:
+def _check_work(data: Question, asked: IndicatorsAsked) -> None:
+    bars = len(data.instruments) * parse_asked(asked).most_bars
+    if bars > MAX_READ:
+        raise OverLimit(
+            f"these specs need {bars} bars, with those before the window; at most {MAX_READ} in one answer"
+        )
+
+
+async def _answer(
+    here: Serving, instrument: str, asked: IndicatorsAsked, turns: asyncio.Semaphore
+) -> ValuesList | Unanswered:
     try:
-        return await _values(here, await here.index.resolve(instrument), asked, None)
+        async with turns:
+            return await _values(here, await here.index.resolve(instrument), asked, None)
     except FinanceHubError as error:
         return Unanswered(instrument, str(error))
 

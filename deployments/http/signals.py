@@ -91,7 +91,8 @@ async def list_anomalies(
         return kind in (None, event.anomaly) and class_ in (None, event.verdict)
 
     asked = Asked(serving(request), instrument, from_, to, limit, page, after)
-    found, rest, cursor = await asked.decisions(AnomalyFound, wanted)
+    chosen = None if kind is None and class_ is None else wanted
+    found, rest, cursor = await asked.decisions(AnomalyFound, chosen)
     return snapshot(request, AnomalyList([anomaly_body(each) for each in found], rest, cursor))
 
 
@@ -179,7 +180,8 @@ async def list_patterns(
         return pattern in (None, event.pattern) and state_ in (None, event.state)
 
     asked = Asked(serving(request), instrument, from_, to, limit, page, after)
-    found, rest, cursor = await asked.decisions(PatternFound, wanted)
+    chosen = None if pattern is None and state_ is None else wanted
+    found, rest, cursor = await asked.decisions(PatternFound, chosen)
     return snapshot(request, PatternList([pattern_body(each) for each in found], rest, cursor))
 
 
@@ -231,17 +233,21 @@ class Asked:
             self._start, self._offset = _place(page)
 
     async def decisions(
-        self, kind: type[Any], wanted: Callable[[Any], bool]
+        self, kind: type[Any], wanted: Callable[[Any], bool] | None
     ) -> tuple[Sequence[Recorded], str | None, str]:
-        """(items, next page, cursor). An answer may hold fewer than `limit` and still have a next page."""
+        """(items, next page, cursor). `wanted` None: all of them.
+
+        An answer to a filter may hold fewer than `limit` and still have a next page.
+        """
+        most = SCANNED if wanted is not None else self._limit + 1
         await self._here.wait_for(self._after)
         name = await self._here.index.resolve(self._instrument)
         seen, cursor = await self._here.directory.decisions(
-            name, [kind.kind], self._start, self._end, SCANNED, self._offset
+            name, [kind.kind], self._start, self._end, most, self._offset
         )
-        found = [each for each in seen if wanted(each.event)]
+        found = [each for each in seen if wanted is None or wanted(each.event)]
         last = found[self._limit - 1] if len(found) > self._limit else None
-        if last is None and len(seen) == SCANNED:
+        if last is None and len(seen) == most:
             last = seen[-1]
         rest = None if last is None else page_token("signals", f"{last.event.ts_event}-{last.offset}")
         return found[: self._limit], rest, cursor.encode()

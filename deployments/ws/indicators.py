@@ -38,6 +38,10 @@ MAX_FIGURES = 1_000
 """In one gateway process: each costs 0.03 ms of it per closed bar, and the frame."""
 PENDING = 2_000
 """Bars kept while a figure warms up; beyond it the subscription fails."""
+READS_AT_ONCE = 2
+"""Warm-ups and pages of resumes that one gateway asks Readers for: one may take some 17,000 bars."""
+WARM_UP_S = 60.0
+"""How long a figure waits for its turn and its history."""
 PROVISIONAL_EVERY_S = 1.0
 EVENTS = 2_000
 ANY_BAR = BarClosed | BarCorrected | Bar
@@ -89,6 +93,7 @@ class IndicatorFeeds:
         self._over: dict[Key, list[Figure]] = {}
         self._traded: dict[str, int] = {}
         self._told_s = 0.0
+        self._turns = asyncio.Semaphore(READS_AT_ONCE)
         hub.on_bar = self.on_bar
 
     def __len__(self) -> int:
@@ -127,22 +132,25 @@ class IndicatorFeeds:
             elif len(figure.pending) < PENDING:
                 figure.pending.append(recorded)
 
-    async def resume(self, lane: Lane, after: int, outbox: Outbox, reached: Callable[[int], None]) -> int:
+    async def resume(self, lane: Lane, after: int, outbox: Outbox, reached: Callable[[int], bool]) -> int:
         """Send the values of the bars recorded after an offset; up to where, which is where the hub is.
 
-        The caller attaches the lane at once, so that the next bar comes through the hub. Raises
-        FinanceHubError.
+        The caller attaches the lane at once, so that the next bar comes through the hub. `reached` is told
+        how far it has come, and says whether anybody still wants the rest. Raises FinanceHubError.
         """
         figure = self.begin(lane.key)
         await self.ready(figure)
         figure.joining += 1
         try:
             bars = bars_key(lane.key)
-            last = await previous_offsets(self._hub.directory, lane.partition, [bars], after)
+            async with self._turns:
+                last = await previous_offsets(self._hub.directory, lane.partition, [bars], after)
             lane.chain.last = last.get(bars, lane.chain.last)
             while after < self._hub.position[lane.partition]:
-                after = await self._replay(lane, figure, after)
-                reached(after)
+                async with self._turns:
+                    after = await self._replay(lane, figure, after)
+                if not reached(after):
+                    break
                 await outbox.room()
             return after
         finally:
@@ -158,6 +166,8 @@ class IndicatorFeeds:
         wanted = [key for key in self._over if key.instrument in traded]
         # What one round cannot do is told by the next trade of its instrument.
         some = wanted[: self._hub.settings.forming_at_once]
+        for key in some:  # to the end, so that the others have their turn first
+            self._over[key] = self._over.pop(key)
         await asyncio.gather(*(self._tell_forming(key, traded[key.instrument]) for key in some))
 
     def sweep(self) -> None:
@@ -179,7 +189,12 @@ class IndicatorFeeds:
 
     async def _warm(self, figure: Figure) -> None:
         """Feed what was recorded before, then what came meanwhile: a bar that is in both counts once."""
-        for row in await self._history(figure):
+        try:
+            async with asyncio.timeout(WARM_UP_S), self._turns:
+                rows = await self._history(figure)
+        except TimeoutError:
+            raise Unavailable(f"no history of {figure.key.instrument} within {WARM_UP_S} s") from None
+        for row in rows:
             if row.closed:
                 figure.streaming.put(row.ts_event, _cells(row))
         pending, figure.pending = figure.pending or [], None

@@ -133,14 +133,15 @@ class Subscriber:
             self._session.subscriptions.reading.pop(lane, None)
 
     async def _resume_indicator(self, lane: Lane, after: int) -> None:
-        reading = self._session.subscriptions.reading
+        reading, lanes = self._session.subscriptions.reading, self._session.subscriptions.lanes
 
-        def reached(offset: int) -> None:
+        def reached(offset: int) -> bool:
             reading[lane] = (lane.partition, offset)
+            return lanes.get(lane.key) is lane
 
         try:
             lane.floor = await self._service.indicators.resume(lane, after, self._session.outbox, reached)
-            if self._session.subscriptions.lanes.get(lane.key) is lane:
+            if lanes.get(lane.key) is lane:
                 self._service.hub.attach(lane)
         except FinanceHubError as error:
             self._lost(lane, error)

@@ -142,6 +142,74 @@ async def test_a_projection_that_is_behind_holds_the_log_back():
     assert await _first_kept(written) > seen + 1
 
 
+async def test_a_projection_that_is_made_again_holds_the_log_back_from_then_on():
+    written = await _written()
+    checkpoints = MemoryCheckpoints()
+    runner = ProjectionRunner(written.log, checkpoints, Rows())
+    while await runner.run_once(PARTITION):
+        pass
+    whole = sum(s.bytes for s in await MemoryRetention(written.log, written.snapshots).slices(1))
+    archivist = _archivist(written, checkpoints, projections=["rows"], max_bytes=whole * 9 // 10)
+    assert await archivist.sweep() > 0
+
+    async def nothing(_) -> None: ...
+
+    await checkpoints.advance(await checkpoints.load("rows", PARTITION), 0, nothing)
+    await runner.run_once(PARTITION, max_blocks=1)
+    seen = (await checkpoints.load("rows", PARTITION)).offset
+    for second in range(BLOCKS, BLOCKS + 10):
+        await written.write(a_trade(ts=at(second), trade_id=second))
+    await archivist.sweep()
+    assert await _first_kept(written) <= seen + 1
+    assert await runner.run_once(PARTITION) > 0
+
+
+async def test_who_is_overtaken_by_another_archivist_goes_on_at_the_next_turn():
+    written = await _written()
+    mine, other = (_archivist(written, max_bytes=NOTHING) for _ in range(2))
+    anchors = written.log.anchors
+
+    async def overtaken():
+        written.log.anchors = anchors
+        before = await anchors()
+        await other.sweep()
+        return before
+
+    written.log.anchors = overtaken
+    assert await mine.sweep() == 0 and not mine.stuck
+    for second in range(BLOCKS, BLOCKS + 10):
+        await written.write(a_trade(ts=at(second), trade_id=second))
+        if second % SNAPSHOT_EVERY == SNAPSHOT_EVERY - 1:
+            await written.snapshot()
+    assert await mine.sweep() > 0
+
+
+async def test_slices_of_what_is_gone_are_passed_over():
+    written = await _written()
+    mine, other = (_archivist(written, max_bytes=NOTHING) for _ in range(2))
+    slices = mine._retention.slices
+
+    async def overtaken(slice_bytes):
+        found = await slices(slice_bytes)
+        await other.sweep()
+        return found
+
+    mine._retention.slices = overtaken
+    assert await mine.sweep() == 0 and not mine.stuck
+
+
+async def test_a_snapshot_that_was_saved_after_its_blocks_went_does_not_count():
+    written = await _written()
+    (oldest, *_) = await written.snapshots.ladder(PARTITION)
+    late = await written.snapshots.latest(PARTITION, at_most=oldest.offset)
+    archivist = _archivist(written, max_bytes=NOTHING)
+    await archivist.sweep()
+    newest = await written.snapshots.latest(PARTITION)
+    await written.snapshots.save(replace(newest, state=b"nothing"))
+    await written.snapshots.save(late)
+    assert await _archivist(written, max_bytes=NOTHING).sweep() == 0
+
+
 async def test_a_projection_that_begins_after_a_cut_begins_where_the_log_does():
     written = await _written()
     await _archivist(written, max_bytes=NOTHING).sweep()
@@ -274,3 +342,23 @@ async def test_a_cut_while_verify_reads_is_no_fault():
     written.log.read = read_and_cut
     verdict = await _verdict(written)
     assert cuts[0] > 0 and verdict.ok and verdict.kept_from == await _first_kept(written)
+
+
+async def test_a_cut_beyond_where_the_log_ended_when_verify_began_is_no_fault():
+    written = await _written()
+    heads = written.log.heads
+
+    async def told_early(family=None):
+        written.log.heads = heads
+        before = await heads(family)
+        for second in range(BLOCKS, 2 * BLOCKS):
+            await written.write(a_trade(ts=at(second), trade_id=second))
+            if second % SNAPSHOT_EVERY == SNAPSHOT_EVERY - 1:
+                await written.snapshot()
+        await _archivist(written, max_bytes=NOTHING).sweep()
+        assert await _first_kept(written) > before[0].offset
+        return before
+
+    written.log.heads = told_early
+    verdict = await _verdict(written)
+    assert verdict.ok and verdict.kept_from == await _first_kept(written)

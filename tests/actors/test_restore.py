@@ -11,13 +11,14 @@ from actors.recent import RecentEvents
 from actors.restore import restore
 from domain.clock import NS_PER_S
 from domain.envelope import Batch
-from domain.errors import Corrupt
+from domain.errors import Corrupt, Gone
 from domain.keeper_state import PartitionSettings
 from domain.market.observations import Trade
 from domain.partition import FOLD_VERSION, MarketPartition
+from storage.anchors import Anchor
 from storage.block import head_after, seal
 from storage.event_log import Head, Snapshot
-from storage.memory import MemoryLog, MemorySnapshots
+from storage.memory import MemoryLog, MemoryRetention, MemorySnapshots
 
 PARTITION = "market/00"
 START_NS = 1_700_000_000 * NS_PER_S
@@ -125,3 +126,21 @@ def test_a_log_that_contradicts_its_head_is_corrupt() -> None:
 
     with pytest.raises(Corrupt):
         run(work)
+
+
+def test_a_cut_log_without_a_snapshot_of_this_build_says_what_to_do() -> None:
+    async def work() -> None:
+        written = await Written().write()
+        retention = MemoryRetention(written.log, written.snapshots)
+        block = written.log.blocks(PARTITION)[1]
+        anchor = Anchor(PARTITION, block.last_offset, block.hash, block.recorded_ns, START_NS)
+        await retention.drop(anchor)
+        for kept in await written.snapshots.ladder(PARTITION):
+            await written.snapshots.save(replace(kept, fold_version=FOLD_VERSION - 1))
+        await written.restored()
+
+    with pytest.raises(Gone, match="that wrote them") as told:
+        run(work)
+    assert told.value.kept_from == 5
+    assert f"this build's fold version {FOLD_VERSION}" in str(told.value)
+    assert f"fold version {FOLD_VERSION - 1}:" in str(told.value)

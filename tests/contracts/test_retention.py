@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from collections import Counter
 from collections.abc import Sequence
 
 import asyncpg
@@ -12,13 +14,16 @@ from msgspec.structs import replace
 from actors.archivist import Archivist, RetentionSettings
 from actors.tail import Wanted, beginning, cursor_at, tail
 from actors.verify import verify
+from domain.access_events import SessionOpened
 from domain.clock import ManualClock
 from domain.envelope import Batch
 from domain.errors import Conflict, Gone
 from domain.partition import FOLD_VERSION, MarketPartition
+from storage import postgres_retention
 from storage.anchor_key import AnchorKey
 from storage.anchors import Anchor
 from storage.event_log import Block, Snapshot
+from storage.retention import SLICE_NS
 from storage.writer import LogWriter, Part
 from tests.builders import PROVIDER, T0, a_trade
 from tests.contracts.conftest import Backend
@@ -103,11 +108,39 @@ async def sizes(kept: Kept) -> list[tuple[int, int, int]]:
     return [(s.first_offset, s.last_offset, s.blocks) for s in slices if s.partition == kept.partition]
 
 
-async def test_slices_cover_the_log_and_grow_with_it(kept: Kept) -> None:
+async def test_slices_cover_the_log_and_grow_with_it(backend: Backend, partition: str) -> None:
+    kept = await Kept(backend, partition).write(step_ns=1)
     assert await sizes(kept) == [(1, kept.blocks[-1].last_offset, BLOCKS)]
-    await kept.write(3)
+    await kept.write(3, step_ns=1)
     assert await sizes(kept) == [(1, kept.blocks[-1].last_offset, BLOCKS + 3)]
     assert await kept.backend.retention.other_bytes() >= 0
+
+
+async def test_a_slice_ends_with_its_day(kept: Kept) -> None:
+    """However little there is, and whether it is counted day by day or all at once."""
+    days = [block.recorded_ns // SLICE_NS for block in kept.blocks]
+    assert len(set(days)) > 1
+    assert [blocks for *_, blocks in await sizes(kept)] == list(Counter(days).values())
+    kept.clock.advance(SLICE_NS)
+    await kept.write(1)
+    found = await sizes(kept)
+    assert found[-1] == (kept.blocks[-1].first_offset, kept.blocks[-1].last_offset, 1)
+    assert sum(blocks for *_, blocks in found) == BLOCKS + 1
+
+
+async def test_a_quiet_partition_is_cut_to_its_age_too(backend: Backend) -> None:
+    partition = f"access/{uuid.uuid4().hex[:10]}"
+    clock = ManualClock(T0)
+    writer = LogWriter(backend.log, "audit", clock)
+    await writer.claim(partition)
+    for day in range(10):
+        now = T0 + day * SLICE_NS
+        clock.set(now)
+        await writer.append([Part(partition, (), [SessionOpened(f"s{day}", "u", "viewer", now, "g", now)])])
+    kept = Kept(backend, partition)
+    kept.clock = clock
+    await kept.archivist(max_bytes=0, max_age_days=3).sweep()
+    assert (await backend.log.anchors())[partition].offset == 6
 
 
 async def test_small_slices_are_whole_blocks_in_order(kept: Kept) -> None:
@@ -172,6 +205,22 @@ async def test_dropping_twice_or_at_no_block_s_end_or_the_head_is_a_conflict(kep
         await kept.backend.retention.drop(anchor)
 
 
+async def test_an_anchor_never_goes_back_where_two_drop_at_once(stored: Backend, partition: str) -> None:
+    kept = await Kept(stored, partition).write(6)
+    first, second = kept.anchor(3), kept.anchor(1)
+    pool = stored.retention._pool
+    async with pool.acquire() as connection, connection.transaction():
+        await postgres_retention._delete(connection, first)
+        await postgres_retention._keep(connection, first)
+        slower = asyncio.create_task(stored.retention.drop(second))
+        while not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert not slower.done()
+    with pytest.raises(Conflict):
+        await slower
+    assert (await stored.log.anchors())[partition] == first
+    assert await kept.kept() == kept.blocks[4:]
+
+
 async def test_an_old_log_is_cut_to_its_age_and_stays_provable(backend: Backend, partition: str) -> None:
     kept = await Kept(backend, partition).write(8)
     await kept.snapshot()
@@ -179,7 +228,7 @@ async def test_an_old_log_is_cut_to_its_age_and_stays_provable(backend: Backend,
     await kept.write(2)
     kept.clock.advance(400 * 86_400 * 10**9)
     await kept.write(1)
-    # A slice of the usual size would hold it all, and with it the head.
+    # A slice of the usual size holds a day, and with it what is still needed.
     archivist = kept.archivist(max_bytes=0, max_age_days=30, slice_bytes=1_500)
     assert await archivist.sweep() > 0
     anchor = (await backend.log.anchors())[partition]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from deployments.http.indicators import AT_ONCE
 from domain.clock import NS_PER_MIN, format_time
 from domain.indicators.catalog import CATALOG
 from tests.deployments.serving.kit import BTC, ETH, START, a_bar
@@ -102,12 +105,38 @@ async def test_several_instruments_in_one_call(serve, traded):
     assert [each["instrument"] for each in body["rejected"]] == ["NO-SUCH.SIM"]
 
 
+async def test_several_instruments_are_asked_for_a_few_at_a_time(serve, traded):
+    read, running, most = traded.indicators, 0, 0
+
+    async def counted(asked, *, at=None):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return await read(asked, at=at)
+
+    traded.indicators = counted
+    asked = {"instruments": [BTC, ETH] * 25, "specs": ["obv"]}
+    async with serve() as served, served.http() as http:
+        body = (await http.post("/v1/indicators", json=asked)).json()
+    assert len(body["items"]) == 50
+    assert most == AT_ONCE
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [
         ({"instruments": []}, 400),
         ({"instruments": [BTC] * 51}, 400),
         ({"instruments": [BTC] * 50, "specs": ["sma(2)", "sma(3)", "sma(4)"], "limit": 1000}, 429),
+        (
+            {
+                "instruments": [BTC] * 50,
+                "specs": [f"obv@{each}" for each in ("1m", "5m", "15m", "1h", "4h", "1d")],
+            },
+            429,
+        ),
         ({"specs": []}, 400),
         ({"specs": "sma(2)"}, 400),
         ({"spec": ["sma(2)"]}, 400),

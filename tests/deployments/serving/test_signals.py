@@ -139,3 +139,20 @@ async def test_signals_resume_from_a_cursor(serve, directory):
         pattern = await client.until("pattern")
     assert (frame["kind"], frame["prev"]) == ("halt", 1)
     assert pattern["anchors"][0]["time"] == START - 2 * NS_PER_MIN
+
+
+@pytest.mark.parametrize(("chosen", "most"), [({}, 3), ({"class": "data_error"}, 10_000)])
+async def test_no_more_is_read_than_a_page_may_need(serve, directory, chosen, most):
+    directory.append(*(an_anomaly(ts=START + second * NS_PER_S) for second in range(9)))
+    read, asked = directory.decisions, []
+
+    async def counted(instrument, kinds, start, end, limit, after_offset=0):
+        asked.append(limit)
+        return await read(instrument, kinds, start, end, limit, after_offset)
+
+    directory.decisions = counted
+    params = {"from": format_time(START), "limit": 2, **chosen}
+    async with serve() as served, served.http() as http:
+        body = (await http.get(f"/v1/instruments/{BTC}/anomalies", params=params)).json()
+    assert len(body["items"]) == 2 and body["next_page"] is not None
+    assert asked == [most]

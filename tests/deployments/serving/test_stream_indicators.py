@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from deployments.ws import indicators
 from domain.clock import NS_PER_MIN, format_time
 from domain.envelope import parse_cursor
 from domain.errors import Unavailable
@@ -123,6 +124,25 @@ async def test_forming_values_are_provisional(serve, directory):
     assert (frame["value"], frame["provisional"], frame["offset"]) == (3.0, True, None)
 
 
+async def test_no_forming_bar_starves_behind_others_that_always_trade(serve, directory):
+    directory.append(minute(0, 1.0), minute(0, 1.0, ETH))
+    read, asked = directory.bars, []
+
+    async def counted(name, *window):
+        asked.append(name)
+        return await read(name, *window)
+
+    async with serve(forming_at_once=1) as served, served.socket() as client:
+        await follow(client, "sma(1)", BTC, ETH)
+        feeds = served.app.stream.indicators
+        directory.append(minute(1, 2.0), minute(1, 2.0, ETH))
+        await client.take("indicator", 2)
+        directory.bars = counted
+        for turn in range(4):
+            await feeds.tell_forming(1e12 + 10 * turn, dict.fromkeys((BTC, ETH), START))
+    assert sorted(asked) == [BTC, BTC, ETH, ETH]
+
+
 async def test_unsubscribing_ends_one_spec_or_all(serve, directory):
     directory.append(minute(0, 1.0))
     async with serve() as served, served.socket() as client:
@@ -190,6 +210,68 @@ async def test_a_figure_that_cannot_warm_up_ends_with_an_error(serve, directory)
         await follow(client, "sma(1)")
         directory.append(minute(1, 2.0))
         assert (await client.until("indicator"))["value"] == 2.0
+
+
+async def test_many_figures_warm_up_a_few_at_a_time(serve, directory):
+    directory.append(minute(0, 1.0))
+    read, running, most = directory.indicators, 0, 0
+
+    async def counted(asked, *, at=None):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return await read(asked, at=at)
+
+    directory.indicators = counted
+    specs = [f"sma({length})" for length in range(1, 3 * indicators.READS_AT_ONCE + 1)]
+    async with serve() as served, served.socket() as client:
+        for spec in specs:
+            await follow(client, spec)
+        directory.append(minute(1, 2.0))
+        frames = await client.take("indicator", len(specs))
+    assert {frame["spec"] for frame in frames} == set(specs)
+    assert most == indicators.READS_AT_ONCE
+
+
+async def test_a_warm_up_that_gets_no_turn_in_time_is_given_up(serve, directory, monkeypatch):
+    monkeypatch.setattr(indicators, "WARM_UP_S", 0.01)
+
+    async def never(asked, *, at=None):
+        await asyncio.Event().wait()
+
+    directory.indicators = never
+    async with serve() as served, served.socket() as client:
+        await follow(client, "sma(1)")
+        assert (await client.until("error"))["code"] == "unavailable"
+
+
+async def test_who_unsubscribes_ends_the_reading_of_the_log(serve, directory, monkeypatch):
+    monkeypatch.setattr(indicators, "EVENTS", 1)
+    directory.append(minute(0, 1.0))
+    cursor = directory.cursor().encode()
+    directory.append(*(minute(number, 1.0) for number in range(1, 20)))
+    read, reads, begun, go_on = directory.events, [], asyncio.Event(), asyncio.Event()
+
+    async def slowly(name, kinds, after, until, limit):
+        if limit == 1:
+            reads.append(after)
+            begun.set()
+            await go_on.wait()
+        return await read(name, kinds, after, until, limit)
+
+    directory.events = slowly
+    async with serve() as served, served.socket() as client:
+        await follow(client, "sma(1)", cursor=cursor)
+        await begun.wait()
+        (session,) = served.app.stream.sessions
+        await client.send({"op": "unsubscribe", "channel": "indicators"}, {"op": "ping"})
+        await client.until("pong")
+        go_on.set()
+        while session.subscriptions.reading:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+    assert len(reads) == 1
 
 
 async def test_figures_go_with_their_last_listener(serve, directory):
