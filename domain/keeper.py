@@ -297,6 +297,8 @@ class SymbolKeeper:
             self._after_landing(trade, ts, verdict)
         if verdict is _NEW:
             if ts >= self._last_trade_ts:
+                if self._gaps and self.last_trade is not None and self.last_trade.provider != provider:
+                    self._gaps.close("trades")  # of the source before: its end would concern nobody
                 self._last_trade_ts = ts
                 self.last_trade = trade
                 self.flow.add(size, trade.side)

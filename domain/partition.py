@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Changes whenever the same events would fold to other bytes."""
 
 SPARE_TIMERS = 64

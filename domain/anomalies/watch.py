@@ -54,16 +54,16 @@ class WatchState(Struct, frozen=True, array_like=True):
 
 
 class Watch:
-    """`halted`: the venue has said so. `cut_off`: our own connection is known to be lost."""
+    """`halted`: the venue has said so. `cut_off`: our own connection was lost, nothing heard since."""
 
     __slots__ = (
-        "_asleep_until",
         "_bar_ts",
         "_cut_off",
         "_halted",
         "_pending_id",
         "_provider",
         "_pulse",
+        "_slept_from",
         "_stillness",
         "bars",
         "instrument",
@@ -84,7 +84,7 @@ class Watch:
         self._bar_ts = -1
         self._stillness = Stillness()
         self._pulse = Pulse()
-        self._asleep_until = 0
+        self._slept_from = -1
 
     def on_trade(self, trade: Trade, ts: int, clock: int) -> Anomalies:
         """A live trade; backfilled and late ones must not be given."""
@@ -120,8 +120,8 @@ class Watch:
         return [self._record(each, bar.provider, clock) for each in found]
 
     def on_gap(self, gap: Gap, ts: int, clock: int) -> Anomalies:
-        if gap.channel == "feed":
-            self._cut_off = gap.opened
+        if gap.channel == "feed" and gap.opened:
+            self._cut_off = True  # until it speaks: what passed meanwhile was no silence of the market
         if gap.reason != "halted" or not gap.opened:
             return NOTHING
         return self._stated_halt(gap.provider, ts, clock)
@@ -134,16 +134,18 @@ class Watch:
 
     def next_deadline(self) -> int | None:
         """When silence is to be looked at; None while nothing is expected."""
-        deadline = None if self._cut_off or self._halted else self._pulse.deadline
-        return None if deadline is None else max(deadline, self._asleep_until)
+        if self._cut_off or self._halted or self._slept_from == self._pulse.last:
+            return None
+        return self._pulse.deadline
 
     def due(self, limit: int, clock: int) -> Anomalies:
-        """A silence that has become too long by `limit`, in a session that is open."""
+        """A silence that has become too long by `limit`. One that the close of a session made long is
+        never told, however late it is looked at; no timer runs on until the stream has spoken again."""
         deadline = self.next_deadline()
         if deadline is None or deadline > limit:
             return NOTHING
-        if not is_open(self.instrument, self._pulse.last) or not is_open(self.instrument, limit):
-            self._asleep_until = limit + self._pulse.patience_ns
+        if not (is_open(self.instrument, self._pulse.last) and is_open(self.instrument, deadline)):
+            self._slept_from = self._pulse.last  # follows from the pulse, so it is no state
             return NOTHING
         return [self._silence(limit, clock)]
 

@@ -118,3 +118,20 @@ def test_signals_follow_what_made_them_known_in_the_log() -> None:
         if isinstance(event, PatternFound):
             before = [each for each in folded.events[:place] if isinstance(each, BarClosed)]
             assert max(bar.ts_event for bar in before if bar.interval == "1m") == event.ts_event
+
+
+def test_a_silence_over_a_closed_market_asks_for_one_timer_and_is_no_halt() -> None:
+    symbol, friday = "AAPL.US", 1_714_161_300 * NS_PER_S  # 2024-04-26 15:55 in New York
+    market = MarketPartition("market/00")
+    for number in range(1, 291):
+        ts = friday + number * NS_PER_S
+        trade = a_trade(100.0 + number % 2, ts=ts, trade_id=number, instrument=symbol)
+        market.observe(Batch(PROVIDER, 1, number, ts, (trade,)))
+    monday = friday + (2 * 24 + 18) * 3600 * NS_PER_S
+    market.observe(Batch(PROVIDER, 1, 290, friday + 3600 * NS_PER_S, ()))
+    assert market.next_deadline(PROVIDER) is None, "nothing is expected before it speaks again"
+    restored = MarketPartition.restore(market.snapshot())
+    for each in (market, restored):
+        _, told = each.observe(Batch(PROVIDER, 1, 290, monday, ()))
+        assert not [event for event in told if isinstance(event, AnomalyFound)]
+        assert each.next_deadline(PROVIDER) is None

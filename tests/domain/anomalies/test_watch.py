@@ -162,6 +162,14 @@ def test_a_lost_connection_of_ours_is_no_anomaly() -> None:
     assert scene.play((100, 200), silent=True).told() == []
 
 
+def test_a_connection_restored_does_not_make_the_time_without_it_a_silence() -> None:
+    scene = Scene().play((0, 100))
+    put(scene.watch, a_gap("feed", ts=at(100)), at(100))
+    put(scene.watch, a_gap("feed", ts=at(200), opened=False), at(200))
+    assert timers(scene.watch, at(201)) == [], "nothing is expected before it has spoken again"
+    assert scene.play((201, 203)).watch.next_deadline() is not None
+
+
 def test_a_halt_that_the_venue_states_is_told_once() -> None:
     watch = Watch("BTC-USD.SIM")
     stated = a_gap("book", reason="halted")

@@ -124,3 +124,13 @@ def test_a_restart_remembers_the_source_of_the_book():
     keeper = restored.keeper(folding.keeper.instrument)
     assert keeper is not None
     assert keeper.observe(a_delta(((98.0, 5.0),), ts=at(1), provider=OTHER), at(1)) is None
+
+
+def test_a_gap_in_the_trades_of_a_source_ends_where_another_takes_over():
+    folding = Folding()
+    folding.fold(a_trade(10, ts=T0, trade_id=1), clock=T0)
+    folding.fold(a_gap("trades", ts=at(1)), clock=at(1))
+    assert folding.keeper.gaps_open
+    folding.fold(a_trade(11, ts=LATER, trade_id=1, provider=OTHER), clock=LATER)
+    assert folding.keeper.gaps_open == (), "what the old source still misses concerns nobody"
+    assert replays_alike(folding)
