@@ -110,7 +110,10 @@ class Follower:
             mine = self.offsets()
             return all(mine.get(partition, 0) >= offset for partition, offset in offsets.items())
 
-        until(reached, timeout_s, f"the client reaches {dict(offsets)}")
+        try:
+            until(reached, timeout_s, f"the client reaches {dict(offsets)}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is at {dict(self.offsets())}") from None
 
     def recovery_s(self, harm: Callable[[], object], *instruments: str) -> list[float]:
         """Seconds from the harm until each instrument has a trade that was made after it."""
