@@ -28,6 +28,8 @@ Answer = TypeVar("Answer")
 SEARCH_S = 4.0
 """How long a call looks for the owner of a partition that moves or restarts."""
 SEARCH_EVERY_S = 0.05
+DOUBT_AGAIN_S = 0.5
+"""Between two looks at who owns what while a shard does not speak for all it was asked about."""
 INSTRUMENTS_AGE_S = 1.0
 FEEDS_AGE_S = 0.5
 POLL_GRACE_S = 5.0
@@ -53,6 +55,7 @@ class RayDirectory(RoutedDirectory):
         self._turn = 0
         self._polls: dict[str, _Outstanding] = {}
         self._infos: dict[str, InstrumentInfo] = {}
+        self._doubted_s = 0.0
         self._infos_asked_s = -INSTRUMENTS_AGE_S
         self._feeds: tuple[float, list[FeedStatus]] = (-FEEDS_AGE_S, [])
 
@@ -79,16 +82,32 @@ class RayDirectory(RoutedDirectory):
         )
         reply = PollReply(events={}, behind={}, epochs={})
         failure: Exception | None = None
+        misplaced = False
         for task in done:
-            self._polls.pop(waiting[task], None)
+            name = waiting[task]
+            self._polls.pop(name, None)
             try:
-                merge(reply, task.result())
+                answer = task.result()
             except (NotOwner, Unavailable) as error:
                 failure = error
+            else:
+                misplaced |= not wanted[name].keys() <= answer.epochs.keys()
+                merge(reply, answer)
         if failure is not None and not reply.events and not reply.behind:
             self._routes.names.clear()
             raise Unavailable(str(failure))
+        if failure is not None or misplaced:
+            self._doubt_routes()
         return reply
+
+    def _doubt_routes(self) -> None:
+        """A shard no longer speaks for all it was asked about, while others bring events: look who does.
+
+        Not at every poll: until a move is done, nobody may.
+        """
+        if time.monotonic() - self._doubted_s > DOUBT_AGAIN_S:
+            self._doubted_s = time.monotonic()
+            self._routes.names.clear()
 
     async def feeds(self) -> Sequence[FeedStatus]:
         asked_s, feeds = self._feeds
