@@ -108,7 +108,8 @@ async def list_bars(
     cursor = await here.wait_for(after)
     name = await here.index.resolve(instrument)
     if end is None:
-        end = await _end_of_trading(here, name, place, cursor) + length
+        newest = await _end_of_trading(here, name, place, cursor) - 1
+        end = newest - newest % length + length  # the bar of the newest trade is the last
     if start is None:
         start = max(0, end - count * length)
     rows, reached = await here.directory.bars(name, spec, max(start, resumed or 0), end, count + 1, at=place)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from domain.clock import NS_PER_S, format_time
+from domain.clock import NS_PER_MIN, NS_PER_S, format_time
 from domain.envelope import Cursor, parse_cursor
 from domain.market.observations import Trade
 from observability.metrics import Telemetry
@@ -468,3 +468,11 @@ async def test_requests_are_counted_by_route_and_status(serve):
         ("healthz", "200"): 1.0,
         ("get_system", "403"): 1.0,
     }
+
+
+async def test_one_bar_without_from_is_the_one_of_the_newest_trade(serve, directory):
+    start = START - START % NS_PER_MIN
+    directory.append(a_bar(BTC, start), a_trade(at=start + NS_PER_MIN - 1))
+    async with serve() as served, served.http() as http:
+        answer = await http.get(f"/v1/instruments/{BTC}/bars?interval=1m&limit=1")
+    assert [item["ts_event"] for item in answer.json()["items"]] == [format_time(start)]
