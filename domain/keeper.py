@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from domain.anomalies.found import AnomalyFound
 from domain.envelope import MarketEvent
 from domain.keeper_state import KeeperState, PartitionSettings
-from domain.market.bars import NEVER, BarBuilder, Landed
+from domain.market.bar_set import BarSet, Landings
+from domain.market.bars import NEVER
 from domain.market.book import BookChange, OrderBook
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
 from domain.market.flow import TradeFlow, notional_floor
@@ -26,8 +27,6 @@ from domain.market.instrument import quote_currency
 from domain.market.latest import Latest
 from domain.market.observations import (
     Bar,
-    BookDelta,
-    BookOrder,
     BookSnapshot,
     FxRate,
     Gap,
@@ -39,8 +38,9 @@ from domain.market.observations import (
 )
 from domain.market.order_queue import OrderQueue
 from domain.market.record_book import BookEvent, RecordBook
-from domain.market.rulings import on_book_change, on_landing, on_large_trade, on_skew, on_source_change
+from domain.market.rulings import on_book_change, on_landing, on_large_trade, on_source_change
 from domain.market.seen_ids import SeenSeries, Verdict
+from domain.market.skew import SkewGuard
 from domain.market.sources import takes_over
 from domain.signals import Signal, Signals
 
@@ -48,10 +48,7 @@ if TYPE_CHECKING:
     from domain.indicators.shelf import Shelf
 
 _NEW, _REPEAT = Verdict.NEW, Verdict.REPEAT
-_SKEWABLE = (Trade, Quote, Ticker, BookSnapshot, BookDelta, BookOrder)
 _RESUMING = (Trade, Quote, Ticker, Bar, FxRate)
-
-Landings = list[tuple[BarBuilder, Landed]]
 
 
 class SymbolKeeper:
@@ -66,15 +63,15 @@ class SymbolKeeper:
 
     __slots__ = (
         "_allowance_ns",
-        "_builders",
+        "_bars",
+        "_clamped",
         "_flow_floor",
         "_found",
         "_gaps",
         "_last_trade_ts",
         "_seen",
-        "_skew_told_at",
+        "_skew",
         "_taint_next",
-        "_tolerance_ns",
         "builders",
         "deadline",
         "flow",
@@ -106,20 +103,17 @@ class SymbolKeeper:
         self.late_trades = 0
         self.deadline = NEVER
         self.timer_at = NEVER
-        self.builders = {
-            interval: BarBuilder(
-                instrument, interval, allowance_ns=settings.allowance_ns, keep=settings.keep_bars
-            )
-            for interval in settings.intervals
-        }
-        self._builders = tuple(self.builders.values())
+        self._bars = BarSet(
+            instrument, settings.intervals, allowance_ns=settings.allowance_ns, keep=settings.keep_bars
+        )
+        self.builders = self._bars.by_interval
         self._seen = SeenSeries()
         self._gaps = OpenGaps()
         self._taint_next = False
-        self._skew_told_at = 0
         self._last_trade_ts = 0
         self._allowance_ns = settings.allowance_ns
-        self._tolerance_ns = settings.skew_tolerance_ns
+        self._skew = SkewGuard(settings.skew_tolerance_ns, settings.skew_cooldown_ns)
+        self._clamped = self._skew.clamped
         self._flow_floor = notional_floor(quote_currency(instrument, None))
 
     @property
@@ -176,7 +170,7 @@ class SymbolKeeper:
             event, self._clamped(event.ts_event, clock)
         ):
             return None
-        skewed = self._decide_skew(event, clock)
+        skewed = self._skew.decide(event, clock)
         before = self._source_of(event)
         change = self._fold(event, clock)
         decisions: list[Decision] = [] if skewed is None else [skewed]
@@ -184,6 +178,8 @@ class SymbolKeeper:
             decisions.append(on_source_change(event, before, clock))
         if change is not None:
             decisions.append(on_book_change(event, self._clamped(event.ts_event, clock), clock, change))
+        if not decisions and not self._found:
+            return ()
         return self._evolved([*decisions, *self._taken()])
 
     def run_timers(self, clock: int, upto: int | None = None) -> tuple[Decision, ...]:
@@ -192,13 +188,7 @@ class SymbolKeeper:
         limit = clock if upto is None else upto
         if self.deadline > limit:
             return ()
-        due = [
-            (closing.ts_event + builder.interval_ns, closing)
-            for builder in self._builders
-            for closing in builder.due(limit, clock)
-        ]
-        due.sort(key=lambda each: each[0])
-        told = self._evolved([closing for _, closing in due])
+        told = self._evolved(self._bars.due(limit, clock))
         told += self._evolved(self.signals.due(limit, clock))
         self.deadline = self._earliest()
         return told
@@ -220,7 +210,7 @@ class SymbolKeeper:
         self, trade: Trade, clock: int, landings: Landings, multiple: float | None, before: str
     ) -> tuple[Decision, ...]:
         decisions: list[Decision] = [on_source_change(trade, before, clock)] if before else []
-        skewed = self._decide_skew(trade, clock)
+        skewed = self._skew.decide(trade, clock)
         if skewed is not None:
             decisions.append(skewed)
         ts = self._clamped(trade.ts_event, clock)
@@ -238,13 +228,6 @@ class SymbolKeeper:
             return None
         return self.flow.multiple(trade.size)
 
-    def _decide_skew(self, event: Observation, clock: int) -> ClockSkewed | None:
-        if event.ts_event <= clock + self._tolerance_ns or not isinstance(event, _SKEWABLE):
-            return None
-        if self._skew_told_at and clock < self._skew_told_at + self.settings.skew_cooldown_ns:
-            return None
-        return on_skew(event, clock)
-
     def _evolved(self, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
         told: list[Decision] = []
         for decision in decisions:
@@ -260,39 +243,31 @@ class SymbolKeeper:
 
     def _evolve(self, decision: Decision) -> None:
         if isinstance(decision, BarClosed | BarCorrected):
-            builder = self.builders.get(decision.interval)
-            if builder is not None:
-                builder.settle(decision)
+            if self._bars.settle(decision):
                 if isinstance(decision, BarClosed):
                     self._found += self.signals.on_bar(decision)
                 self.deadline = self._earliest()
         elif isinstance(decision, BookBroken):
             self.book.break_()
         elif isinstance(decision, ClockSkewed):
-            self._skew_told_at = decision.ts_recv
+            self._skew.evolve(decision)
         elif isinstance(decision, LateTrade):
             self.late_trades += 1
         elif isinstance(decision, AnomalyFound):
             self.signals.evolve(decision)
             if decision.taints:
-                for builder in self._builders:
-                    builder.taint(decision.ts_event)
+                self._bars.taint(decision.ts_event)
 
     def _fold_trade(self, trade: Trade, clock: int, verdict: Verdict) -> Landings | None:
         """None in the common case: every builder amended a forming bar and the time was plausible."""
         ts = trade.ts_event
-        landings: Landings | None = None
-        if ts > clock + self._tolerance_ns:
+        skewed = ts > clock + self._skew.tolerance_ns
+        if skewed:
             ts = clock
+        landings = self._bars.add(trade, ts, clock)
+        if skewed and landings is None:
             landings = []
-        price, size, provider = trade.price, trade.size, trade.provider
-        notional = price * size
-        for builder in self._builders:
-            landed = builder.add(ts, price, size, notional, provider, clock)
-            if landed is not None:
-                if landings is None:
-                    landings = []
-                landings.append((builder, landed))
+        size, provider = trade.size, trade.provider
         if landings is not None or self._taint_next:
             self._after_landing(trade, ts, verdict)
         if verdict is _NEW:
@@ -317,15 +292,14 @@ class SymbolKeeper:
         begins = self.last_trade is None or self.last_trade.provider != trade.provider
         resumes = (self._taint_next or begins) and verdict is _NEW
         if resumes or ts != trade.ts_event:
-            for builder in self._builders:
-                builder.taint(ts)
+            self._bars.taint(ts)
         if resumes:
             self._taint_next = False
         self.deadline = self._earliest()
 
     def _earliest(self) -> int:
         """Silence is looked at when it was due as the last bar began or closed: if too early, once more."""
-        return min([builder.deadline for builder in self._builders] + [self.signals.deadline])
+        return min(self._bars.deadline(), self.signals.deadline)
 
     def _fold(self, event: Observation, clock: int) -> BookChange | None:
         """Any observation but a trade."""
@@ -390,16 +364,12 @@ class SymbolKeeper:
             self.book.break_()
         if trades:
             self._taint_next = True
-            for builder in self._builders:
-                builder.taint_forming()
+            self._bars.taint_forming()
 
     def _resume(self) -> None:
         """Data flow again: that ends a feed's gap, except where a book still waits for its snapshot."""
         if not self.book.synchronised:
             self._gaps.close("feed")
-
-    def _clamped(self, ts: int, clock: int) -> int:
-        return clock if ts > clock + self._tolerance_ns else ts
 
     def snapshot(self) -> KeeperState:
         book = self.book
@@ -412,12 +382,12 @@ class SymbolKeeper:
             latest=self.latest.snapshot(),
             book=book.snapshot() if isinstance(book, OrderBook) else None,
             orders=book.snapshot() if isinstance(book, OrderQueue) else None,
-            bars=tuple(builder.snapshot() for builder in self._builders),
+            bars=self._bars.snapshot(),
             flow=self.flow.snapshot(),
             seen=self._seen.snapshot(),
             gaps=tuple(sorted(self._gaps.items())),
             taint_next=self._taint_next,
-            skew_told_at=self._skew_told_at,
+            skew_told_at=self._skew.told_at,
             late_trades=self.late_trades,
             book_source=self.record.source,
             signals=self.signals.snapshot(),
@@ -435,15 +405,14 @@ class SymbolKeeper:
         book = OrderBook() if state.book is None else OrderBook.restored(state.book)
         orders = None if state.orders is None else OrderQueue.restored(state.orders)
         keeper.record = RecordBook(orders or book, state.book_source)
-        for bars in state.bars:
-            keeper.builders[bars.interval].restore(bars)
+        keeper._bars.restore(state.bars)
         keeper.flow = TradeFlow.restored(state.flow)
         if state.signals is not None:
             keeper.signals = Signals.restored(state.signals)
         keeper._seen = SeenSeries.restored(state.seen)
         keeper._gaps = OpenGaps(state.gaps)
         keeper._taint_next = state.taint_next
-        keeper._skew_told_at = state.skew_told_at
+        keeper._skew.told_at = state.skew_told_at
         keeper.late_trades = state.late_trades
         keeper.deadline = keeper._earliest()
         return keeper
