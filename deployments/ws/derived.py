@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from msgspec import UNSET, Struct, UnsetType
 
 from actors.answers import BarRow
 from deployments.ws.codec import Codec
+from deployments.ws.event_frame import Builder, EventFrame, MaybeFrom, Shared, ToTime
 from deployments.ws.protocol import Time
 
 
@@ -34,19 +36,12 @@ class Corrected(Struct, frozen=True):
     value: float | None
 
 
-class IndicatorFrame(Struct, frozen=True, gc=False, tag_field="type", tag="indicator"):
+class IndicatorFrame(EventFrame, frozen=True, gc=False, tag="indicator"):
     """`value` null while warming up. `provisional` True: the bar still forms; no offset, never resumed.
 
     `also`: values of later bars that a correction has changed, oldest first; absent where there are none.
     """
 
-    instrument: str
-    offset: int | None
-    prev: int | None
-    provider: str | None
-    ts_event: Time
-    ts_recv: Time
-    recorded_at: Time
     spec: str
     interval: str
     value: float | None
@@ -55,17 +50,9 @@ class IndicatorFrame(Struct, frozen=True, gc=False, tag_field="type", tag="indic
     also: tuple[Corrected, ...] | UnsetType = UNSET
 
 
-def indicator_frame(
-    event: IndicatorValue, offset: int, prev: int | None, recorded_at: int, time: Callable[[int], Time]
-) -> IndicatorFrame:
+def _indicator(shared: Shared, event: IndicatorValue, from_: MaybeFrom, time: ToTime) -> Struct:
     return IndicatorFrame(
-        event.instrument,
-        offset,
-        prev,
-        event.provider,
-        time(event.ts_event),
-        time(event.ts_recv),
-        time(recorded_at),
+        *shared,
         event.spec,
         event.interval,
         _number(event.value),
@@ -96,3 +83,6 @@ def provisional_indicator_frame(row: BarRow, spec: str, value: float, codec: Cod
 
 def _number(value: float | None) -> float | None:
     return None if value is None or value != value else value
+
+
+INDICATOR_BUILDERS: Mapping[type, Builder] = MappingProxyType({IndicatorValue: _indicator})

@@ -6,9 +6,9 @@ Provisional: without offset, never resumed, and the newest value replaces one th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from actors.answers import BarRow
+from actors.directory import Directory
 from deployments.ws.channels import Key
 from deployments.ws.frames import forming_bar_frame
 from deployments.ws.hub import Hub
@@ -40,16 +40,7 @@ class FormingBars:
         await asyncio.gather(*(self._tell_one(key, self._waiting.pop(key)) for key in now))
 
     async def _tell_one(self, key: Key, traded_at: int) -> None:
-        length = interval_ns(key.variant)
-        start = bar_start(traded_at, length)
-        try:
-            rows, _ = await self._hub.directory.bars(
-                key.instrument, key.variant, start, start + 2 * length, 2
-            )
-        except FinanceHubError as error:
-            log.debug("forming_bar_failed", instrument=key.instrument, error=str(error))
-            return
-        row = _forming(rows)
+        row = await forming_bar(self._hub.directory, key, traded_at)
         # The bar may have closed while we asked.
         if row is None or row.ts_event <= self._hub.newest_bar(key):
             return
@@ -57,5 +48,14 @@ class FormingBars:
             lane.outbox.provisional(lane, forming_bar_frame(row, lane.outbox.codec))
 
 
-def _forming(rows: Sequence[BarRow]) -> BarRow | None:
+async def forming_bar(directory: Directory, bars: Key, traded_at: int) -> BarRow | None:
+    """The bar of a chain of bars that forms since a trade at `traded_at`, ns UTC; None where there is none
+    any more, or nobody could be asked."""
+    length = interval_ns(bars.variant)
+    start = bar_start(traded_at, length)
+    try:
+        rows, _ = await directory.bars(bars.instrument, bars.variant, start, start + 2 * length, 2)
+    except FinanceHubError as error:
+        log.debug("forming_bar_failed", instrument=bars.instrument, error=str(error))
+        return None
     return next((row for row in reversed(rows) if not row.closed), None)

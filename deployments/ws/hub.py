@@ -15,6 +15,7 @@ from typing import Protocol
 from actors.answers import PollReply
 from actors.directory import Directory
 from deployments.ws.channels import Key, Target, targets
+from deployments.ws.event_frame import Carried
 from deployments.ws.lane import Lane
 from deployments.ws.level_view import LevelView
 from deployments.ws.route import Route
@@ -197,11 +198,11 @@ class Hub:
             for lane in route.lanes:
                 lane.notice(recorded)
 
-    def push(self, key: Key, recorded: Recorded) -> None:
+    def push(self, key: Key, carried: Carried) -> None:
         """Give what was derived from an event to the lanes of a chain."""
         route = self._routes.get(key)
         if route is not None:
-            route.push(recorded)
+            route.push(carried)
 
     def _route(self, key: Key, partition: str) -> Route:
         route = self._routes.get(key)

@@ -17,6 +17,8 @@ from actors.answers import BarRow
 from actors.indicators_query import MAX_BACK, MAX_VALUES, IndicatorsAsked
 from deployments.ws.channels import KINDS, Key
 from deployments.ws.derived import IndicatorValue, provisional_indicator_frame
+from deployments.ws.event_frame import Derived
+from deployments.ws.forming import forming_bar
 from deployments.ws.frames import SharedFrame
 from deployments.ws.hub import Hub
 from deployments.ws.lane import Lane
@@ -24,11 +26,11 @@ from deployments.ws.outbox import Outbox
 from deployments.ws.previous import previous_offsets
 from domain.clock import MAX_NS
 from domain.envelope import Recorded
-from domain.errors import FinanceHubError, OverLimit, Unavailable
+from domain.errors import OverLimit, Unavailable
 from domain.indicators.spec import parse_spec
 from domain.indicators.streaming import DEPTH, Cells, Streaming
 from domain.market.decisions import BarClosed, BarCorrected
-from domain.market.intervals import bar_start, interval_ns
+from domain.market.intervals import interval_ns
 from domain.market.observations import Bar
 from observability.log import get_log
 
@@ -225,7 +227,7 @@ class IndicatorFeeds:
         (_, value), *others = changes
         derived = _derived(event, figure, value, tuple(others))
         at = (recorded.partition, recorded.offset, recorded.recorded_at)
-        self._hub.push(figure.key, Recorded(*at, derived))  # type: ignore[arg-type]
+        self._hub.push(figure.key, Derived(*at, derived))
 
     async def _replay(self, lane: Lane, figure: Figure, after: int) -> int:
         """Send the values of one page of recorded bars; the offset that everything up to was sent."""
@@ -239,7 +241,7 @@ class IndicatorFeeds:
             assert isinstance(event, ANY_BAR)  # noqa: S101
             derived = _derived(event, figure, values.get(event.ts_event), ())
             at = (recorded.partition, recorded.offset, recorded.recorded_at)
-            lane.replay(SharedFrame(Recorded(*at, derived), None))  # type: ignore[arg-type]
+            lane.replay(SharedFrame(Derived(*at, derived), None))
         return events[-1].offset if len(events) == EVENTS else until
 
     async def _values(self, figure: Figure, bars: list[Recorded]) -> dict[int, float | None]:
@@ -260,19 +262,12 @@ class IndicatorFeeds:
         return found
 
     async def _tell_forming(self, bars: Key, traded_at: int) -> None:
-        length = interval_ns(bars.variant)
-        start = bar_start(traded_at, length)
-        try:
-            rows, _ = await self._hub.directory.bars(
-                bars.instrument, bars.variant, start, start + 2 * length, 2
-            )
-        except FinanceHubError as error:
-            log.debug("forming_bar_failed", instrument=bars.instrument, error=str(error))
+        row = await forming_bar(self._hub.directory, bars, traded_at)
+        if row is None:
             return
-        row = next((row for row in reversed(rows) if not row.closed), None)
         for figure in self._over.get(bars, ()):
             newest = figure.streaming.newest
-            if row is None or figure.pending is not None or (newest is not None and row.ts_event <= newest):
+            if figure.pending is not None or (newest is not None and row.ts_event <= newest):
                 continue
             value = figure.streaming.peek(row.ts_event, _cells(row))
             for lane in self._hub.lanes(figure.key):

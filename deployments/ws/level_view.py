@@ -11,6 +11,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from actors.answers import BookAnswer, OrdersAnswer
+from deployments.ws.event_frame import Carried
 from domain.envelope import Recorded
 from domain.market.gaps import BOOK_CHANNELS, concerns
 from domain.market.observations import BookDelta, BookOrder, BookSnapshot, Gap, Level, Side
@@ -36,7 +37,7 @@ class LevelView:
         """Before the instrument's first event."""
         return cls(RecordBook(), offset)
 
-    def take(self, recorded: Recorded) -> Recorded:
+    def take(self, recorded: Carried) -> Carried:
         """Fold the next event; returns it as levels. What is in the book already comes back as it is."""
         event = recorded.event
         if recorded.offset <= self.offset or not isinstance(event, BookSnapshot | BookDelta | BookOrder):

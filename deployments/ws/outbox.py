@@ -18,10 +18,10 @@ from collections.abc import Callable
 
 from deployments.ws.book_merge import MergedBook
 from deployments.ws.codec import Codec
+from deployments.ws.event_frame import Carried
 from deployments.ws.frames import SharedFrame, encode, encode_merged
 from deployments.ws.lane import Lane
 from deployments.ws.settings import StreamSettings
-from domain.envelope import Recorded
 from domain.market.observations import BookDelta, BookSnapshot
 
 BYTES_PER_MERGED_LEVEL = 32
@@ -65,7 +65,7 @@ class Outbox:
         """Called with a book lane whose events are orders that nobody follows yet, to read on from there."""
         self.frames_sent = 0
         self.gaps_sent = 0
-        self.newest: Recorded | None = None
+        self.newest: Carried | None = None
         """The event written last: how old it is tells the delivery latency."""
         self.writing_since: float | None = None
         """Set by the writer while the socket takes nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployments.ws.event_frame import Carried
 from deployments.ws.frames import SharedFrame
 from deployments.ws.lane import Lane
 from deployments.ws.level_view import LevelView
@@ -22,16 +23,16 @@ class Route:
         self.newest_bar = -1
         """Start of the newest closed bar: a provisional value of it or an earlier one is stale."""
 
-    def push(self, recorded: Recorded) -> None:
+    def push(self, carried: Carried) -> None:
         """Give the next event of the chain to every lane."""
         if not self.lanes:
             return
-        frame = SharedFrame(recorded, self.last)
-        self.last = recorded.offset
+        frame = SharedFrame(carried, self.last)
+        self.last = carried.offset
         for lane in self.lanes:
             lane.push(frame)
 
-    def by_level(self, recorded: Recorded) -> Recorded:
+    def by_level(self, recorded: Recorded) -> Carried:
         """An order as a change of levels. Without a view the lanes that do not wait for one read the log."""
         event = recorded.event
         if type(event) is BookSnapshot and (event.bids or event.asks):
