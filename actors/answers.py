@@ -13,6 +13,8 @@ from domain.market.order_queue import OrderQueueState
 
 Place = tuple[str, int]
 """(partition, offset): the state includes every event up to it and is durable."""
+MAX_EVENTS = 10_000
+"""In one answer of a Reader; who asks for more gets so many, and asks again after the last."""
 
 
 class LastAnswer(Struct, frozen=True):

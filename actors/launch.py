@@ -79,14 +79,14 @@ async def clear_the_place(runtime: Runtime, timeout_s: float) -> None:
         if (theirs.build, theirs.dsn) == (runtime.build, runtime.dsn):
             log.warning("stopping the actors of an earlier life", actors=",".join(found))
             await stop_supervisor(min(timeout_s, DRAIN_S))
-            found = await _gone(timeout_s)
+            found = await _end_all(timeout_s)
     if found:
         raise Conflict(
             f"actors of another instance or build run in this Ray: {', '.join(found)}; stop them first"
         )
 
 
-async def _gone(timeout_s: float) -> list[str]:
+async def _end_all(timeout_s: float) -> list[str]:
     """End what did not drain, and wait until no actor of ours has a name any more; returns those that do."""
     deadline = time.monotonic() + timeout_s
     for name in await asyncio.to_thread(spawn.running_names):

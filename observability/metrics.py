@@ -169,4 +169,4 @@ def _sample(name: str, point: object) -> Sample:
 
 
 def _text(attributes: object) -> dict[str, str]:
-    return {str(key): str(value) for key, value in dict(attributes or {}).items()}  # type: ignore[call-overload]
+    return {str(key): str(value) for key, value in dict(attributes or {}).items()}  # type: ignore[call-overload]  # OpenTelemetry: a mapping

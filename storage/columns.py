@@ -252,7 +252,7 @@ def _other(kind: Any) -> Column:
     listed = list.__class_getitem__(kind)
 
     def unpack(packed: Packed, _: int) -> list[Any]:
-        return msgspec.convert(packed, listed)  # type: ignore[no-any-return]
+        return msgspec.convert(packed, listed)  # type: ignore[no-any-return]  # a list, by `listed`
 
     return Column(list, unpack)
 

@@ -215,7 +215,7 @@ class _Server:
             return "no log"
 
     def ensure_database(self) -> None:
-        found = self._psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")  # noqa: S608
+        found = self._psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")  # noqa: S608 - our constant
         if not found.strip():
             self._psql(f"CREATE DATABASE {DATABASE}")
 

@@ -91,7 +91,7 @@ _CLAIM_AGAIN = f"""
 UPDATE log_heads SET epoch = epoch + 1, owner = $2, claimed_at = now()
 WHERE partition = $1 AND epoch = $3
 RETURNING {_HEAD}
-"""  # noqa: S608
+"""  # noqa: S608 - our constants
 
 # The block that holds `after + 1` begins at or before it: the primary key finds it without a scan.
 _READ = f"""
@@ -101,7 +101,7 @@ WHERE partition = $1 AND last_offset > $2 AND first_offset <= $3
         SELECT max(first_offset) FROM log_blocks
         WHERE partition = $1 AND first_offset <= $2 + 1 AND recorded_at >= $5 AND recorded_at < $6), 0)
 ORDER BY first_offset LIMIT $4
-"""  # noqa: S608
+"""  # noqa: S608 - our constants
 
 _OFFSET_AT = """
 SELECT last_offset FROM log_blocks
@@ -127,7 +127,7 @@ class PostgresLog:
         pattern = "%" if family is None else f"{family}/%"
         with domain_errors("read the heads"):
             rows = await self._pool.fetch(
-                f"SELECT {_HEAD} FROM log_heads WHERE partition LIKE $1 ORDER BY partition",  # noqa: S608
+                f"SELECT {_HEAD} FROM log_heads WHERE partition LIKE $1 ORDER BY partition",  # noqa: S608 - our constants
                 pattern,
             )
         return [Head(*row) for row in rows]
@@ -208,14 +208,14 @@ class PostgresLog:
         # An append locks the heads that it moves until it has committed: this waits for that.
         with domain_errors(f"wait for an append to {partition}"):
             row = await self._pool.fetchrow(
-                f"SELECT {_HEAD} FROM log_heads WHERE partition = $1 FOR SHARE",  # noqa: S608
+                f"SELECT {_HEAD} FROM log_heads WHERE partition = $1 FOR SHARE",  # noqa: S608 - our constants
                 partition,
             )
         return Head(*row) if row else None
 
     async def anchors(self) -> dict[str, Anchor]:
         with domain_errors("read the anchors"):
-            rows = await self._pool.fetch(f"SELECT {_ANCHOR} FROM log_anchors ORDER BY partition")  # noqa: S608
+            rows = await self._pool.fetch(f"SELECT {_ANCHOR} FROM log_anchors ORDER BY partition")  # noqa: S608 - our constants
         return {row["partition"]: Anchor(*row) for row in rows}
 
     async def close(self) -> None:

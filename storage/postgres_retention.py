@@ -70,14 +70,14 @@ class PostgresRetention:
             for partition, head in heads:
                 await self._count(partition, head, slice_bytes)
             rows = await self._pool.fetch(
-                f"SELECT {_SLICE} FROM log_slices ORDER BY recorded_ns, partition, first_offset"  # noqa: S608
+                f"SELECT {_SLICE} FROM log_slices ORDER BY recorded_ns, partition, first_offset"  # noqa: S608 - our constants
             )
         return [Slice(*row) for row in rows]
 
     async def _count(self, partition: str, head: int, slice_bytes: int) -> None:
         """Take what was appended since into the last slice while it has room, then into new ones."""
         row = await self._pool.fetchrow(
-            f"SELECT {_SLICE} FROM log_slices WHERE partition = $1 ORDER BY first_offset DESC LIMIT 1",  # noqa: S608
+            f"SELECT {_SLICE} FROM log_slices WHERE partition = $1 ORDER BY first_offset DESC LIMIT 1",  # noqa: S608 - our constants
             partition,
         )
         last = Slice(*row) if row else await self._nothing(partition)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -64,8 +64,8 @@ def _from_capture(path: Path, venue: str | None) -> Iterator[Payload | Unreadabl
 
 
 def _recorded_origin(entry: CaptureLine, venue: str | None) -> Origin:
-    source = "ws" if entry.source == "ws" else "http"
-    return Origin(source, entry.ts_recv, entry.endpoint, venue, entry.status)  # type: ignore[arg-type]
+    source: Literal["ws", "http"] = "ws" if entry.source == "ws" else "http"
+    return Origin(source, entry.ts_recv, entry.endpoint, venue, entry.status)
 
 
 def _from_lines(path: Path, origin: Origin) -> Iterator[Payload | Unreadable]:

@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from litestar.params import QueryParameter
 from msgspec import Struct, field
 
+from actors.answers import MAX_EVENTS
 from deployments.http.answering import snapshot
 from deployments.http.parameters import (
     DEFAULT_LIMIT,
@@ -35,7 +36,7 @@ from domain.patterns.found import PatternFound
 AnyRequest = Request[Any, Any, Any]
 DEFAULT_SPAN_NS = 24 * 60 * NS_PER_MIN
 """Without `from`: the last day."""
-SCANNED = 10_000
+SCANNED = MAX_EVENTS
 """Decisions looked at per answer where a filter leaves most of them out."""
 STATES = get_args(State)
 CLASSES = get_args(AnomalyClass)

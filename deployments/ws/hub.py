@@ -177,13 +177,13 @@ class Hub:
 
     def _deliver(self, partition: str, recorded: Recorded, target: Target) -> None:
         event = recorded.event
-        instrument: str = event.instrument  # type: ignore[union-attr]
+        instrument: str = event.instrument  # type: ignore[union-attr]  # what has targets has one
         if type(event) is Trade:
             self.traded[instrument] = event.ts_event
         elif target.channel == "bars" and target.form == "frame":
             self.on_bar(recorded)
         # A plain tuple is equal to the Key it looks for, and much cheaper to make.
-        route = self._routes.get((target.channel, instrument, target.variant))  # type: ignore[call-overload]
+        route = self._routes.get((target.channel, instrument, target.variant))  # type: ignore[call-overload]  # as said
         if route is None:
             if target.channel not in self._pattern_channels:
                 return

@@ -218,7 +218,7 @@ class IndicatorFeeds:
 
     def _advance(self, figure: Figure, recorded: Recorded) -> None:
         event = recorded.event
-        assert isinstance(event, ANY_BAR)  # noqa: S101
+        assert isinstance(event, ANY_BAR)  # noqa: S101 - of a chain of bars
         # A provider's bar never replaces one that was built here from its trades.
         built = not isinstance(event, Bar)
         changes = figure.streaming.put(event.ts_event, _cells(event), replace=built)
@@ -238,7 +238,7 @@ class IndicatorFeeds:
         values = await self._values(figure, bars)
         for recorded in bars:
             event = recorded.event
-            assert isinstance(event, ANY_BAR)  # noqa: S101
+            assert isinstance(event, ANY_BAR)  # noqa: S101 - of a chain of bars
             derived = _derived(event, figure, values.get(event.ts_event), ())
             at = (recorded.partition, recorded.offset, recorded.recorded_at)
             lane.replay(SharedFrame(Derived(*at, derived), None))

@@ -133,7 +133,7 @@ class Resume:
         for target in targets(recorded.event):
             if target.form == "provisional":
                 continue
-            instrument: str = recorded.event.instrument  # type: ignore[union-attr]
+            instrument: str = recorded.event.instrument  # type: ignore[union-attr]  # has targets
             lane = self._lane(Key(target.channel, instrument, target.variant))
             if lane is None:
                 continue

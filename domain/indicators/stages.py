@@ -147,7 +147,7 @@ class Smoothing(Stage):
         raise NotImplementedError
 
     def advance_all(self, value: Floats, x: Floats) -> Floats:
-        return self.advance(value, x)  # type: ignore[arg-type,return-value]
+        return self.advance(value, x)  # type: ignore[arg-type,return-value]  # the same text
 
     def step(self, pace: OneBar, x: Floats) -> Floats:
         state = self.arrays[self._value]

@@ -16,7 +16,7 @@ from domain.market.decisions import Decision
 from domain.market.observations import Gap
 
 LISTED: frozenset[type] = frozenset((Gap, *get_args(Decision), *get_args(FeedEvent), *get_args(AccessEvent)))
-_TYPES: dict[str, Any] = {each.kind: each for each in LISTED}  # type: ignore[attr-defined]
+_TYPES: dict[str, Any] = {each.kind: each for each in LISTED}  # type: ignore[attr-defined]  # each of them has one
 KINDS = frozenset(_TYPES)
 MAX_ROWS = 10_000
 _ESCAPED_NUL = b"\\u0000"

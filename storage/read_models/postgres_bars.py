@@ -46,7 +46,7 @@ UPDATE bars b SET tainted = true, source = least(b.source, {Source.BUILT_OVER_A_
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS t(instrument, "interval", ts_event)
 WHERE b.instrument = t.instrument AND b."interval" = t."interval" AND b.ts_event = t.ts_event
 RETURNING b.instrument, b."interval", b.ts_event
-"""  # noqa: S608
+"""  # noqa: S608 - our constants
 
 # `bars.rolled_up` in SQL. Sums run oldest first, so that they come out as in Python. A bucket beside
 # which a provider's own bar stands is left to it.
@@ -92,13 +92,13 @@ JOIN bars m ON m.instrument = t.instrument AND m."interval" = '{BASE}'
 GROUP BY t.instrument, t."interval", t.start, t."end", r.ns
 ON CONFLICT (instrument, "interval", ts_event) DO UPDATE SET {_SET}
 WHERE b.source = {Source.ROLLED_UP.value}
-"""  # noqa: S608
+"""  # noqa: S608 - our constants
 
 _QUERY = f"""
 SELECT {_NAMES} FROM bars
 WHERE instrument = $1 AND "interval" = $2 AND ts_event >= $3 AND ts_event < $4
 ORDER BY ts_event LIMIT $5
-"""  # noqa: S608
+"""  # noqa: S608 - our constants
 
 _NTH_BEFORE = """
 SELECT ts_event FROM bars WHERE instrument = $1 AND "interval" = $2 AND ts_event < $3

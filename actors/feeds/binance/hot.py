@@ -21,7 +21,7 @@ from actors.feeds.binance.shapes import depth_of
 from actors.feeds.binance.subject import Subject
 from actors.feeds.binance.wire import AggTrade, BookTicker, Depth
 from domain.clock import NS_PER_MS
-from domain.market.observations import BookDelta, Quote, Trade
+from domain.market.observations import BookDelta, Quote, Side, Trade
 
 ENVELOPE = '{"stream":"'
 _BEST_PRICES = '@bookTicker"'
@@ -81,9 +81,9 @@ def take(message: HotMessage, subject: Subject, now: int, *, overlapping: bool) 
 def _trade(message: HotTrade, subject: Subject, now: int, overlapping: bool) -> Effects | None:
     if message.T >= MS_BELOW or not subject.follow_trade(message.a):
         return None
-    side = "sell" if message.m else "buy"
+    side: Side = "sell" if message.m else "buy"
     time = message.T * NS_PER_MS
-    trade = Trade(PROVIDER, subject.instrument, time, now, message.p, message.q, side, str(message.a))  # type: ignore[arg-type]
+    trade = Trade(PROVIDER, subject.instrument, time, now, message.p, message.q, side, str(message.a))
     return Effects([trade])
 
 

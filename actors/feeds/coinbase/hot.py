@@ -16,7 +16,7 @@ from actors.feeds.coinbase.market import Market
 from actors.feeds.coinbase.wire import PROVIDER, L2Update, Match, TickerFrame
 from actors.feeds.scan import rfc3339_ns
 from domain.errors import Malformed
-from domain.market.observations import BookDelta, Level, Quote, Ticker, Trade
+from domain.market.observations import BookDelta, Level, Quote, Side, Ticker, Trade
 
 
 def take_hot(frame: Any, market: Market, now: int) -> Effects | None:
@@ -31,7 +31,7 @@ def _match(frame: Match, market: Market, now: int) -> Effects | None:
     ts_event = rfc3339_ns(frame.time)
     if not market.ids.follow(frame.trade_id):
         return None
-    side = "sell" if frame.side == "buy" else "buy"
+    side: Side = "sell" if frame.side == "buy" else "buy"
     trade = Trade(
         PROVIDER,
         market.instrument,
@@ -39,7 +39,7 @@ def _match(frame: Match, market: Market, now: int) -> Effects | None:
         now,
         frame.price,
         frame.size,
-        side,  # type: ignore[arg-type]
+        side,
         str(frame.trade_id),
     )
     return Effects([trade])

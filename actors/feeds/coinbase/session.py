@@ -90,7 +90,7 @@ class CoinbaseSession:
     def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
         decoded = decode(frame)
         if type(frame) is str and type(decoded) in HOT_FRAMES:
-            market = self._by_letters.get(decoded.product_id)  # type: ignore[union-attr]
+            market = self._by_letters.get(decoded.product_id)  # type: ignore[union-attr]  # one of HOT_FRAMES
             if market is not None and market.connection == connection and not market.waits:
                 done = take_hot(decoded, market, now)
                 if done is not None:

@@ -22,7 +22,7 @@ from actors.feeds.kraken.pair import Pair
 from actors.feeds.kraken.v1 import TickerBody, TradeRow, read_checksum
 from actors.feeds.scan import decimal_seconds_ns
 from domain.errors import Malformed
-from domain.market.observations import BookDelta, Observation, Quote, Ticker, Trade
+from domain.market.observations import BookDelta, Observation, Quote, Side, Ticker, Trade
 
 MAX_USUAL_DIGITS = 40
 """Digits of a level's price and size together; the long way knows the true bounds."""
@@ -80,11 +80,9 @@ def _trades(frame: str, pair: Pair, now: int) -> Effects | bool:
         at = decimal_seconds_ns(time)
         if at > newest:
             newest = at
-        side = "buy" if taker == "b" else "sell"
+        side: Side = "buy" if taker == "b" else "sell"
         conditions = (misc,) if misc else ()
-        trades.append(
-            Trade(PROVIDER, pair.instrument, at, now, price, size, side, None, conditions)  # type: ignore[arg-type]
-        )
+        trades.append(Trade(PROVIDER, pair.instrument, at, now, price, size, side, None, conditions))
     pair.last_trade_at = newest
     return Effects(trades)
 

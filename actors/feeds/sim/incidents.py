@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from msgspec import Struct
 
@@ -60,4 +60,5 @@ def parse_incident(spec: str, start_ns: int) -> Incident:
     kind, instrument, at, duration = match.groups()
     begin = start_ns + int(float(at) * NS_PER_S)
     length_s = float(duration) if duration is not None else DEFAULT_DURATION_S[kind]
-    return Incident(kind, instrument, begin, begin + max(MIN_DURATION_NS, int(length_s * NS_PER_S)))  # type: ignore[arg-type]
+    end = begin + max(MIN_DURATION_NS, int(length_s * NS_PER_S))
+    return Incident(cast("IncidentKind", kind), instrument, begin, end)
