@@ -3,10 +3,11 @@
     observe(batch) ──> (Admitted, events in log order)     live: the only place where anything is decided
     apply(Admitted, events)                                replay: evolves what observe had returned
 
-A batch is admitted once: by the sender's incarnation and sequence. Its clock never goes back. First the
-timers of the sender's instruments run up to that clock, in deadline order; then a new incarnation opens
-a gap on the instruments its predecessor fed; then each observation is followed by its decisions. All
-state is plain numbers and text, bounded per instrument, and independent of how events were batched.
+A batch is admitted once: by the sender's incarnation and sequence. Its clock never goes back. First a new
+incarnation opens a gap on the instruments its predecessor fed, since nobody watched what time has made
+due meanwhile; then the timers of the sender's instruments run up to that clock, in deadline order; then
+each observation is followed by its decisions. All state is plain numbers and text, bounded per instrument,
+and independent of how events were batched.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Changes whenever the same events would fold to other bytes."""
 
 SPARE_TIMERS = 64
@@ -129,9 +130,10 @@ class MarketPartition:
         if not self._is_next(batch):
             return None, []
         clock = self._clock(batch.sender, batch.clock)
-        events = self._run_timers(batch.sender, clock)
+        events: list[MarketEvent] = []
         if batch.incarnation > self.last_sequence(batch.sender)[0]:
             self._open_gaps(batch.sender, clock, events)
+        self._run_timers(batch.sender, clock, events)
         if _is_heartbeat(batch, self.last_sequence(batch.sender)) and not events:
             return None, []
         self._fold(batch, clock, events)
@@ -289,8 +291,7 @@ class MarketPartition:
                 events.append(gap)
                 events.extend(keeper.observe(gap, clock) or ())
 
-    def _run_timers(self, sender: str, clock: int) -> list[MarketEvent]:
-        events: list[MarketEvent] = []
+    def _run_timers(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
         timers = self._timers_of(sender)
         while timers and timers[0][0] <= clock:
             deadline, instrument = heappop(timers)
@@ -299,7 +300,6 @@ class MarketPartition:
                 keeper = self._keepers[instrument]
                 events.extend(keeper.run_timers(clock, deadline))
                 self._schedule(keeper, sender)
-        return events
 
     def _is_current(self, sender: str, deadline: int, instrument: str) -> bool:
         """Timers are left behind where a deadline moved or another feed took over."""

@@ -6,7 +6,7 @@ import pytest
 
 from domain.envelope import Admitted
 from domain.errors import Conflict, Corrupt, OutOfSequence
-from domain.market.decisions import BarClosed, BarCorrected, BookRestored
+from domain.market.decisions import AnomalyFound, BarClosed, BarCorrected, BookRestored
 from domain.market.observations import Gap, Trade
 from domain.partition import FOLD_VERSION, NEW_INCARNATION, MarketPartition, PartitionSettings
 from tests.builders import (
@@ -145,6 +145,32 @@ def test_a_heartbeat_of_a_new_incarnation_opens_the_gap_already():
     assert folding.partition.last_sequence(PROVIDER) == (2, 0)
     assert only(folding.fold(a_quote(), clock=at(1), incarnation=2), Gap) == []
     assert folding.replayed().snapshot() == folding.partition.snapshot()
+
+
+def test_a_bar_that_its_feed_did_not_see_the_end_of_is_tainted():
+    folding = Folding()
+    for second in (1, 62, 123):
+        folding.fold(a_trade(ts=at(second)), clock=at(second))
+    folding.fold(a_trade(ts=at(600)), clock=at(600), incarnation=2)
+    minutes = [bar for bar in folding.recorded(BarClosed) if bar.interval == "1m"]
+    first, watched, left = [(bar.ts_event, bar.tainted) for bar in minutes]
+    assert first == (T0, True), "its begin was not seen"
+    assert watched == (at(60), False)
+    assert left == (at(120), True)
+    assert folding.replayed().snapshot() == folding.partition.snapshot()
+
+
+def test_the_time_a_feed_was_away_is_no_silence_of_the_market():
+    def silenced(incarnation: int) -> list[AnomalyFound]:
+        folding = Folding()
+        for second in range(600):
+            folding.fold(a_trade(100 + second % 2 / 100, ts=at(second)), clock=at(second))
+        back = at(600 + 6 * 3600)
+        folding.fold(a_trade(ts=back), clock=back, incarnation=incarnation)
+        return folding.recorded(AnomalyFound)
+
+    assert [each.anomaly for each in silenced(1)] == ["halt"], "a market that is watched and says nothing"
+    assert silenced(2) == []
 
 
 def test_timers_belong_to_the_feed_that_fed_the_instrument_last():
