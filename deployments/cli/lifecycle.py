@@ -16,7 +16,7 @@ from deployments.auth.keys import load_or_make_key
 from deployments.auth.tokens import Authority
 from deployments.duration import parse_duration_s
 from deployments.settings import Settings, read_settings
-from domain.clock import parse_time
+from domain.clock import format_time, parse_time
 from domain.errors import Unavailable
 
 STOP_TIMEOUT_S = 90.0
@@ -131,12 +131,14 @@ def _print_report(report: dict[str, Any]) -> None:
     print(f"http      {report['http']}\nws        {report['ws']}\ndata      {report['data_dir']}")
     print(f"database  {database.get('version', '?')}  timescaledb: {database.get('timescaledb') or 'no'}")
     print(f"ray       {report.get('ray_address')}  dashboard {report.get('ray_dashboard')}")
-    print(f"          {report.get('ray_dashboard_login', '')}")
+    login = report.get("ray_dashboard_login", "").replace("<data_dir>", report["data_dir"])
+    print(f"          {login}")
     for actor in report.get("actors", ()):
         held = " ".join(f"{p['partition']}@{p['head_offset']}" for p in actor["partitions"])
         print(f"actor     {actor['name']:<18} {actor['state']:<9} pid {actor['pid']}  {held}")
     for feed in report.get("feeds", ()):
-        seen = f"last {feed['last_frame']}  gaps {feed['gaps']}"
+        last = feed["last_frame"]
+        seen = f"last {'-' if last is None else format_time(last)}  gaps {feed['gaps']}"
         print(f"feed      {feed['provider']:<18} {feed['state']:<9} {seen}")
     for projection in report.get("projections", ()):
         print(f"project   {projection['name']:<18} {projection['lag_events']} events behind")

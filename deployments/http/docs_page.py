@@ -9,6 +9,7 @@ from typing import Any
 
 from deployments.http.problems import FRAMEWORK, INTERNAL, TABLE, Row
 
+_CODE = re.compile(r"`([^`]+)`")
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #0a7d5a; --warn: #b45309; }
 * { box-sizing: border-box; }
@@ -118,7 +119,7 @@ def _operation(schema: dict[str, Any], method: str, path: str, operation: dict[s
     return (
         f'<section id="{_anchor(method, path)}"><h3><span class="method {method}">{method.upper()}</span>'
         f"<code>{escape(path)}</code>{badge}</h3>"
-        f"<p>{escape(operation.get('description', operation.get('summary', '')))}</p>"
+        f"<p>{_text(operation.get('description', operation.get('summary', '')))}</p>"
         f"{_parameters(operation.get('parameters', []))}"
         f"<pre>{escape(curl(method, path, operation, is_open))}</pre>{_answer(schema, operation)}</section>"
     )
@@ -129,7 +130,7 @@ def _parameters(parameters: list[dict[str, Any]]) -> str:
         return ""
     rows = "".join(
         f"<tr><td><code>{escape(found['name'])}</code></td><td>{escape(found['in'])}</td>"
-        f"<td>{escape(found.get('description', ''))}</td></tr>"
+        f"<td>{_text(found.get('description', ''))}</td></tr>"
         for found in parameters
     )
     return f"<table><tr><th>parameter</th><th>in</th><th></th></tr>{rows}</table>"
@@ -202,3 +203,8 @@ def _problems() -> str:
     return (
         f'<h2 id="problems">Problems</h2><table><tr><th>status</th><th>type</th><th></th></tr>{lines}</table>'
     )
+
+
+def _text(told: str) -> str:
+    """Prose with what stands in backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(told))

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from domain.clock import NS_PER_MIN, NS_PER_S, format_time
+from domain.clock import NS_PER_MIN, NS_PER_S, format_time, parse_time
 from domain.envelope import Cursor, parse_cursor
 from domain.market.observations import Trade
 from observability.metrics import Telemetry
@@ -151,6 +151,39 @@ async def test_instruments_are_listed_in_pages_and_can_be_searched(serve, direct
         assert [item["instrument"] for item in found["items"]] == ["T3-USD.OTHER"]
         one = (await http.get("/v1/instruments/ALIAS3")).json()
         assert (one["instrument"], one["venue"]) == ("T3-USD.OTHER", "OTHER")
+
+
+@pytest.mark.parametrize(
+    ("instrument", "now", "session"),
+    [
+        (
+            "AAPL.XNAS",
+            "2026-11-27T17:59:59Z",
+            {"open": True, "opens": "2026-11-30T14:30:00Z", "closes": "2026-11-27T18:00:00Z"},
+        ),
+        (
+            "AAPL.XNAS",
+            "2026-11-26T15:00:00Z",  # Thanksgiving
+            {"open": False, "opens": "2026-11-27T14:30:00Z", "closes": "2026-11-27T18:00:00Z"},
+        ),
+        (
+            "EUR-USD.FX",
+            "2026-11-26T15:00:00Z",
+            {"open": True, "opens": "2026-11-29T22:00:00Z", "closes": "2026-11-27T22:00:00Z"},
+        ),
+        ("BTC-USD.COINBASE", "2026-11-26T15:00:00Z", None),
+    ],
+)
+async def test_an_instrument_tells_whether_its_market_is_open(
+    serve, directory, clock, instrument, now, session
+):
+    clock.set(parse_time(now))
+    directory.introduce(instrument)
+    async with serve() as served, served.http() as http:
+        assert (await http.get(f"/v1/instruments/{instrument}")).json()["session"] == session
+        listed = (await http.get("/v1/instruments", params={"q": instrument})).json()["items"]
+        assert [item["instrument"] for item in listed] == [instrument]
+        assert "session" not in listed[0]
 
 
 async def test_trades_page_forwards_from_a_time(serve, directory):
@@ -381,7 +414,13 @@ async def test_the_docs_page_needs_nothing_from_outside(serve):
     assert not re.search(r"<script|<link|<img|@import|url\(", page)
     outside = set(re.findall(r"https?://[^/\s]+", page)) - {"http://127.0.0.1:8000"}
     assert outside == set()
-    for text in ("/v1/instruments/{instrument}/book", "curl ", "problem-ambiguous", "BTC-USD.SIM"):
+    for text in (
+        "/v1/instruments/{instrument}/book",
+        "curl ",
+        "problem-ambiguous",
+        "BTC-USD.SIM",
+        "<code>/v1/stream?ticket=",
+    ):
         assert text in page
 
 
