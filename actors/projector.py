@@ -20,7 +20,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 from msgspec import Struct
 
 from actors.backoff import Backoff
-from domain.errors import Conflict, Corrupt, NotFound, Rejected, Retryable
+from domain.errors import Conflict, Corrupt, Gone, NotFound, Rejected, Retryable
 from observability.log import get_log
 from storage.event_log import EventLog
 from storage.projections import CheckpointStore, Output, Projection, ProjectionRunner
@@ -131,18 +131,30 @@ class Projector(Generic[T]):
         """Drop a read model and fold it again from the first retained block; returns when it is whole.
 
         The rows go in the transaction that first sets a checkpoint back. What another projector writes
-        meanwhile is written again, the same. Raises NotFound; Rejected where the rows cannot be dropped.
+        meanwhile is written again, the same. Once retention has dropped blocks no row goes, for the log
+        cannot make the old ones again: those of what it still holds are written over.
+        Raises NotFound; Rejected where the rows cannot be dropped.
         """
         if name not in self._projections:
             raise NotFound(f"no projection {name!r}; there are {', '.join(sorted(self._projections))}")
         projection = self._projections[name]
         if not isinstance(projection, Droppable):
             raise Rejected(f"projection {name!r} does not say how its rows are dropped")
-        output: Output[T] = projection.clear
-        for partition, _ in await self._heads():
+        heads = await self._heads()
+        whole = all([await self._reaches_back(partition) for partition, _ in heads])
+        output: Output[T] = projection.clear if whole else _nothing
+        for partition, _ in heads:
             await self._set_back(name, partition, output)
             output = _nothing
         await self.catch_up()
+
+    async def _reaches_back(self, partition: str) -> bool:
+        """Whether the log still holds a partition from its first event on."""
+        try:
+            await self._log.read(partition, 0, max_blocks=1)
+        except Gone:
+            return False
+        return True
 
     async def _set_back(self, name: str, partition: str, output: Output[T]) -> None:
         while True:

@@ -6,19 +6,21 @@ import pytest
 from msgspec.structs import replace
 
 from actors.archivist import Archivist, RetentionSettings
+from actors.projector import Projector
 from actors.restore import restore
 from actors.verify import PartitionVerdict, verify
 from domain.access_events import SessionOpened
-from domain.clock import NS_PER_S
+from domain.clock import MAX_NS, NS_PER_S
 from domain.errors import FinanceHubError, Gone
 from domain.partition import FOLD_VERSION
 from storage.anchor_key import AnchorKey
 from storage.forms import BY_TYPE
 from storage.memory import MemoryCheckpoints, MemoryRetention
 from storage.projections import ProjectionRunner
+from storage.read_models.bars import MemoryBars
 from storage.writer import LogWriter, Part
 from tests.actors.written_log import FOLD, PARTITION, WrittenLog
-from tests.builders import T0, a_trade, at
+from tests.builders import INSTRUMENT, T0, a_trade, at
 
 pytestmark = pytest.mark.anyio
 
@@ -362,3 +364,15 @@ async def test_a_cut_beyond_where_the_log_ended_when_verify_began_is_no_fault():
     written.log.heads = told_early
     verdict = await _verdict(written)
     assert verdict.ok and verdict.kept_from == await _first_kept(written)
+
+
+async def test_a_rebuild_after_a_cut_keeps_the_rows_that_the_log_cannot_make_again():
+    written = await _written()
+    bars, checkpoints = MemoryBars(), MemoryCheckpoints()
+    projector = Projector(written.log, checkpoints, [bars])
+    await projector.catch_up()
+    before = await bars.bars(INSTRUMENT, "1s", 0, MAX_NS, 1000)
+    await _archivist(written, checkpoints, projections=["bars"], max_bytes=NOTHING).sweep()
+    assert await _first_kept(written) > 1
+    await projector.rebuild("bars")
+    assert await bars.bars(INSTRUMENT, "1s", 0, MAX_NS, 1000) == before and before
