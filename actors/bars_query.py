@@ -69,47 +69,71 @@ class BarsQuery:
     ) -> list[BarRow]:
         """start <= ts_event < end, oldest first, the first `limit`; forming bars with `closed` False."""
         keeper = [_stored(row) for row in tail.rows]
+        oldest = _oldest_closed(keeper)
+        view = _StoredView(self._model, instrument, tail.past_ns, oldest)
         edge = _edge_of(keeper, interval)
-        view = _StoredView(self._model, instrument, tail.past_ns, _oldest_closed(keeper))
-        reached, rows = await asyncio.gather(
-            self._reached(instrument, base_of(interval), keeper),
-            view.bars(interval, start, min(end, edge), limit),
-        )
-        extra = [] if reached else await fill()
-        if extra:
+
+        async def read(edge: int) -> tuple[list[StoredBar], _Recent]:
+            return await asyncio.gather(
+                view.bars(interval, start, min(end, edge), limit), _recent(view, interval, edge, end)
+            )
+
+        # Rows of now from the edge on also say how far the projection is; else that is a question of its own.
+        asked = oldest is not None and (tail.past_ns is not None or edge >= end)
+        probe = self._later(instrument, base_of(interval), oldest or 0, len(keeper) if asked else 0)
+        if tail.past_ns is None:
+            later, (rows, recent) = await asyncio.gather(probe, read(edge))
+        else:
+            later = await probe
+            rows, recent = await read(edge)
+        extra: list[StoredBar] = []
+        if oldest is not None and not any(_built_from(bar, oldest) for bar in (*recent.base, *later)):
+            extra = await fill()  # the projection has not come as far as the keeper's oldest closed bar
             edge = _edge_of([*keeper, *extra], interval)
-            rows = [bar for bar in rows if bar.ts_event < edge]
+            rows, recent = await read(edge)  # it goes on meanwhile: what the log no longer adds is stored now
         if len(rows) < limit and edge < end:
-            rows += await self._from_edge(view, interval, edge, end, keeper, extra)
+            rows += _from_edge(interval, keeper, extra, recent)
         return [_row(bar) for bar in rows if start <= bar.ts_event < end][:limit]
 
-    async def _from_edge(
-        self,
-        view: _StoredView,
-        interval: str,
-        edge: int,
-        end: int,
-        keeper: Sequence[StoredBar],
-        extra: Sequence[StoredBar],
-    ) -> list[StoredBar]:
-        base = base_of(interval)
-        stored, told = await asyncio.gather(
-            view.bars(base, edge, FOREVER, MAX_ROWS),
-            view.bars(interval, edge, end, 0 if interval == base else MAX_ROWS),
-        )
-        parts = merged(stored, (bar for bar in extra if bar.interval == base), keeper)
-        if interval == base:
-            return parts
-        own = [bar for bar in (*told, *extra) if bar.interval == interval and bar.source is Source.PROVIDER]
-        return merged(roll_up(parts, interval), own)
+    async def _later(self, instrument: str, base: str, start: int, limit: int) -> list[StoredBar]:
+        return await self._model.bars(instrument, base, start, FOREVER, limit) if limit else []
 
-    async def _reached(self, instrument: str, base: str, keeper: Sequence[StoredBar]) -> bool:
-        """Whether the projection has come as far as the keeper's oldest closed bar."""
-        oldest = _oldest_closed(keeper)
-        if oldest is None:
-            return True
-        found = await self._model.bars(instrument, base, oldest, FOREVER, len(keeper))
-        return any(bar.source is not Source.PROVIDER for bar in found)
+
+class _Recent(Struct, frozen=True):
+    """Stored rows from the edge on: of the base interval, and of the larger one that was asked for."""
+
+    base: list[StoredBar]
+    told: list[StoredBar]
+
+
+async def _recent(view: _StoredView, interval: str, edge: int, end: int) -> _Recent:
+    """Both empty where nothing from the edge on is asked for."""
+    if edge >= end:
+        return _Recent([], [])
+    base = base_of(interval)
+    stored, told = await asyncio.gather(
+        view.bars(base, edge, FOREVER, MAX_ROWS),
+        view.bars(interval, edge, end, 0 if interval == base else MAX_ROWS),
+    )
+    return _Recent(stored, told)
+
+
+def _from_edge(
+    interval: str, keeper: Sequence[StoredBar], extra: Sequence[StoredBar], recent: _Recent
+) -> list[StoredBar]:
+    base = base_of(interval)
+    parts = merged(recent.base, (bar for bar in extra if bar.interval == base), keeper)
+    if interval == base:
+        return parts
+    own = [
+        bar for bar in (*recent.told, *extra) if bar.interval == interval and bar.source is Source.PROVIDER
+    ]
+    return merged(roll_up(parts, interval), own)
+
+
+def _built_from(bar: StoredBar, start: int) -> bool:
+    """Whether a bar was built here, and begins at a time or later."""
+    return bar.ts_event >= start and bar.source is not Source.PROVIDER
 
 
 class _StoredView:
@@ -212,22 +236,22 @@ def _stored(row: BarRow) -> StoredBar:
 
 
 def _row(bar: StoredBar) -> BarRow:
-    """`trades` 0 where a provider does not say."""
+    """`trades` 0 where a provider does not say. By place, not by name: a page has thousands."""
     return BarRow(
-        provider=bar.provider,
-        instrument=bar.instrument,
-        ts_event=bar.ts_event,
-        ts_recv=bar.ts_recv,
-        interval=bar.interval,
-        open=bar.open,
-        high=bar.high,
-        low=bar.low,
-        close=bar.close,
-        volume=bar.volume,
-        trades=bar.trades or 0,
-        vwap=bar.vwap,
-        closed=bar.closed,
-        adjusted=bar.adjusted,
-        revision=bar.revision,
-        tainted=bar.tainted,
+        bar.provider,
+        bar.instrument,
+        bar.ts_event,
+        bar.ts_recv,
+        bar.interval,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+        bar.trades or 0,
+        bar.vwap,
+        bar.closed,
+        bar.adjusted,
+        bar.revision,
+        bar.tainted,
     )

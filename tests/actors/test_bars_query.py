@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -14,13 +15,15 @@ from domain.clock import NS_PER_MIN, NS_PER_S
 from domain.errors import Malformed
 from domain.market.intervals import INTERVAL_NS
 from storage.block import events_of
-from storage.read_models.bars import MemoryBars, Source, StoredBar, newest
+from storage.read_models.bars import MAX_ROWS, MemoryBars, Source, StoredBar, newest
 from tests.actors.written_log import WrittenLog
 from tests.builders import INSTRUMENT, T0, a_bar, a_trade, at
 
 pytestmark = pytest.mark.anyio
 
 FOREVER = 10**19
+TURNS = 10
+"""Of the event loop, that an answer takes: as many as it may need to put questions that go together."""
 
 
 class Trading:
@@ -88,6 +91,40 @@ async def test_the_forming_bar_comes_last_and_is_marked():
     first, forming = await trading.bars("1m")
     assert (first.closed, first.trades) == (True, 60)
     assert (forming.closed, forming.trades, forming.ts_event) == (False, 30, at(60))
+
+
+class Rounds(MemoryBars):
+    """Stored bars that count how often a caller has to wait: questions put together wait together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rounds = 0
+        self._open = 0
+
+    async def bars(
+        self, instrument: str, interval: str, start: int, end: int, limit: int = MAX_ROWS
+    ) -> list[StoredBar]:
+        self.rounds += self._open == 0
+        self._open += 1
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        self._open -= 1
+        return await super().bars(instrument, interval, start, end, limit)
+
+
+@pytest.mark.parametrize(
+    ("interval", "end"),
+    [("1s", FOREVER), ("5m", FOREVER), ("1s", at(20))],
+    ids=["up to now", "larger bars", "before what the keeper holds"],
+)
+async def test_the_database_is_waited_for_once(interval, end):
+    trading = await _traded(700)
+    trading.stored = Rounds()
+    await trading.project(700)
+    rows = await trading.bars(interval, end=end)
+    assert rows[0].ts_event == T0
+    assert trading.fills == 0
+    assert trading.stored.rounds == 1
 
 
 @pytest.mark.parametrize("interval", ["1s", "1m", "5m"])
