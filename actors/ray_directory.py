@@ -17,7 +17,7 @@ from actors import spawn
 from actors.answers import FeedStatus, PollReply
 from actors.connections import SessionInfo
 from actors.routed_directory import READ_S, RoutedDirectory, merge
-from actors.routes import Routes
+from actors.routes import POLL_GRACE_S, Routes
 from actors.runtime import CONNECTIONS, SUPERVISOR, Runtime
 from actors.spawn import Remote
 from domain.errors import NotOwner, Unavailable
@@ -32,7 +32,6 @@ DOUBT_AGAIN_S = 0.5
 """Between two looks at who owns what while a shard does not speak for all it was asked about."""
 INSTRUMENTS_AGE_S = 1.0
 FEEDS_AGE_S = 0.5
-POLL_GRACE_S = 5.0
 
 
 class _Outstanding:
@@ -193,8 +192,7 @@ class RayDirectory(RoutedDirectory):
 
     async def _poll_shard(self, name: str, after: dict[str, int], wait_s: float) -> PollReply:
         shard = await self._routes.shard(name)
-        reply: PollReply = await shard.remote.call("poll", after, wait_s, timeout_s=wait_s + POLL_GRACE_S)
-        return reply
+        return await shard.poll(after, wait_s)
 
     async def _ask_reader(self, method: str, *args: Any, timeout_s: float = READ_S, **kwargs: Any) -> Any:
         """Readers in turn; a dead one costs a second try at the next."""

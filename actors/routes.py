@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from actors import spawn
-from actors.answers import LastAnswer
+from actors.answers import LastAnswer, PollReply
 from actors.intake import Ack
 from actors.runtime import SUPERVISOR, Runtime
 from actors.sender import Payload, ShardHandle
+from actors.shard_line import ShardLine
 from actors.spawn import Remote
 from domain.errors import FinanceHubError
 from domain.market.observations import Trade
 
 ASK_TIMEOUT_S = 3.0
 OBSERVE_TIMEOUT_S = 30.0
+POLL_GRACE_S = 5.0
 
 
 class RemoteShard:
-    """A keeper shard behind Ray, as a sender sees it."""
+    """A keeper shard in another process: through its own door where that is open, else by Ray.
+
+    A call that a lost connection leaves unanswered is Unavailable, like one that Ray loses.
+    """
 
     def __init__(self, remote: Remote) -> None:
         self.remote = remote
+        self._line = ShardLine(remote.name, partial(remote.door, ASK_TIMEOUT_S))
 
     async def observe(self, payload: Payload) -> list[Ack]:
+        if self._line.open:
+            return await self._line.observe(payload)
         acks: list[Ack] = await self.remote.call("observe", payload, timeout_s=OBSERVE_TIMEOUT_S)
         return acks
+
+    async def poll(self, after: Mapping[str, int], wait_s: float) -> PollReply:
+        """Raises NotOwner, Unavailable."""
+        timeout_s = wait_s + POLL_GRACE_S
+        if self._line.open:
+            return await self._line.poll(after, wait_s, timeout_s)
+        reply: PollReply = await self.remote.call("poll", after, wait_s, timeout_s=timeout_s)
+        return reply
 
 
 class Routes:

@@ -13,6 +13,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.direct import Door
 from actors.runtime import NAMESPACE, Runtime
 from domain.errors import Conflict, FinanceHubError, NotFound, Unavailable
 
@@ -45,6 +46,15 @@ class Remote:
         except AttributeError:
             raise Conflict(f"{self.name!r} is of another build; stop it first") from None
         answer: Runtime = await self._await(told, "told", timeout_s)
+        return answer
+
+    async def door(self, timeout_s: float = CALL_TIMEOUT_S) -> Door | None:
+        """Where a shard can be called without Ray; None of one that has no door, as in another build."""
+        try:
+            told = self._handle.door.remote()
+        except AttributeError:
+            return None
+        answer: Door | None = await self._await(told, "door", timeout_s)
         return answer
 
     async def samples(self, timeout_s: float = CALL_TIMEOUT_S) -> list[Any]:
@@ -139,6 +149,12 @@ def running_names() -> list[str]:
 def was_restarted() -> bool:
     """Whether this very process replaces an earlier one of the same actor."""
     return bool(ray.get_runtime_context().was_current_actor_reconstructed)
+
+
+def node_address() -> str:
+    """The address that this node has within the cluster: 127.0.0.1 of a single machine."""
+    cluster: Any = ray
+    return str(cluster.util.get_node_ip_address())
 
 
 def node_id() -> str:
