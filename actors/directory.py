@@ -21,6 +21,7 @@ from actors.answers import (
 )
 from actors.connections import SessionInfo
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked
+from actors.patterns_query import PatternsAnswer, PatternsAsked
 from domain.envelope import Cursor, Recorded
 from domain.market.observations import InstrumentInfo
 
@@ -67,6 +68,9 @@ class Directory(Protocol):
         self, asked: IndicatorsAsked, *, at: int | Cursor | None = None
     ) -> tuple[IndicatorsAnswer, Cursor]:
         """Indicator values at the bars of a window. Raises Malformed, OverLimit for a faulty question."""
+
+    async def patterns(self, asked: PatternsAsked) -> tuple[PatternsAnswer, Cursor]:
+        """Patterns in the bars of an interval. Raises Malformed, OverLimit for a faulty question."""
 
     async def decisions(
         self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int, after_offset: int = 0

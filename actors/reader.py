@@ -4,6 +4,7 @@
     state_at                           snapshot + tail, see history.py
     bars                               stored rows + the live tail, see bars_query.py
     indicators                         computed from these, see indicators_query.py
+    patterns                           found in these, see patterns_query.py
     decisions                          the read model + what it has not reached, see decisions_query.py
     cursor_at                          a time, once no open append can still land below it
 
@@ -30,6 +31,14 @@ from actors.event_walk import EventWalk, Wish, between
 from actors.history import History
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, IndicatorsQuery, parse_asked
 from actors.packed import PackedBars, PackedEvents
+from actors.patterns_query import (
+    BEFORE,
+    MAX_WINDOW,
+    PatternsAnswer,
+    PatternsAsked,
+    check_asked,
+    patterns_in,
+)
 from domain.clock import NS_PER_MS, NS_PER_S, Clock
 from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, Rejected, Unavailable
@@ -292,6 +301,18 @@ class Reader:
         tails = {base: tail.rows for base, tail in held.items()}
         answer = await self._indicators.answer(parse_asked(asked), tails, self._clock.now_ns(), read)
         return answer, Cursor(dict([place]))
+
+    async def patterns(
+        self, asked: PatternsAsked, *, tail: Sequence[BarRow], place: Place
+    ) -> tuple[PatternsAnswer, Cursor]:
+        """Patterns in the stored bars of an interval, and the cursor they are true at; see `bars`.
+
+        Raises Malformed and OverLimit for a question that cannot be answered.
+        """
+        check_asked(asked)
+        window = (asked.instrument, asked.interval, asked.read_from, asked.end)
+        rows, cursor = await self._bars_of(*window, BEFORE + MAX_WINDOW + 1, Tail(tuple(tail)), place)
+        return await asyncio.to_thread(patterns_in, asked, rows), cursor
 
     async def decisions(
         self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int, after_offset: int = 0

@@ -17,6 +17,7 @@ from typing import Any
 from actors.answers import BarRow, BookAnswer, LastAnswer, OrdersAnswer, Page, PollReply, StateAnswer
 from actors.bars_query import base_of
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, parse_asked
+from actors.patterns_query import PatternsAnswer, PatternsAsked, check_asked
 from domain.envelope import Cursor, Recorded
 from domain.ids import market_partition, market_partitions
 
@@ -106,6 +107,14 @@ class RoutedDirectory(ABC):
         tails = {base: rows for base, (rows, _) in zip(bases, held, strict=True)}
         place = min(place for _, place in held)
         answer = await self._ask_reader("indicators", asked, tails=tails, place=place)
+        return answer
+
+    async def patterns(self, asked: PatternsAsked) -> tuple[PatternsAnswer, Cursor]:
+        check_asked(asked)
+        name = asked.instrument
+        tail, place = await self._ask_owner(name, "bars", name, base_of(asked.interval))
+        answer: tuple[PatternsAnswer, Cursor]
+        answer = await self._ask_reader("patterns", asked, tail=tail, place=place)
         return answer
 
     async def decisions(

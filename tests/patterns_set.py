@@ -41,8 +41,10 @@ def samples(pattern: str, count: int, noise: float, seed: int) -> Iterator[Sampl
 
 
 def drawn(pattern: str, noise: float, rng: np.random.Generator) -> Sample:
-    """One figure. Mirror images are drawn upside down."""
+    """One figure. Mirror images are drawn upside down; what has one name for both, either way."""
     shape, flipped = FIGURES[pattern]
+    if flipped is None:
+        flipped = rng.random() < 0.5
     pace = rng.uniform(5.0, 14.0)
     before, body, after = shape(rng)
     path, first, last = _path(before, body, after, pace)
@@ -79,14 +81,18 @@ def _walk(rng: np.random.Generator, noise: float) -> Callable[[int], np.ndarray]
 
 
 def _bars(path: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
-    """Heights to prices (one height is 4 to 25 %), with opens at the last close and wicks."""
-    height = rng.uniform(0.04, 0.25)
-    close = np.exp(np.log(rng.uniform(0.5, 5000.0)) + height * path)
+    """Heights to prices, with opens at the last close and wicks.
+
+    One height is 4 to 25 % of the lowest close. Straight legs stay straight in price, so that an image
+    turned upside down is the same figure: on a logarithmic scale a falling channel would be a wedge here.
+    """
+    unit = rng.uniform(0.04, 0.25)
+    close = 1.0 + unit * (path - path.min())
     opened = np.concatenate((close[:1], close[:-1]))
-    wick = np.abs(rng.normal(0.0, 0.5 * noise * height, (2, len(close))))
-    high = np.maximum(opened, close) * (1.0 + wick[0])
-    low = np.minimum(opened, close) * (1.0 - wick[1])
-    return np.column_stack((opened, high, low, close))
+    wick = unit * np.abs(rng.normal(0.0, 0.5 * noise, (2, len(close))))
+    bars = np.column_stack((opened, np.maximum(opened, close) + wick[0], np.minimum(opened, close), close))
+    bars[:, 2] -= wick[1]
+    return np.array(rng.uniform(0.5, 5000.0) * bars)
 
 
 def random_walk(length: int, rng: np.random.Generator) -> np.ndarray:
@@ -243,7 +249,7 @@ def _trend_line(rng: np.random.Generator) -> tuple[Points, Points, Points]:
 
 
 Shape = Callable[[np.random.Generator], tuple[Points, Points, Points]]
-FIGURES: dict[str, tuple[Shape, bool]] = {
+FIGURES: dict[str, tuple[Shape, bool | None]] = {
     "head_and_shoulders": (_head_and_shoulders, False),
     "inverse_head_and_shoulders": (_head_and_shoulders, True),
     "double_top": (_double, False),
@@ -252,17 +258,17 @@ FIGURES: dict[str, tuple[Shape, bool]] = {
     "triple_bottom": (_triple, True),
     "ascending_triangle": (_triangle, False),
     "descending_triangle": (_triangle, True),
-    "symmetrical_triangle": (_symmetrical, False),
+    "symmetrical_triangle": (_symmetrical, None),
     "rising_wedge": (_wedge, False),
     "falling_wedge": (_wedge, True),
     "bull_flag": (_flag, False),
     "bear_flag": (_flag, True),
     "bull_pennant": (_pennant, False),
     "bear_pennant": (_pennant, True),
-    "channel": (_channel, False),
+    "channel": (_channel, None),
     "support": (_support, False),
     "resistance": (_support, True),
-    "trend_line": (_trend_line, False),
+    "trend_line": (_trend_line, None),
 }
 _LINES = frozenset({"support", "resistance", "trend_line"})
 IMPLIED = dict.fromkeys(FIGURES, _LINES)

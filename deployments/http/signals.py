@@ -10,8 +10,10 @@ from litestar.params import QueryParameter
 from msgspec import Struct, field
 
 from actors.answers import MAX_EVENTS
+from actors.patterns_query import CANDLE, MAX_WINDOW, PatternsAsked
 from deployments.http.answering import snapshot
 from deployments.http.parameters import (
+    DEFAULT_BARS,
     DEFAULT_LIMIT,
     MAX_LIMIT,
     After,
@@ -30,7 +32,8 @@ from deployments.http.serving import Serving, serving
 from domain.anomalies.found import AnomalyClass, AnomalyFound
 from domain.clock import MAX_NS, NS_PER_MIN, format_time
 from domain.envelope import Recorded
-from domain.patterns.events import CHART_PATTERNS, State
+from domain.market.intervals import INTERVAL_NS
+from domain.patterns.events import CHART_PATTERNS, PatternEvent, State
 from domain.patterns.found import PatternFound
 
 AnyRequest = Request[Any, Any, Any]
@@ -126,7 +129,9 @@ class AnchorBody(Struct, frozen=True):
 
 class PatternBody(Struct, frozen=True):
     """A figure's `state` became known with the bar at `ts_event`, at its close; `figure` is the same through
-    its life. `direction`: 1 up, -1 down, 0 open; `target` a price; `confidence` in [0, 1]."""
+    its life. `direction`: 1 up, -1 down, 0 open; `target` a price; `confidence` in [0, 1]. Of a pattern that
+    was found for this answer `ts_recv`, `recorded_at` and `offset` are null, and `figure` counts within the
+    pages of one question; a candlestick's is 0."""
 
     instrument: str
     interval: str
@@ -134,14 +139,14 @@ class PatternBody(Struct, frozen=True):
     pattern: str
     state: str
     ts_event: str
-    ts_recv: str
-    recorded_at: str
+    ts_recv: str | None
+    recorded_at: str | None
     anchors: list[AnchorBody]
     target: float | None
     confidence: float
     direction: int
     reason: str | None
-    offset: int
+    offset: int | None
 
 
 class PatternList(Struct, frozen=True):
@@ -150,9 +155,34 @@ class PatternList(Struct, frozen=True):
     cursor: str
 
 
-PatternName = Annotated[str | None, QueryParameter(name="pattern", description="one pattern; all without")]
+PatternName = Annotated[
+    str | None,
+    QueryParameter(
+        name="pattern",
+        description="one pattern, a candlestick as `cdl_engulfing`; every chart pattern without",
+    ),
+]
+PatternInterval = Annotated[
+    str | None,
+    QueryParameter(
+        name="interval",
+        description="look through the stored bars of this interval now, at most "
+        f"{MAX_WINDOW} of them; without: what was found live, in bars of one minute",
+    ),
+]
+Candles = Annotated[
+    bool | None, QueryParameter(name="candles", description="candlestick patterns too; with `interval`")
+]
 StateName = Annotated[
     str | None, QueryParameter(name="state", description="one of " + ", ".join(STATES) + "; all without")
+]
+Rough = Annotated[
+    bool | None,
+    QueryParameter(
+        name="rough",
+        description="figures as the cited works define them, however roughly prices follow them: more, and "
+        "more by chance; with `interval`",
+    ),
 ]
 
 
@@ -162,20 +192,34 @@ async def list_patterns(
     instrument: InstrumentPath,
     from_: From = None,
     to: To = None,
+    interval: PatternInterval = None,
+    candles: Candles = None,
+    rough: Rough = None,
     pattern: PatternName = None,
     state_: StateName = None,
     limit: Limit = None,
     page: PageToken = None,
     after: After = None,
 ) -> Response[PatternList]:
-    """Each change of a figure's state, in the order of `ts_event`, found live in bars of one minute.
+    """Each change of a figure's state, in the order of `ts_event`, with the points to draw.
 
-    Without `from`: of the last day.
+    With `interval` found for this answer, by the same detectors, in the stored closed bars: without `from`
+    the 500 intervals up to `to` or now. Without `interval` as it was found live and recorded, in bars of one
+    minute: without `from` of the last day. Candlestick patterns are TA-Lib's and need `interval`.
     """
-    if pattern is not None and pattern not in CHART_PATTERNS:
-        raise BadParameter(f"pattern is one of {', '.join(CHART_PATTERNS)}", "pattern")
     if state_ is not None and state_ not in STATES:
         raise BadParameter(f"state is one of {', '.join(STATES)}", "state")
+    if interval is not None:
+        shown = Shown(interval, pattern, state_, bool(candles), bool(rough))
+        return snapshot(
+            request, await shown.answer(serving(request), instrument, from_, to, limit, page, after)
+        )
+    if rough:
+        raise BadParameter("rough figures are looked for in bars of an `interval`", "interval")
+    if candles or (pattern is not None and pattern.startswith(CANDLE)):
+        raise BadParameter("candlestick patterns are looked for in bars of an `interval`", "interval")
+    if pattern is not None and pattern not in CHART_PATTERNS:
+        raise BadParameter(f"pattern is one of {', '.join(CHART_PATTERNS)}", "pattern")
 
     def wanted(event: PatternFound) -> bool:
         return pattern in (None, event.pattern) and state_ in (None, event.state)
@@ -204,6 +248,75 @@ def pattern_body(recorded: Recorded) -> PatternBody:
         direction=event.direction,
         reason=event.reason,
         offset=recorded.offset,
+    )
+
+
+class Shown(Struct, frozen=True):
+    """What a question about the bars of an interval chooses."""
+
+    interval: str
+    pattern: str | None
+    state: str | None
+    candles: bool
+    rough: bool
+
+    async def answer(
+        self,
+        here: Serving,
+        instrument: str,
+        from_: str | None,
+        to: str | None,
+        limit: int | None,
+        page: str | None,
+        after: str | None,
+    ) -> PatternList:
+        """Raises BadParameter, and what the Reader raises. A page names the window of the first one."""
+        if self.interval not in INTERVAL_NS:
+            raise BadParameter(f"interval is one of {', '.join(INTERVAL_NS)}", "interval")
+        most = within("limit", limit, DEFAULT_LIMIT, MAX_LIMIT)
+        start, end, told = self._window(from_, to, page, here.now_ns())
+        await here.wait_for(after)
+        name = await here.index.resolve(instrument)
+        asked = PatternsAsked(name, self.interval, start, end, self.pattern, self.candles, self.rough)
+        found, reached = await here.directory.patterns(asked)
+        events = [each for each in found.events if self.state in (None, each.state)]
+        rest = f"{start}-{end}-{told + most}" if len(events) > told + most else None
+        return PatternList(
+            [_found_body(each, name, self.interval) for each in events[told : told + most]],
+            None if rest is None else page_token("patterns", rest),
+            reached.encode(),
+        )
+
+    def _window(
+        self, from_: str | None, to: str | None, page: str | None, now_ns: int
+    ) -> tuple[int, int, int]:
+        """(start, end, items told before)."""
+        start, end = span(from_, to, now_ns)
+        if page is not None:
+            parts = read_page("patterns", page).split("-")
+            if len(parts) != 3 or not all(part.isdecimal() and len(part) < 20 for part in parts):
+                raise BadParameter("page is none of this list's `next_page`", "page")
+            return int(parts[0]), int(parts[1]), int(parts[2])
+        end = now_ns if end is None else end
+        return max(0, end - DEFAULT_BARS * INTERVAL_NS[self.interval]) if start is None else start, end, 0
+
+
+def _found_body(event: PatternEvent, instrument: str, interval: str) -> PatternBody:
+    return PatternBody(
+        instrument=instrument,
+        interval=interval,
+        figure=event.figure,
+        pattern=event.pattern,
+        state=event.state,
+        ts_event=format_time(event.ts),
+        ts_recv=None,
+        recorded_at=None,
+        anchors=[AnchorBody(format_time(each.ts), each.price, each.role) for each in event.anchors],
+        target=event.target,
+        confidence=event.confidence,
+        direction=event.direction,
+        reason=event.reason,
+        offset=None,
     )
 
 

@@ -8,7 +8,7 @@ TA-Lib is imported when the first scanner is made, so that everything else works
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,30 @@ class CandleScanner:
         self._bars = np.full((4, WINDOW), np.nan)
         if state.bars:
             self._bars[:, WINDOW - self._held :] = np.array(state.bars).T
+
+
+def candles_in(starts: Sequence[int], bars: Floats) -> list[PatternEvent]:
+    """What a scanner says of bars (n, 4: open, high, low, close; oldest first), a call per function.
+
+    Raises Unavailable where TA-Lib is not installed.
+    """
+    usable = [row for row, bar in enumerate(bars.tolist()) if is_usable(*bar)]
+    if not usable:
+        return []
+    columns = [np.ascontiguousarray(column) for column in bars[usable].T]
+    events = []
+    for name, function in _functions():
+        values = function(*columns)
+        for place in np.flatnonzero(values).tolist():
+            row, value = usable[place], int(values[place])
+            price = bars[row, 1 if value < 0 else 2]
+            events.append(_event(name, value, row, starts[row], float(price)))
+    return sorted(events, key=lambda event: event.row)
+
+
+def candle_names() -> list[str]:
+    """`cdl_...`, sorted. Raises Unavailable where TA-Lib is not installed."""
+    return [name for name, _ in _functions()]
 
 
 def _event(name: str, value: int, row: int, ts: int, price: float) -> PatternEvent:

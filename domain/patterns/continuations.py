@@ -29,18 +29,21 @@ MAX_MISS = 0.095
 """A pivot's distance from its line, in widths at the first pivot."""
 MIN_LEG_RATIO, MIN_TIME_RATIO = 0.25, 0.25
 """Of neighbouring legs in price, and of the shortest leg to the longest in bars."""
-MIN_NARROWING, MIN_NARROWING_POLE = 0.28, 0.32
-MAX_WIDENING, MAX_WIDENING_POLE = 0.28, 0.55
+MIN_NARROWING, MIN_NARROWING_WEDGE, MIN_NARROWING_POLE = 0.34, 0.38, 0.32
+MAX_NARROWING, MAX_WIDENING, MAX_WIDENING_POLE = 0.22, 0.28, 0.55
 """Narrowing from which a figure converges (else its lines are parallel); how much parallel lines may widen:
-more after a pole, where the swings are small beside noise."""
-SYMMETRICAL, WEDGE = 0.5, 1.7
-"""|lean| below the first: symmetrical; above the second: a wedge; between: one line is flat."""
+more after a pole, where the swings are small beside noise. Between the two limits of narrowing a figure
+without a pole is neither."""
+SYMMETRICAL, WEDGE, STEEP = 0.5, 1.7, 6.0
+"""|lean| below the first: symmetrical; above the second: a wedge; between: one line is flat;
+above the third: too close to a channel to be a wedge."""
 MAX_DRIFT = 0.25
 """Of the width: what a flag may drift with its pole instead of against it."""
 MAX_RETRACE = 0.5
 """Of the pole that a flag or pennant may take back."""
-MAX_ROUGHNESS, MAX_ROUGHNESS_POLE = 0.17, 0.22
-"""After a pole prices may be rougher: the pole itself is evidence, and what rests is small beside noise."""
+MAX_ROUGHNESS = 0.17
+ROUGHNESS_PER_RETRACE, LEAST_ROUGHNESS, MOST_ROUGHNESS = 0.75, 0.12, 0.22
+"""After a pole the limit is this share of the retrace, within bounds: noise alone makes small rests."""
 MAX_MISS_POLE = 0.28
 POLED_UNIT = 1.6
 """Widths that count as the height of a flag or pennant where margins are measured: small beside noise."""
@@ -82,14 +85,7 @@ def continuations(pivots: Sequence[Pivot], closes: Closes) -> Iterator[Candidate
     for count in (7, 6, 5, 4):
         if len(pivots) <= count:
             continue
-        shape = _shape(pivots[-count:])
-        if shape is None:
-            continue
-        before = pole_start(pivots[: len(pivots) - count + 1])
-        if is_pole(before, shape.pivots):
-            found = _with_pole(shape, before, closes)
-        else:
-            found = _without_pole(shape, closes) if count > 4 and _is_even(shape) else None
+        found = _of_pivots(pivots[-count:], pole_start(pivots[: len(pivots) - count + 1]), closes)
         if found is not None and found.pattern != "channel":
             yield found
             return
@@ -98,10 +94,24 @@ def continuations(pivots: Sequence[Pivot], closes: Closes) -> Iterator[Candidate
         yield channel
 
 
+def _of_pivots(part: Sequence[Pivot], before: Pivot, closes: Closes) -> Candidate | None:
+    """What the pivots are after a move from `before`. Lines are fitted last: most pivots fail before."""
+    poled = is_pole(before, part)
+    if not poled and not (len(part) > 4 and _is_even(part)):
+        return None
+    shape = _shape(part)
+    if shape is None:
+        return None
+    if poled:
+        return _with_pole(shape, before, closes)
+    return _without_pole(shape, closes) if shape.miss <= MAX_MISS else None
+
+
 def _shape(pivots: Sequence[Pivot]) -> Wedge | None:
     """None where the pivots do not lie on two lines that bound the prices between them."""
-    highs = [each for each in pivots if each.side > 0]
-    lows = [each for each in pivots if each.side < 0]
+    highs, lows = pivots[::2], pivots[1::2]
+    if pivots[0].side < 0:
+        highs, lows = lows, highs
     upper, lower = through(highs), through(lows)
     first, last = pivots[0].row, pivots[-1].row
     width, end = upper.at(first) - lower.at(first), upper.at(last) - lower.at(last)
@@ -115,18 +125,15 @@ def _shape(pivots: Sequence[Pivot]) -> Wedge | None:
     return Wedge(tuple(pivots), upper, lower, width, *rises, narrowing, miss)
 
 
-def _is_even(shape: Wedge) -> bool:
-    """Whether the pivots lie on their lines, and no leg is a mere wiggle beside its neighbour."""
-    if shape.miss > MAX_MISS:
+def _is_even(pivots: Sequence[Pivot]) -> bool:
+    """Whether no leg is a mere wiggle beside its neighbour, in price, or beside the longest, in time."""
+    bars = [after.row - before.row for before, after in pairwise(pivots)]
+    if min(bars) < MIN_TIME_RATIO * max(bars):
         return False
-    steps = list(pairwise(shape.pivots))
-    bars = [after.row - before.row for before, after in steps]
-    legs = [abs(after.price - before.price) for before, after in steps]
-    ratios = [after / before for before, after in pairwise(legs)]
-    return (
-        min(bars) >= MIN_TIME_RATIO * max(bars)
-        and min(ratios) >= MIN_LEG_RATIO
-        and max(ratios) <= 1.0 / MIN_LEG_RATIO
+    legs = [abs(after.price - before.price) for before, after in pairwise(pivots)]
+    return all(
+        after >= MIN_LEG_RATIO * before and before >= MIN_LEG_RATIO * after
+        for before, after in pairwise(legs)
     )
 
 
@@ -149,13 +156,14 @@ def _with_pole(shape: Wedge, before: Pivot, closes: Closes) -> Candidate | None:
         name = "bull_flag" if side > 0 else "bear_flag"
     trigger, stop = (shape.upper, shape.lower) if side > 0 else (shape.lower, shape.upper)
     deadline = shape.last + max(5, shape.last - shape.first)
-    return _drawn(name, side, shape, closes, trigger, stop, pole, None, deadline, before)
+    rough = min(max(ROUGHNESS_PER_RETRACE * far / pole, LEAST_ROUGHNESS), MOST_ROUGHNESS)
+    return _drawn(name, side, shape, closes, trigger, stop, pole, None, deadline, before, rough)
 
 
 def _without_pole(shape: Wedge, closes: Closes) -> Candidate | None:
     if shape.narrowing >= MIN_NARROWING:
         return _converging(shape, closes)
-    if shape.narrowing >= -MAX_WIDENING and len(shape.pivots) >= CHANNEL_PIVOTS:
+    if -MAX_WIDENING <= shape.narrowing <= MAX_NARROWING and len(shape.pivots) >= CHANNEL_PIVOTS:
         return _channel(shape, closes)
     return None
 
@@ -172,6 +180,8 @@ def _converging(shape: Wedge, closes: Closes) -> Candidate | None:
         name = "ascending_triangle" if up else "descending_triangle"
         lines = (upper, lower) if up else (lower, upper)
         return _drawn(name, 1 if up else -1, shape, closes, *lines, shape.width, None, deadline)
+    if abs(lean) > STEEP or shape.narrowing < MIN_NARROWING_WEDGE:
+        return None
     lines = (lower, upper) if up else (upper, lower)
     prices = [each.price for each in shape.pivots]
     objective = min(prices) if up else max(prices)
@@ -202,9 +212,10 @@ def _drawn(
     objective: float | None,
     deadline: int,
     before: Pivot | None = None,
+    rough: float = MAX_ROUGHNESS,
 ) -> Candidate | None:
     roughness = closes.roughness(shape.pivots)
-    rough, missed = (MAX_ROUGHNESS, MAX_MISS) if before is None else (MAX_ROUGHNESS_POLE, MAX_MISS_POLE)
+    missed = MAX_MISS if before is None else MAX_MISS_POLE
     if roughness > rough:
         return None
     anchors = tuple(

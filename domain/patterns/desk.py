@@ -40,21 +40,25 @@ class DeskState(Struct, frozen=True, array_like=True):
 class Desk:
     """Figures by age. Events of one bar come in order: what ended or moved first, then what is new."""
 
-    __slots__ = ("_ended", "_live", "_opened")
+    __slots__ = ("_ended", "_live", "_opened", "_settled")
 
     def __init__(self) -> None:
         self._opened = 0
         self._live: list[Figure] = []
         self._ended: list[Candidate] = []
+        self._settled: set[int] = set()
 
     def step(self, row: int, ts: int, high: float, low: float, close: float) -> list[PatternEvent]:
         events: list[PatternEvent] = []
         for figure in self._live:
+            if figure.number in self._settled:
+                continue
             change = figure.step(row, high, low, close)
             if change is not None:
                 events.append(_event(figure, change[0], row, ts, change[1]))
         if events:
             self._drop({event.figure for event in events if event.state in ("target_hit", "invalidated")})
+        self._settled.clear()
         return events
 
     def offer(self, plan: Candidate, scale: int, row: int, ts: int, close: float) -> list[PatternEvent]:
@@ -93,6 +97,7 @@ class Desk:
 
     def _settle(self, figure: Figure, row: int, ts: int, close: float) -> list[PatternEvent]:
         """The bar that made the last pivot known may confirm the figure or end it as well."""
+        self._settled.add(figure.number)
         change = figure.step(row, close, close, close)
         if change is None:
             return []
@@ -139,7 +144,7 @@ def _is_part(there: Candidate, plan: Candidate) -> bool:
         return False
     if plan.pattern.startswith("double"):
         return False
-    return plan.first <= there.first <= plan.anchors[-2].row and plan.last != there.last
+    return plan.first <= there.first <= plan.anchors[-2].row
 
 
 def _outdone(figure: Figure, plan: Candidate, scale: int) -> bool:

@@ -45,10 +45,8 @@ def through(points: Sequence[Pivot]) -> Line:
 
 def largest_miss(line: Line, points: Sequence[Pivot]) -> float:
     """Of the points from the line, in price."""
-    largest = 0.0
-    for point in points:
-        largest = max(largest, abs(point.price - line.at(point.row)))
-    return largest
+    row, price, slope = line.row, line.price, line.slope
+    return max([abs(point.price - price - slope * (point.row - row)) for point in points])
 
 
 def mean_leg(pivots: Sequence[Pivot]) -> float:
@@ -63,12 +61,16 @@ class ClosesState(Struct, frozen=True, array_like=True):
 
 
 class Closes:
-    """The last closes by row: at least `keep`, at most twice as many."""
+    """The last closes by row: at least `keep`, at most twice as many.
 
-    __slots__ = ("_closes", "_keep", "first")
+    What `roughness` says is divided by `slack`: 1 where the detectors' limits hold as they are.
+    """
 
-    def __init__(self, keep: int) -> None:
+    __slots__ = ("_closes", "_keep", "_slack", "first")
+
+    def __init__(self, keep: int, slack: float = 1.0) -> None:
         self._keep = keep
+        self._slack = slack
         self.first = 0
         self._closes: list[float] = []
 
@@ -106,7 +108,7 @@ class Closes:
         rows = [pivot.row - pivots[0].row for pivot in pivots]
         drawn = np.interp(np.arange(end - begin), rows, [pivot.price for pivot in pivots])
         missed = np.array(self._closes[begin:end]) - drawn
-        return math.sqrt(float(missed @ missed) / len(missed)) / leg
+        return math.sqrt(float(missed @ missed) / len(missed)) / leg / self._slack
 
     def snapshot(self) -> ClosesState:
         return ClosesState(self.first, tuple(self._closes))

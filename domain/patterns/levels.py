@@ -30,22 +30,25 @@ def levels(pivots: Sequence[Pivot], closes: Closes) -> Iterator[Candidate]:
         return
     part = pivots[-5:]
     touches, side = part[::2], part[-1].side
+    gaps = (touches[1].row - touches[0].row, touches[2].row - touches[1].row)
+    balance = min(gaps) / max(gaps)
+    if balance < MIN_BALANCE:
+        return
     swing = mean_leg(part)
     line = through(touches)
     miss = largest_miss(line, touches) / swing
     rise = (line.at(part[-1].row) - line.at(part[0].row)) / swing
-    if miss > MAX_MISS:
+    flat, sloping = abs(rise) <= MAX_FLAT, -side * rise >= MIN_SLOPE
+    if miss > MAX_MISS or not (flat or sloping):
         return
-    gaps = (touches[1].row - touches[0].row, touches[2].row - touches[1].row)
-    balance = min(gaps) / max(gaps)
     roughness = closes.roughness(part)
-    if balance < MIN_BALANCE or roughness > MAX_ROUGHNESS:
+    if roughness > MAX_ROUGHNESS:
         return
     grades = (1.0 - 0.5 * miss / MAX_MISS, 1.0 - 0.5 * roughness / MAX_ROUGHNESS, 0.5 + 0.5 * balance)
-    if abs(rise) <= MAX_FLAT:
+    if flat:
         level = Line(part[-1].row, sum(each.price for each in touches) / 3.0)
         yield _drawn("resistance" if side > 0 else "support", touches, level, swing, score(grades))
-    elif -side * rise >= MIN_SLOPE:
+    else:
         yield _drawn("trend_line", touches, line, swing, score(grades))
 
 

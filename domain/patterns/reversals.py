@@ -34,8 +34,10 @@ MIN_SPAN = 8
 """Bars from the first top to the last: fewer cannot be told from chance."""
 PRIOR_RISE = 0.38
 """How far below the neckline the rise into a double or triple top began, in heights."""
-REST_POLE, REST_SHARPER = 2.7, 1.9
-"""Length in heights and speed of a rise after which two tops are a rest (a flag)."""
+PRIOR_RISE_HEAD = 0.15
+"""The same of a head and shoulders, whose left shoulder stands on part of the rise."""
+REST_POLE, REST_SHARPER = 3.2, 1.0
+"""Length in heights and speed of a rise after which the tops are a rest (a flag), no reversal."""
 SWINGS = {"head_and_shoulders": 5, "triple": 5, "double": 3}
 NAMES = {
     ("head_and_shoulders", 1): "head_and_shoulders",
@@ -49,13 +51,21 @@ NAMES = {
 
 def reversals(pivots: Sequence[Pivot], closes: Closes) -> Iterator[Candidate]:
     """Candidates that end in the last pivot, the one with more swings first."""
+    if len(pivots) < 4:
+        return
     side = pivots[-1].side
-    count = len(pivots)
-    upright = [Pivot(each.row, each.ts, side * each.price, 1, 0) for each in pivots[-6:]]
-    if count >= 6:
+    prices = [side * each.price for each in pivots[-6:]]
+    middle, last = prices[-3], prices[-1]
+    level = abs(last - middle) <= LEVEL_TOLERANCE * ((last + middle) / 2.0 - min(prices))
+    headed = len(prices) == 6 and prices[1] < middle > last
+    if not (level or headed):
+        return  # most pivots: told from six prices alone
+    upright = [Pivot(each.row, each.ts, price, 1, 0) for each, price in zip(pivots[-6:], prices, strict=True)]
+    if headed:
         yield from _head_and_shoulders(upright, side, closes, pivots)
+    if level and len(prices) == 6:
         yield from _triple(upright, side, closes, pivots)
-    if count >= 4:
+    if level:
         yield from _double(upright[-4:], side, closes, pivots)
 
 
@@ -74,7 +84,7 @@ def _head_and_shoulders(
         return
     if lean > SHOULDER_TOLERANCE or tilt > SHOULDER_TOLERANCE:
         return
-    if start.price > neck.at(start.row):
+    if (neck.at(start.row) - start.price) / height < PRIOR_RISE_HEAD:
         return
     halves = _balance(head.row - left.row, right.row - head.row)
     grades = (1.0 - 0.5 * lean / SHOULDER_TOLERANCE, 1.0 - 0.5 * tilt / SHOULDER_TOLERANCE)
@@ -137,7 +147,7 @@ def _drawn(
     body = pivots[-SWINGS[shape] :]
     span = body[-1].row - body[0].row
     before = pivots[: len(pivots) - len(body) + 1]
-    if span < MIN_SPAN or (shape == "double" and is_pole(pole_start(before), body, REST_POLE, REST_SHARPER)):
+    if span < MIN_SPAN or _is_rest(pivots, body):
         return
     entry = closes.entry(before[-2], body[0], side * neck.at(body[0].row))
     roughness = closes.roughness((entry, *body) if entry.row < body[0].row else body)
@@ -155,6 +165,14 @@ def _drawn(
         body[-1].row + max(5, span),
         score((1.0 - 0.5 * roughness / MAX_ROUGHNESS[shape], 0.5 + 0.5 * halves, *grades)),
     )
+
+
+def _is_rest(pivots: Sequence[Pivot], body: Sequence[Pivot]) -> bool:
+    """Whether it rests after a pole: one up into its first top, or one down that it takes back in part."""
+    count = len(pivots) - len(body)
+    if is_pole(pole_start(pivots[: count + 1]), body, REST_POLE, REST_SHARPER):
+        return True
+    return count >= 2 and is_pole(pole_start(pivots[:count]), (pivots[count - 1], *body))
 
 
 def _anchors(shape: str, body: Sequence[Pivot]) -> tuple[Anchor, ...]:

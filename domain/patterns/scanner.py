@@ -17,6 +17,8 @@ SCALES = (1.5, 2.1, 2.9, 4.1, 5.7, 8.0)
 """Zigzag thresholds in average true ranges, by a factor of 1.4."""
 KEEP_CLOSES = 600
 """Bars; a figure cannot be longer."""
+ROUGH_SLACK = 4.0
+"""Times the limits on roughness: no figure that the cited definitions admit is rougher than that."""
 DETECTORS = (reversals, continuations, levels)
 
 
@@ -35,15 +37,17 @@ class PatternScanner:
     """Chart patterns of one series of bars. Pure and bounded: a snapshot stays under 60 kB.
 
     A bar that `is_usable` refuses is left out: its row counts, `left_out` too, and nothing else changes.
+    `rough`: figures are taken however far closes stray from their legs, as the cited definitions do, which
+    know pivots only; more is found in real prices and in random walks alike.
     """
 
     __slots__ = ("_closes", "_desk", "_range", "_zigzags", "left_out", "row")
 
-    def __init__(self) -> None:
+    def __init__(self, *, rough: bool = False) -> None:
         self.row = 0
         self.left_out = 0
         self._range = AverageRange()
-        self._closes = Closes(KEEP_CLOSES)
+        self._closes = Closes(KEEP_CLOSES, ROUGH_SLACK if rough else 1.0)
         self._zigzags = tuple(Zigzag() for _ in SCALES)
         self._desk = Desk()
 
@@ -57,10 +61,11 @@ class PatternScanner:
             return []
         average = self._range.update(high, low, close)
         self._closes.add(close)
-        events = self._desk.step(row, ts, high, low, close)
+        events: list[PatternEvent] = []
         for scale, zigzag in enumerate(self._zigzags):
             if zigzag.update(row, ts, high, low, SCALES[scale] * average) and len(zigzag.pivots) >= 4:
                 self._judge(scale, row, ts, close, events)
+        events += self._desk.step(row, ts, high, low, close)
         return events
 
     def _judge(self, scale: int, row: int, ts: int, close: float, events: list[PatternEvent]) -> None:

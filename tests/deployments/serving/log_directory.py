@@ -14,6 +14,7 @@ from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, Pol
 from actors.connections import SessionInfo
 from actors.event_pages import forward_page, newest_page, parse_page
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, IndicatorsQuery, parse_asked
+from actors.patterns_query import PatternsAnswer, PatternsAsked, check_asked, patterns_in
 from domain.clock import MAX_NS, NS_PER_S
 from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, OverLimit, Rejected, Unavailable
@@ -189,6 +190,12 @@ class LogDirectory:
         tails = {base: await read(base, 0, MAX_NS, 10_000) for base in parsed.bases}
         answer = await IndicatorsQuery(MemoryBars()).answer(parsed, tails, RECORDED_FROM, read)
         return answer, self.cursor()
+
+    async def patterns(self, asked: PatternsAsked) -> tuple[PatternsAnswer, Cursor]:
+        self._check()
+        check_asked(asked)
+        rows, _ = await self.bars(asked.instrument, asked.interval, asked.read_from, asked.end, 10_000)
+        return patterns_in(asked, rows), self.cursor()
 
     async def events(
         self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from domain.anomalies.found import AnomalyFound
 from domain.clock import NS_PER_MIN, NS_PER_S, format_time
 from domain.patterns.found import PatternFound
-from tests.deployments.serving.kit import BTC, ETH, START, check_chain
+from tests.deployments.serving.kit import BTC, ETH, START, a_bar, check_chain
 from tests.deployments.serving.test_http import problem
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +95,111 @@ async def test_a_pattern_is_told_with_what_is_to_be_drawn(serve, directory):
     }
     assert (items[0]["figure"], items[0]["target"], items[0]["interval"]) == (3, 90.0, "1m")
     assert [item["state"] for item in confirmed["items"]] == ["confirmed"]
+
+
+HEAD = ((0, 80.0), (20, 106.0), (30, 100.0), (42, 112.0), (54, 100.0), (64, 106.0), (84, 86.0))
+"""Head and shoulders with a ruler: (bar, close)."""
+
+
+def hourly(points=HEAD, *, length=60 * NS_PER_MIN, interval="1h"):
+    """Closed bars along straight lines, each opening at the last close."""
+    closes = np.interp(range(points[-1][0] + 1), *zip(*points, strict=True)).tolist()
+    for number, (opened, close) in enumerate(pairwise([closes[0], *closes])):
+        bar = a_bar(BTC, START + number * length, interval)
+        yield replace(bar, open=opened, close=close, high=max(opened, close), low=min(opened, close))
+
+
+def of_hours(**chosen):
+    return {
+        "interval": "1h",
+        "from": format_time(START),
+        "to": format_time(START + 10**5 * NS_PER_S * 4),
+    } | chosen
+
+
+async def test_figures_in_bars_of_an_interval_are_found_for_the_answer_with_what_is_to_be_drawn(
+    serve, directory
+):
+    directory.append(*hourly())
+    async with serve() as served, served.http() as http:
+        path = f"/v1/instruments/{BTC}/patterns"
+        body = (await http.get(path, params=of_hours(pattern="head_and_shoulders"))).json()
+        none = (await http.get(path, params=of_hours(interval="4h"))).json()
+    assert [(item["state"], item["ts_event"]) for item in body["items"]][1:] == [
+        ("confirmed", format_time(START + 72 * 60 * NS_PER_MIN)),
+        ("target_hit", format_time(START + 82 * 60 * NS_PER_MIN)),
+    ]
+    confirmed = body["items"][1]
+    assert [each["role"] for each in confirmed["anchors"]][:3] == ["left_shoulder", "neckline", "head"]
+    assert confirmed["anchors"][2]["time"] == format_time(START + 42 * 60 * NS_PER_MIN)
+    assert confirmed["anchors"][2]["price"] == 112.0
+    assert (confirmed["interval"], confirmed["target"], confirmed["offset"]) == ("1h", 88.0, None)
+    assert none["items"] == []
+
+
+async def test_what_became_known_before_the_window_is_not_told_again(serve, directory):
+    directory.append(*hourly())
+    since = format_time(START + 80 * 60 * NS_PER_MIN)
+    params = of_hours(pattern="head_and_shoulders") | {"from": since}
+    async with serve() as served, served.http() as http:
+        items = (await http.get(f"/v1/instruments/{BTC}/patterns", params=params)).json()["items"]
+    assert [(item["state"], len(item["anchors"])) for item in items] == [("target_hit", 5)]
+
+
+async def test_found_patterns_are_paged_and_chosen_by_state(serve, directory):
+    directory.append(*hourly())
+    path, found, page = f"/v1/instruments/{BTC}/patterns", [], {}
+    async with serve() as served, served.http() as http:
+        whole = (await http.get(path, params=of_hours())).json()["items"]
+        confirmed = (await http.get(path, params=of_hours(state="confirmed"))).json()["items"]
+        while True:
+            body = (await http.get(path, params=of_hours(limit=2) | page)).json()
+            found += body["items"]
+            if body["next_page"] is None:
+                break
+            page = {"page": body["next_page"]}
+    assert found == whole and len(whole) == 3
+    assert confirmed == [item for item in whole if item["state"] == "confirmed"] != []
+
+
+async def test_candlesticks_come_on_demand(serve, directory):
+    pytest.importorskip("talib")
+    directory.append(*hourly())
+    path = f"/v1/instruments/{BTC}/patterns"
+    async with serve() as served, served.http() as http:
+        with_them = (await http.get(path, params=of_hours(candles="true", limit=1000))).json()["items"]
+        one = (await http.get(path, params=of_hours(pattern="cdl_marubozu"))).json()["items"]
+        unknown = await http.get(path, params=of_hours(pattern="cdl_cup"))
+    assert {"head_and_shoulders", "cdl_marubozu"} <= {item["pattern"] for item in with_them}
+    assert one and {(item["pattern"], item["state"], item["figure"]) for item in one} == {
+        ("cdl_marubozu", "confirmed", 0)
+    }
+    assert "TA-Lib has no 'cdl_cup'" in problem(unknown, 400, "malformed")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("interval=7m", "interval is one of 1s"),
+        ("candles=true", "in bars of an `interval`"),
+        ("pattern=cdl_doji", "in bars of an `interval`"),
+        ("rough=true", "in bars of an `interval`"),
+        ("interval=1h&page=zzz", "none of this list's"),
+    ],
+)
+async def test_what_bars_cannot_be_searched_for_is_explained(serve, directory, path, said):
+    directory.introduce(BTC)
+    async with serve() as served, served.http() as http:
+        answer = await http.get(f"/v1/instruments/{BTC}/patterns?{path}")
+    assert said in problem(answer, 400, "bad-parameter")["detail"]
+
+
+async def test_a_window_of_too_many_bars_is_refused(serve, directory):
+    directory.introduce(BTC)
+    async with serve() as served, served.http() as http:
+        path = f"/v1/instruments/{BTC}/patterns"
+        answer = await http.get(path, params=of_hours(interval="1m"))
+    assert "more than 4000 bars" in problem(answer, 429, "over-limit")["detail"]
 
 
 @pytest.mark.parametrize(

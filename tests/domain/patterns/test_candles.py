@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from domain.patterns.candles import CandleScanner, CandleState
+from domain.patterns.candles import CandleScanner, CandleState, candles_in
 from domain.patterns.events import PatternEvent
 from tests.patterns_set import random_walk
 
@@ -36,6 +36,16 @@ def test_bar_by_bar_gives_what_talib_gives_for_the_whole_series(shared_data: Pat
     bars = np.array([[float(cell) for cell in row[1:5]] for row in rows])
     found = {(event.row, event.pattern, event.direction) for event in scan(bars)}
     assert found == by_talib(bars) and len(found) > 300
+
+
+def test_a_whole_table_at_once_gives_what_bar_by_bar_gives(shared_data: Path) -> None:
+    with (shared_data / "ohlcv/backtesting/GOOG.csv").open() as opened:
+        rows = list(csv.reader(opened))[1:400]
+    bars = np.array([[float(cell) for cell in row[1:5]] for row in rows])
+    bars[50] = np.nan
+    found = candles_in(range(len(bars)), bars)
+    assert found == sorted(scan(bars), key=lambda event: event.row) and len(found) > 150
+    assert candles_in([], np.empty((0, 4))) == []
 
 
 def test_a_restored_candle_scanner_goes_on() -> None:

@@ -158,3 +158,12 @@ def test_average_range_is_a_mean_that_becomes_wilders_smoothing() -> None:
     assert average.update(12.0, 10.0, 11.0) == 2.0
     assert average.update(15.0, 14.0, 14.0) == 3.0  # true range 15 - 11
     assert average.update(14.0, 13.0, 13.0) == 2.0  # (3 + 1) / 2
+
+
+def test_a_scanner_for_rough_prices_takes_what_the_other_leaves() -> None:
+    walk = random_walk(1000, np.random.default_rng(12))
+    rough = PatternScanner(rough=True)
+    found = [event for row, bar in enumerate(walk.tolist()) for event in rough.observe(row, *bar)]
+    count = [sum(event.state == "confirmed" for event in events) for events in (found, scan(walk))]
+    assert count[0] > 2 * count[1]
+    assert all(0.0 < event.confidence <= 1.0 for event in found)
