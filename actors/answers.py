@@ -10,6 +10,7 @@ from domain.envelope import Recorded
 from domain.market.decisions import BarClosed, BarCorrected
 from domain.market.observations import InstrumentInfo, Level, Quote, Ticker, Trade
 from domain.market.order_queue import OrderQueueState
+from domain.market.reference_price import Reference
 
 Place = tuple[str, int]
 """(partition, offset): the state includes every event up to it and is durable."""
@@ -23,6 +24,8 @@ class LastAnswer(Struct, frozen=True):
     quote: Quote | None
     ticker: Ticker | None
     place: Place
+    reference: Reference | None = None
+    """What the providers of a reference instrument agree on; None elsewhere."""
 
 
 class BookAnswer(Struct, frozen=True):
@@ -94,6 +97,8 @@ class StateAnswer(Struct, frozen=True):
     flow: dict[str, float | int | str | None]
     gaps_open: tuple[str, ...]
     place: Place
+    indicators: dict[str, tuple[int | None, float | None]] = {}
+    """Kept up in the fold: `spec@interval` -> (start of its newest bar, value there)."""
 
 
 class FeedStatus(Struct, frozen=True):

@@ -22,6 +22,7 @@ from actors.feeds.journal import Journal, JournalSettings, JournalWriter
 from actors.feeds.redaction import redact
 from actors.feeds.resyncs import Resyncs, ResyncSettings
 from actors.feeds.source import Source, Step
+from actors.price_sampler import PriceSampler
 from actors.recorder import Recorder
 from domain.errors import Conflict, FinanceHubError
 from domain.market.observations import Gap, Observation
@@ -138,6 +139,7 @@ class FeedActor:
         self._sender: FeedSender | None = None
         self._journal: Journal | None = None
         self._counts = _Counts()
+        self._sampler = PriceSampler()
         self._seen: set[str] = set()
         self._lost: set[int] = set()
         self._unsynced: set[str] = set()
@@ -243,7 +245,9 @@ class FeedActor:
         if self._sender is None or self._journal is None:
             raise RuntimeError("a source hands over only while the actor runs")
         if step.observations:
-            self._sender.add(step.observations, step.clock)
+            full = self._sender.full  # then they are refused, and come again
+            sampled = step.observations if full else self._sampler.with_samples(step.observations, step.clock)
+            self._sender.add(sampled, step.clock)
         self._counts.take(step)
         self._follow(step)
         if step.connected or step.lost or step.resynced or step.rejects:

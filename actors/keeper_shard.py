@@ -23,6 +23,7 @@ import msgspec
 
 from actors import views
 from actors.answers import BookAnswer, LastAnswer, OrdersAnswer, Place, PollReply, StateAnswer
+from actors.arming import ArmingLoop, Keep
 from actors.commit import GroupCommit
 from actors.intake import Ack, accepted, refused, undecoded
 from actors.lease import Leases
@@ -33,6 +34,7 @@ from actors.seat import Seat
 from actors.shard_settings import ShardSettings
 from actors.snapshotting import Snapshotter
 from actors.tenure import Tenure
+from actors.warm_up import BarReader
 from domain.clock import Clock
 from domain.envelope import Batch, Cursor
 from domain.errors import (
@@ -62,7 +64,8 @@ TAKEN_AT_ONCE = 4
 class KeeperShard:
     """One owner process. `instance` must differ between two lives of the same `name`.
 
-    `clock` stamps blocks (wall time); `monotonic` judges leases and deadlines, in seconds.
+    `clock` stamps blocks (wall time); `monotonic` judges leases and deadlines, in seconds. `reader` gives
+    the bars that indicators to be kept begin with; without it none is armed or disarmed.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class KeeperShard:
         writer_settings: WriterSettings | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         recorder: Recorder = SILENT,
+        keep: Keep | None = None,
+        reader: BarReader | None = None,
     ) -> None:
         self.name = name
         self.owner = f"{name}#{instance}"
@@ -105,6 +110,16 @@ class KeeperShard:
             recorder=recorder,
         )
         self._snapshotter = Snapshotter(self._tenure, snapshots, self._commit, monotonic, settings)
+        self._arming = ArmingLoop(
+            self._seats,
+            keep or Keep(),
+            reader,
+            clock,
+            monotonic,
+            partition_count,
+            nudge=self._commit.nudge,
+            lose=self._lost,
+        )
         self._committing: asyncio.Task[None] | None = None
         self._ticking = False
         self.batches = 0
@@ -162,6 +177,7 @@ class KeeperShard:
         if self._committing is not None:
             self._committing.cancel()
             await asyncio.gather(self._committing, return_exceptions=True)
+        await self._arming.close()
         await self._snapshotter.close()
         await self._tenure.close()
 
@@ -176,6 +192,7 @@ class KeeperShard:
         try:
             self._keep_committing()
             self._snapshotter.start_due()
+            self._arming.start_due()
             if self._leases.due():
                 await self._leases.renew()
         finally:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from actors.answers import FeedStatus, PollReply
+from actors.arming import Keep
 from actors.connections import ConnectionManager, ConnectionSettings, SessionInfo
 from actors.hand_feed import HandFeed
 from actors.history import History, HistorySettings
@@ -52,6 +53,7 @@ class LocalSettings(Struct, frozen=True):
     history: HistorySettings = HistorySettings()
     projector: ProjectorSettings = ProjectorSettings()
     connections: ConnectionSettings = ConnectionSettings()
+    keep: Keep = Keep()
     projecting: bool = True
     """False: the read models move only when `projected` is called."""
 
@@ -72,20 +74,6 @@ class LocalDirectory(RoutedDirectory):
         super().__init__(partition_count)
         self.clock = clock
         self.stores = stores
-        self.shards = {
-            name: KeeperShard(
-                name,
-                stores.log,
-                stores.snapshots,
-                clock,
-                settings.shard,
-                instance=instance,
-                partition_count=partition_count,
-                fold_settings=settings.fold,
-            )
-            for name in (f"keeper-shard-{index}" for index in range(shard_count))
-        }
-        self.routes: dict[str, KeeperShard] = {}
         history = History(stores.log, stores.snapshots, settings.fold, settings.history)
         self.reader = Reader(
             stores.log,
@@ -97,6 +85,22 @@ class LocalDirectory(RoutedDirectory):
             partition_count,
             settings.reader,
         )
+        self.shards = {
+            name: KeeperShard(
+                name,
+                stores.log,
+                stores.snapshots,
+                clock,
+                settings.shard,
+                instance=instance,
+                partition_count=partition_count,
+                fold_settings=settings.fold,
+                keep=settings.keep,
+                reader=self.reader,
+            )
+            for name in (f"keeper-shard-{index}" for index in range(shard_count))
+        }
+        self.routes: dict[str, KeeperShard] = {}
         self.projector = Projector(stores.log, stores.checkpoints, stores.projections, settings.projector)
         self.connections = ConnectionManager(
             stores.log, clock, settings.connections, owner=f"connections#{instance}"

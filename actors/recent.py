@@ -8,13 +8,17 @@ from itertools import repeat
 
 from actors.packed import PackedEvents
 from domain.envelope import Event, Recorded
+from domain.indicators.armed import IndicatorArmed
 from domain.market.observations import BookDelta, BookSnapshot
 
 EVENT_BYTES = 400
 """A trade with its envelope, measured with sys.getsizeof over its parts: 330 to 420 bytes."""
 LEVEL_BYTES = 112
 """A (price, size) tuple and its two floats."""
+WARM_BAR_BYTES = 240
+"""A bar that figures begin with: a tuple and its six numbers."""
 BOOKS = (BookDelta, BookSnapshot)
+LARGE = frozenset((*BOOKS, IndicatorArmed))
 """Whatever else there is has about the size of a trade."""
 
 
@@ -22,12 +26,14 @@ def approximate_bytes(event: object) -> int:
     """What an event costs in memory, roughly."""
     if isinstance(event, BOOKS):
         return EVENT_BYTES + LEVEL_BYTES * (len(event.bids) + len(event.asks))
+    if isinstance(event, IndicatorArmed):
+        return EVENT_BYTES + WARM_BAR_BYTES * (len(event.bars) + len(event.parts))
     return EVENT_BYTES
 
 
 def approximate_bytes_of(events: Sequence[object]) -> int:
     """The same of many."""
-    if set(map(type, events)).isdisjoint(BOOKS):
+    if LARGE.isdisjoint(map(type, events)):
         return EVENT_BYTES * len(events)
     return sum(map(approximate_bytes, events))
 

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 
 from actors import spawn
 from actors.archivist import Archivist, RetentionSettings
+from actors.arming import Keep
 from actors.backoff import Backoff
 from actors.connections import ConnectionManager, ConnectionSettings
+from actors.direct import DirectServer, Door
 from actors.feed import FeedActor
 from actors.feeds.provider_log import claim_provider
 from actors.feeds.source import Source
@@ -58,6 +60,13 @@ class _OverDatabase(Shell):
         self.pool: Pool = await open_pool(settings, role=self.runtime.service_role)
         return PostgresLog(self.pool, settings)
 
+    def reader(self, event_log: PostgresLog) -> Reader:
+        """Over this process's own pool."""
+        history = History(event_log, PostgresSnapshots(self.pool))
+        bars, checkpoints = PostgresBars(self.pool), PostgresCheckpoints(self.pool)
+        events, count = PostgresEvents(self.pool), self.runtime.partition_count
+        return Reader(event_log, history, bars, events, checkpoints, self.clock, count)
+
     async def close(self, inside: Any) -> None:
         await close_pool(self.pool)
 
@@ -83,11 +92,27 @@ class KeeperShardActor(_OverDatabase):
             instance=self.life,
             partition_count=self.runtime.partition_count,
             recorder=self.telemetry,
+            keep=Keep(self.runtime.keep_indicators, self.runtime.watched()),
+            reader=self.reader(event_log),
         )
         if spawn.was_restarted():
             heads = await event_log.heads("market")
             await shard.start([h.partition for h in heads if h.owner.startswith(f"{self.name}#")])
+        self._direct = DirectServer(shard)
+        self._door = await self._opened(self._direct)
         return shard
+
+    async def door(self) -> Door | None:
+        """Where the shard can be called without Ray."""
+        await self._ready()
+        return self._door
+
+    async def _opened(self, direct: DirectServer) -> Door | None:
+        try:
+            return await direct.start(spawn.node_address())
+        except OSError as error:
+            log.warning("no direct way", shard=self.name, error=repr(error))
+            return None
 
     async def about(self, inside: KeeperShard) -> dict[str, Any]:
         stats = dict(inside.stats())
@@ -103,6 +128,7 @@ class KeeperShardActor(_OverDatabase):
                 await inside.release(held["partition"])
             except FinanceHubError as error:
                 log.warning("not released", partition=held["partition"], error=str(error))
+        self._direct.close()  # not before: who still calls learns that the partitions are elsewhere
         await inside.close()
         await super().close(inside)
 
@@ -113,11 +139,7 @@ class ReaderActor(_OverDatabase):
     role: ClassVar[str] = "reader"
 
     async def build(self) -> Reader:
-        event_log = await self.connect()
-        history = History(event_log, PostgresSnapshots(self.pool))
-        bars, checkpoints = PostgresBars(self.pool), PostgresCheckpoints(self.pool)
-        events, count = PostgresEvents(self.pool), self.runtime.partition_count
-        return Reader(event_log, history, bars, events, checkpoints, self.clock, count)
+        return self.reader(await self.connect())
 
 
 class ProjectorActor(_OverDatabase):

@@ -32,6 +32,7 @@ class Runtime(Struct, frozen=True):
     log_max_age_days: float = 0.0
     anchor_seed: bytes = b""
     """Signs what retention drops; a secret. Without it nothing is dropped."""
+    keep_indicators: tuple[str, ...] = ()
 
     def shard_names(self) -> list[str]:
         return [f"keeper-shard-{index}" for index in range(self.shards)]
@@ -42,6 +43,10 @@ class Runtime(Struct, frozen=True):
     def feed_names(self) -> dict[str, str]:
         """actor name -> provider"""
         return {f"feed-{provider}": provider for provider in self.feeds}
+
+    def watched(self) -> frozenset[str]:
+        """The instruments of all feeds."""
+        return frozenset(name for feed in self.feeds.values() for name in feed.instruments)
 
     def __repr__(self) -> str:
         return f"Runtime(partitions={self.partition_count}, shards={self.shards}, feeds={list(self.feeds)})"

@@ -21,11 +21,15 @@ from actors.intake import IntakeBound
 from actors.recent import RecentEvents
 from domain.envelope import Admitted, Batch, MarketEvent
 from domain.errors import FinanceHubError
+from domain.indicators.armed import Arming
 from domain.partition import MarketPartition
 from storage.event_log import Head
 from storage.writer import Part
 
 Waiter = asyncio.Future[Head]
+
+BYTES_AN_ORDER = 25_000
+"""Of an order with a long warm-up, about."""
 
 
 class _Fold:
@@ -93,13 +97,22 @@ class Seat:
         """
         admitted, events = self.market.observe(batch)
         if admitted is not None:
-            self._pending.append(_Fold(admitted, events, size_bytes))
-            self._bound.took(len(events), size_bytes)
-            self.folded += len(events)
-            self.newest += 1
-            if events:
-                self.eventful = self.newest
+            self._took(admitted, events, size_bytes)
         return self.newest, admitted is not None
+
+    def arm(self, orders: Sequence[Arming], clock: int) -> None:
+        """Fold the owner's orders as a batch of this epoch; what is as ordered already is passed over."""
+        admitted, events = self.market.arm(orders, self.epoch, clock)
+        if admitted is not None:
+            self._took(admitted, events, BYTES_AN_ORDER * len(events))
+
+    def _took(self, admitted: Admitted, events: Sequence[MarketEvent], size_bytes: int) -> None:
+        self._pending.append(_Fold(admitted, events, size_bytes))
+        self._bound.took(len(events), size_bytes)
+        self.folded += len(events)
+        self.newest += 1
+        if events:
+            self.eventful = self.newest
 
     def block_end(self) -> Waiter | None:
         """Let a block end at `folded`; answers with the head then. None while a held batch is newest.

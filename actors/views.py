@@ -25,6 +25,7 @@ def last_answer(keeper: SymbolKeeper, place: Place) -> LastAnswer:
         quote=keeper.last_quote,
         ticker=keeper.last_ticker,
         place=place,
+        reference=keeper.signals.consensus(),
     )
 
 
@@ -73,6 +74,7 @@ def state_answer(keeper: SymbolKeeper, at: int, place: Place, depth: int = STATE
         flow=keeper.flow.figures(),
         gaps_open=keeper.gaps_open,
         place=place,
+        indicators={} if keeper.kept is None else keeper.kept.newest(keeper.instrument),
     )
 
 

@@ -230,6 +230,7 @@ def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, objec
             data_dir=str(settings.data_dir),
             metrics_open=settings.http.metrics_open,
             status=status,
+            indicators_per_user=settings.http.indicators_per_user,
         ),
         replicas=settings.http.gateways,
     )

@@ -22,6 +22,7 @@ class GatewaySettings(Struct, frozen=True):
     data_dir: str
     metrics_open: bool
     status: dict[str, object]
+    indicators_per_user: int
 
 
 def gateway_deployment(settings: GatewaySettings, *, replicas: int) -> Any:
@@ -81,6 +82,7 @@ def build_app(settings: GatewaySettings) -> Any:
     from deployments.auth.keys import load_or_make_key
     from deployments.auth.tokens import Authority
     from deployments.cluster_metrics import ClusterMetrics
+    from deployments.ws.settings import StreamSettings
     from observability.log import configure, get_log
     from observability.metrics import Telemetry
 
@@ -90,7 +92,10 @@ def build_app(settings: GatewaySettings) -> Any:
     app = create_app(
         directory,
         Authority(load_or_make_key(Path(settings.data_dir))),
-        ServingSettings(metrics_open=settings.metrics_open),
+        ServingSettings(
+            StreamSettings(indicators_per_user=settings.indicators_per_user),
+            metrics_open=settings.metrics_open,
+        ),
         telemetry,
         metrics=ClusterMetrics(directory, telemetry),
     )

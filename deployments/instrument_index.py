@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from actors.directory import Directory
 from domain.errors import Ambiguous, Malformed, NotFound
 from domain.ids import MAX_ID_LENGTH
-from domain.market.instrument import MAX_CANDIDATES, names, near
+from domain.market.instrument import MAX_CANDIDATES, meant, names, near
 from domain.market.observations import InstrumentInfo
 
 FRESH_S = 1.0
@@ -31,10 +31,10 @@ class InstrumentIndex:
         await self._refresh()
         return list(self._infos.values())
 
-    def known(self, text: str) -> str:
+    def known(self, text: str, *, shared: bool = False) -> str:
         """As `resolve`, from what was read last; the text itself where nothing or too much fits."""
-        found = self._by_alias.get(_normal(text), set())
-        return next(iter(found)) if text not in self._infos and len(found) == 1 else text
+        found = self._meant(_normal(text), shared=shared)
+        return found[0] if text not in self._infos and len(found) == 1 else text
 
     async def info(self, instrument: str) -> InstrumentInfo:
         """Raises NotFound."""
@@ -44,9 +44,10 @@ class InstrumentIndex:
             raise NotFound(f"no instrument {instrument!r} has been seen")
         return self._infos[instrument]
 
-    async def resolve(self, text: str, *, suggest: bool = True) -> str:
+    async def resolve(self, text: str, *, suggest: bool = True, shared: bool = False) -> str:
         """An id or an alias -> id. Raises Malformed, NotFound, or Ambiguous with the candidates.
 
+        `shared`: a reference instrument can answer what is asked, see `domain.market.instrument.meant`.
         `suggest` adds near names to NotFound, which costs a search over all instruments.
         """
         if not text or len(text) > MAX_ID_LENGTH:
@@ -56,14 +57,17 @@ class InstrumentIndex:
             await self._refresh()
         if plain in self._infos:
             return plain
-        found = sorted(self._by_alias.get(plain, ()))
+        found = self._meant(plain, shared=shared)
         if len(found) == 1:
             return found[0]
         if found:
-            raise Ambiguous(f"{text!r} fits {len(found)} instruments", tuple(found[:MAX_CANDIDATES]))
+            raise Ambiguous(f"{text!r} fits {len(found)} instruments", found[:MAX_CANDIDATES])
         alike = near(text, self._infos.values()) if suggest else ()
         hint = f"; near: {', '.join(alike)}" if alike else ""
         raise NotFound(f"no instrument {text!r} has been seen{hint}")
+
+    def _meant(self, plain: str, *, shared: bool) -> tuple[str, ...]:
+        return meant([self._infos[each] for each in self._by_alias.get(plain, ())], shared=shared)
 
     async def _refresh(self) -> None:
         async with self._reading:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from actors.feeds.base import FeedSettings
 from domain.errors import Malformed
+from domain.indicators.armed import by_interval
 from domain.settings import load, overlay
 
 DEFAULT_FILE = "financehub.toml"
@@ -38,6 +39,8 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ha_proxy: bool = True
     gateways: int = 1
     sockets_per_user: int = 50
+    indicators_per_user: Annotated[int, Meta(ge=0)] = 200
+    """Different ones streamed to one user by one gateway."""
     metrics_open: bool = False
 
 
@@ -85,6 +88,13 @@ class FeedsSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
+class IndicatorsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[indicators]`: specs such as `rsi(14)` (of 1m bars) and `sma(50)@1h` that the keepers keep up for
+    every instrument of the feeds."""
+
+    keep: tuple[str, ...] = ()
+
+
 class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`[telemetry]`: `otlp_endpoint` "" sends nothing anywhere."""
 
@@ -100,6 +110,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     storage: StorageSettings = StorageSettings()
     ray: RaySettings = RaySettings()
     feeds: FeedsSettings = FeedsSettings()
+    indicators: IndicatorsSettings = IndicatorsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @property
@@ -113,6 +124,7 @@ SECTIONS: Mapping[str, type] = {
     "database": DatabaseSettings,
     "storage": StorageSettings,
     "ray": RaySettings,
+    "indicators": IndicatorsSettings,
     "telemetry": TelemetrySettings,
     "feeds": FeedsSettings,
     **{
@@ -150,7 +162,15 @@ def read_settings(
             section, _, key = name.partition("__")
             mapping[section] = {**mapping.get(section, {}), key: value}
     _check_feeds(settings := load(Settings, mapping, file or DEFAULT_FILE))
+    _check_indicators(settings)
     return settings
+
+
+def _check_indicators(settings: Settings) -> None:
+    try:
+        by_interval(settings.indicators.keep)
+    except Malformed as error:
+        raise Malformed(f"indicators.keep: {error}") from None
 
 
 def _check_feeds(settings: Settings) -> None:

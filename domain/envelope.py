@@ -12,10 +12,11 @@ from msgspec import Struct
 from domain.access_events import AccessEvent
 from domain.errors import Malformed
 from domain.feed_events import FeedEvent
+from domain.indicators.armed import Arming
 from domain.market.decisions import Decision
 from domain.market.observations import Observation
 
-MarketEvent = Observation | Decision
+MarketEvent = Observation | Decision | Arming
 Event = MarketEvent | FeedEvent | AccessEvent
 
 CURSOR_PREFIX = "c1."

@@ -12,17 +12,18 @@ monotone time of the feed that brought the event, ns UTC.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from domain.anomalies.found import AnomalyFound
 from domain.envelope import MarketEvent
+from domain.indicators.armed import Arming
+from domain.indicators.kept import KeptIndicators
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.bar_set import BarSet, Landings
 from domain.market.bars import NEVER
 from domain.market.book import BookChange, OrderBook
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
 from domain.market.flow import TradeFlow, notional_floor
-from domain.market.gaps import BOOK_CHANNELS, KNOWN_CHANNELS, TRADE_CHANNELS, OpenGaps, concerns
+from domain.market.gaps import BOOK_CHANNELS, OpenGaps, touched
 from domain.market.instrument import quote_currency
 from domain.market.latest import Latest
 from domain.market.observations import (
@@ -38,14 +39,11 @@ from domain.market.observations import (
 )
 from domain.market.order_queue import OrderQueue
 from domain.market.record_book import BookEvent, RecordBook
-from domain.market.rulings import on_book_change, on_landing, on_large_trade, on_source_change
+from domain.market.rulings import on_book_change, on_landings, on_large_trade, on_source_change
 from domain.market.seen_ids import SeenSeries, Verdict
 from domain.market.skew import SkewGuard
 from domain.market.sources import takes_over
 from domain.signals import Signal, Signals
-
-if TYPE_CHECKING:
-    from domain.indicators.shelf import Shelf
 
 _NEW, _REPEAT = Verdict.NEW, Verdict.REPEAT
 _RESUMING = (Trade, Quote, Ticker, Bar, FxRate)
@@ -57,42 +55,21 @@ class SymbolKeeper:
     `last_trade` is the newest by event time, among equals the last to arrive; a backfilled trade is
     never last. Bars that a provider built are kept in `latest`, not mixed with those built here.
     `sender` is the feed that brought the last observation, `late_trades` counts LateTrade.
-    `shelf`: where the partition keeps this instrument's indicators, if any.
+    `kept`: where the partition keeps this instrument's indicators, if it has one.
     `timer_at` is the partition's note of the deadline it has scheduled, and no state.
     """
 
     __slots__ = (
-        "_allowance_ns",
-        "_bars",
-        "_clamped",
-        "_flow_floor",
-        "_found",
-        "_gaps",
-        "_last_trade_ts",
-        "_seen",
-        "_skew",
-        "_taint_next",
-        "builders",
-        "deadline",
-        "flow",
-        "info",
-        "instrument",
-        "last_trade",
-        "late_trades",
-        "latest",
-        "record",
-        "sender",
-        "settings",
-        "shelf",
-        "signals",
-        "timer_at",
-    )
+        "_allowance_ns", "_bars", "_clamped", "_flow_floor", "_found", "_gaps", "_last_trade_ts", "_seen",
+        "_skew", "_taint_next", "builders", "deadline", "flow", "info", "instrument", "kept", "last_trade",
+        "late_trades", "latest", "record", "sender", "settings", "signals", "timer_at",
+    )  # fmt: skip
 
     def __init__(self, instrument: str, settings: PartitionSettings) -> None:
         self.instrument = instrument
         self.settings = settings
         self.sender = ""
-        self.shelf: Shelf | None = None
+        self.kept: KeptIndicators | None = None
         self.info: InstrumentInfo | None = None
         self.last_trade: Trade | None = None
         self.latest = Latest()
@@ -170,6 +147,8 @@ class SymbolKeeper:
             event, self._clamped(event.ts_event, clock)
         ):
             return None
+        if isinstance(event, Ticker) and self.signals.is_repeat(event, self._clamped(event.ts_event, clock)):
+            return None
         skewed = self._skew.decide(event, clock)
         before = self._source_of(event)
         change = self._fold(event, clock)
@@ -202,7 +181,7 @@ class SymbolKeeper:
             self._fold_trade(event, clock, verdict)
         elif isinstance(event, Observation):
             self._fold(event, clock)
-        else:
+        elif not isinstance(event, Arming):  # those are the partition's
             self._evolve(event)
         self._found.clear()
 
@@ -214,10 +193,7 @@ class SymbolKeeper:
         if skewed is not None:
             decisions.append(skewed)
         ts = self._clamped(trade.ts_event, clock)
-        for builder, landed in landings:
-            decision = on_landing(trade, ts, clock, builder, landed)
-            if decision is not None:
-                decisions.append(decision)
+        decisions += on_landings(trade, ts, clock, landings)
         if multiple is not None:
             decisions.append(on_large_trade(trade, clock, multiple))
         return self._evolved([*decisions, *self._taken()])
@@ -311,7 +287,7 @@ class SymbolKeeper:
             self._watch_quote(event, clock, counts=counts)
         elif isinstance(event, Ticker):
             counts = self.latest.fold_ticker(event, self._clamped(event.ts_event, clock))
-            self.signals.on_ticker(event, self._clamped(event.ts_event, clock))
+            self._found += self.signals.on_ticker(event, self._clamped(event.ts_event, clock), clock)
         elif isinstance(event, Bar):
             self.latest.fold_bar(event)
             self._found += self.signals.on_provider_bar(event, clock)
@@ -350,19 +326,17 @@ class SymbolKeeper:
         return self.record.source if isinstance(event, BookEvent) else self.latest.source_of(event)
 
     def _fold_gap(self, gap: Gap, clock: int) -> None:
-        channel = gap.channel
-        book = channel in BOOK_CHANNELS and concerns(gap, self.record.source)
-        trades = channel in TRADE_CHANNELS and concerns(gap, getattr(self.last_trade, "provider", ""))
-        if not (book or trades) and channel in KNOWN_CHANNELS:
+        of = touched(gap, book=self.record.source, trades=getattr(self.last_trade, "provider", ""))
+        if of is None:
             return
         self._found += self.signals.on_gap(gap, self._clamped(gap.ts_event, clock), clock)
         if not gap.opened:
-            self._gaps.close(channel)
+            self._gaps.close(gap.channel)
             return
-        self._gaps.open(channel, gap.reason)
-        if book:
+        self._gaps.open(gap.channel, gap.reason)
+        if of.book:
             self.book.break_()
-        if trades:
+        if of.trades:
             self._taint_next = True
             self._bars.taint_forming()
 
@@ -391,7 +365,7 @@ class SymbolKeeper:
             late_trades=self.late_trades,
             book_source=self.record.source,
             signals=self.signals.snapshot(),
-            indicators=b"" if self.shelf is None else self.shelf.packed(self.instrument),
+            indicators=b"" if self.kept is None else self.kept.packed(self.instrument),
         )
 
     @classmethod

@@ -28,8 +28,6 @@ class PartitionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     keep_bars: int = DEFAULT_KEEP
     skew_tolerance_ns: int = 5 * NS_PER_S
     skew_cooldown_ns: int = 60 * NS_PER_S
-    indicators: tuple[str, ...] = ()
-    """Specs kept up for every instrument, such as `rsi(14)@1m`; without an interval: of 1m bars."""
 
 
 class KeeperState(Struct, frozen=True, array_like=True):
@@ -50,5 +48,5 @@ class KeeperState(Struct, frozen=True, array_like=True):
     late_trades: int
     book_source: str = ""
     indicators: bytes = b""
-    """As `Shelf.packed`."""
+    """As `KeptIndicators.packed`."""
     signals: SignalsState | None = None

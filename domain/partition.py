@@ -16,14 +16,15 @@ import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from domain.envelope import Admitted, Batch, MarketEvent
-from domain.errors import Conflict, Corrupt, OutOfSequence
+from domain.errors import Conflict, Corrupt
 from domain.exposure import Exposure
+from domain.indicators.armed import SENDER, Arming
+from domain.indicators.kept import KeptIndicators
 from domain.keeper import SymbolKeeper
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.bars import NEVER
@@ -31,9 +32,7 @@ from domain.market.decisions import BookBroken, Decision
 from domain.market.gaps import NEW_INCARNATION
 from domain.market.instrument import described
 from domain.market.observations import Gap, InstrumentInfo
-
-if TYPE_CHECKING:
-    from domain.indicators.shelf import Shelf, Value
+from domain.senders import Senders, SenderState
 
 __all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
 
@@ -41,15 +40,6 @@ FOLD_VERSION = 4
 """Changes whenever the same events would fold to other bytes."""
 
 SPARE_TIMERS = 64
-
-
-class SenderState(Struct, frozen=True, array_like=True):
-    """A feed's place: last admitted sequence of its incarnation, and its clock in ns UTC."""
-
-    sender: str
-    incarnation: int
-    sequence: int
-    clock: int
 
 
 class PartitionState(Struct, frozen=True, array_like=True):
@@ -79,14 +69,12 @@ class MarketPartition:
         self.settings = settings or PartitionSettings()
         self.repeats = 0
         self._keepers: dict[str, SymbolKeeper] = {}
-        self._senders: dict[str, SenderState] = {}
+        self._senders = Senders()
         self._timers: dict[str, list[tuple[int, str]]] = {}
         self._timers_known = True
         self._lost_books: set[str] | None = set()  # None after a replay: to be looked for
         self._exposure: Exposure | None = None
-        self._shelf = _shelf(self.settings.indicators)
-        self.indicator_values: list[Value] = []
-        """Of the bars in the last batch folded, to be published; no state."""
+        self.indicators = KeptIndicators()
 
     def keeper(self, instrument: str) -> SymbolKeeper | None:
         return self._keepers.get(instrument)
@@ -98,8 +86,7 @@ class MarketPartition:
 
     def last_sequence(self, sender: str) -> tuple[int, int]:
         """(incarnation, sequence) admitted last; (0, 0) of an unknown sender."""
-        state = self._senders.get(sender)
-        return (0, 0) if state is None else (state.incarnation, state.sequence)
+        return self._senders.last(sender)
 
     def lost_books(self, sender: str) -> tuple[str, ...]:
         """Instruments fed last by a sender whose book the fold found broken, and still is, by id.
@@ -127,9 +114,9 @@ class MarketPartition:
         batch of nothing but repeated trades has a trace and no events.
         Raises Conflict for an older incarnation, OutOfSequence for a batch ahead of the next one.
         """
-        if not self._is_next(batch):
+        if not self._senders.is_next(batch):
             return None, []
-        clock = self._clock(batch.sender, batch.clock)
+        clock = self._senders.clock(batch.sender, batch.clock)
         events: list[MarketEvent] = []
         if batch.incarnation > self.last_sequence(batch.sender)[0]:
             self._open_gaps(batch.sender, clock, events)
@@ -137,9 +124,25 @@ class MarketPartition:
         if _is_heartbeat(batch, self.last_sequence(batch.sender)) and not events:
             return None, []
         self._fold(batch, clock, events)
-        self._advance_indicators(events)
+        self.indicators.observe(events)
         admitted = Admitted(batch.sender, batch.incarnation, batch.sequence, clock, len(events))
-        self._note(admitted)
+        self._senders.note(admitted)
+        return admitted, events
+
+    def arm(
+        self, orders: Sequence[Arming], incarnation: int, clock: int
+    ) -> tuple[Admitted | None, list[MarketEvent]]:
+        """Carry out what of the owner's orders changes anything, as a batch of its own; see `observe`.
+
+        `incarnation`: the owner's epoch. (None, []) where all is as ordered already.
+        """
+        events: list[MarketEvent] = []
+        events += self.indicators.news(orders)
+        if not events:
+            return None, []
+        sequence = self._senders.next_of(SENDER, incarnation)
+        admitted = Admitted(SENDER, incarnation, sequence, self._senders.clock(SENDER, clock), len(events))
+        self.apply(admitted, events)
         return admitted, events
 
     def apply(self, admitted: Admitted, events: Sequence[MarketEvent]) -> None:
@@ -147,18 +150,33 @@ class MarketPartition:
 
         Raises Corrupt where the trace does not follow the one before or does not count the events.
         """
-        self._check_follows(admitted, events)
+        self._senders.check_follows(admitted, len(events))
+        if admitted.sender == SENDER:
+            self._evolve_indicators(events)
+        else:
+            self._apply_fed(admitted, events)
+        self._senders.note(admitted)
+
+    def _apply_fed(self, admitted: Admitted, events: Sequence[MarketEvent]) -> None:
         sender, keepers = admitted.sender, self._keepers
-        clock = self._clock(sender, admitted.clock)
+        clock = self._senders.clock(sender, admitted.clock)
         for event in events:
             self._note_change(event.instrument)
             keeper = keepers.get(event.instrument) or self._open(event.instrument)
             keeper.apply(event, clock)
             keeper.sender = sender
-        self._advance_indicators(events)
+        self.indicators.observe(events)
         self._timers_known = False
         self._lost_books = None
-        self._note(admitted)
+
+    def _evolve_indicators(self, events: Sequence[MarketEvent]) -> None:
+        """No feed has said anything: whose the instruments are, and their timers, stay as they are."""
+        for event in events:
+            if isinstance(event, Arming):
+                self._note_change(event.instrument)
+                if event.instrument not in self._keepers:
+                    self._open(event.instrument)
+                self.indicators.evolve(event)
 
     def snapshot(self) -> bytes:
         """The whole state; the same state gives the same bytes."""
@@ -182,7 +200,7 @@ class MarketPartition:
     def _frame(self) -> bytes:
         """What a snapshot begins with, up to its keepers, the last part of the last part of it."""
         encode, nothing = msgspec.msgpack.encode, msgspec.Raw(b"")
-        senders = tuple(state for _, state in sorted(self._senders.items()))
+        senders = self._senders.snapshot()
         sealed = encode(Sealed(FOLD_VERSION, msgspec.Raw(encode(self.settings)), nothing))
         return sealed + encode((self.name, senders, nothing))
 
@@ -208,42 +226,17 @@ class MarketPartition:
         try:
             state = _unseal(snapshot, self.settings)
             self.name = state.name
-            self._senders = {sender.sender: sender for sender in state.senders}
+            self._senders = Senders(state.senders)
             for raw in state.keepers:
                 keeper = _decode_keeper(raw)
                 restored = self._keepers[keeper.instrument] = SymbolKeeper.restored(keeper, self.settings)
-                restored.shelf = self._shelf
-                if self._shelf is not None:
-                    self._shelf.unpack(keeper.instrument, keeper.indicators)
+                restored.kept = self.indicators
+                self.indicators.unpack(keeper.instrument, keeper.indicators)
                 yield
         except (msgspec.MsgspecError, struct.error) as error:
             raise Corrupt(f"snapshot cannot be read: {error}") from None
         self._timers_known = False
         self._lost_books = None
-
-    def _is_next(self, batch: Batch) -> bool:
-        """False for a batch admitted before."""
-        incarnation, sequence = self.last_sequence(batch.sender)
-        if batch.incarnation < incarnation:
-            raise Conflict(
-                f"batch of {batch.sender!r} incarnation {batch.incarnation}, already at {incarnation}"
-            )
-        if batch.incarnation > incarnation:
-            sequence = 0
-        expected = sequence + 1
-        if batch.sequence > expected or (batch.sequence < 1 and batch.events):
-            raise OutOfSequence(f"batch {batch.sequence} of {batch.sender!r}, expected {expected}", expected)
-        return batch.sequence == expected or (batch.sequence == sequence and not batch.events)
-
-    def _clock(self, sender: str, clock: int) -> int:
-        state = self._senders.get(sender)
-        return clock if state is None else max(clock, state.clock)
-
-    def _note(self, admitted: Admitted) -> None:
-        clock = self._clock(admitted.sender, admitted.clock)
-        self._senders[admitted.sender] = SenderState(
-            admitted.sender, admitted.incarnation, admitted.sequence, clock
-        )
 
     def _fold(self, batch: Batch, clock: int, events: list[MarketEvent]) -> None:
         sender, keepers, append = batch.sender, self._keepers, events.append
@@ -274,13 +267,8 @@ class MarketPartition:
 
     def _open(self, instrument: str) -> SymbolKeeper:
         keeper = self._keepers[instrument] = SymbolKeeper(instrument, self.settings)
-        keeper.shelf = self._shelf
+        keeper.kept = self.indicators
         return keeper
-
-    def _advance_indicators(self, events: Sequence[MarketEvent]) -> None:
-        """Values follow from recorded bars: they are state, never events."""
-        if self._shelf is not None:
-            self.indicator_values = self._shelf.observe(events)
 
     def _open_gaps(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
         """What the last incarnation fed may have moved on unseen."""
@@ -322,24 +310,6 @@ class MarketPartition:
             self._timers = _timers(self._keepers.values())
             self._timers_known = True
         return self._timers.setdefault(sender, [])
-
-    def _check_follows(self, admitted: Admitted, events: Sequence[MarketEvent]) -> None:
-        incarnation, sequence = self.last_sequence(admitted.sender)
-        if admitted.incarnation > incarnation:
-            sequence = 0
-        follows = admitted.incarnation >= incarnation and admitted.sequence in (sequence, sequence + 1)
-        if not follows or admitted.count != len(events):
-            raise Corrupt(f"{admitted!r} of {len(events)} events does not follow {incarnation}/{sequence}")
-
-
-def _shelf(specs: Sequence[str]) -> Shelf | None:
-    """None without specs: then nothing of it is even loaded. Raises Malformed for a faulty spec."""
-    if not specs:
-        return None
-    from domain.indicators.shelf import Shelf
-    from domain.indicators.spec import parse_spec
-
-    return Shelf([parse_spec(text) for text in specs])
 
 
 _decode_keeper = msgspec.msgpack.Decoder(KeeperState).decode

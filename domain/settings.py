@@ -33,7 +33,7 @@ def overlay(
 
     `sections` maps a dotted section (`http`, `feeds.binance`) to its struct type. A variable that names
     no known key is an error, like an unknown key in the file. Values are read as the field's type:
-    tuples split at commas.
+    tuples split at commas outside of brackets.
     """
     result = {key: dict(value) if isinstance(value, Mapping) else value for key, value in mapping.items()}
     names = _variable_names(sections)
@@ -62,9 +62,21 @@ def _variable_names(
     return names
 
 
+def _parts(text: str) -> list[str]:
+    """Split at commas, but for those within brackets: `sma(50), macd(12,26,9)` are two."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
+
+
 def _value(text: str, field_type: Any, variable: str) -> Any:
     if getattr(field_type, "__origin__", None) is tuple:
-        return [part.strip() for part in text.split(",") if part.strip()]
+        return [part.strip() for part in _parts(text) if part.strip()]
     try:
         return msgspec.convert(text, field_type, strict=False)
     except msgspec.ValidationError as error:

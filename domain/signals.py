@@ -35,7 +35,16 @@ class SignalsState(Struct, frozen=True, array_like=True):
 class Signals:
     """See the module. Bounded: a few kB, some 60 kB at most with many open figures."""
 
-    __slots__ = ("_scanner", "_watch", "on_quote", "on_reference", "on_ticker", "on_trade")
+    __slots__ = (
+        "_scanner",
+        "_watch",
+        "consensus",
+        "is_repeat",
+        "on_quote",
+        "on_reference",
+        "on_ticker",
+        "on_trade",
+    )
 
     def __init__(self, instrument: str, watch: Watch | None = None) -> None:
         self._watch = watch or Watch(instrument)
@@ -44,6 +53,8 @@ class Signals:
         self.on_quote = self._watch.on_quote
         self.on_ticker = self._watch.on_ticker
         self.on_reference = self._watch.on_reference
+        self.is_repeat = self._watch.is_repeat
+        self.consensus = self._watch.consensus
 
     def on_gap(self, gap: Gap, ts: int, clock: int) -> Sequence[Signal]:
         return self._watch.on_gap(gap, ts, clock)

@@ -18,6 +18,7 @@ from domain.access_events import SessionClosed, SessionOpened, SessionSubscribed
 from domain.envelope import Event
 from domain.errors import Corrupt
 from domain.feed_events import FeedConnected, FeedLost, FeedResynced, FeedStarted, FrameRejected
+from domain.indicators.armed import IndicatorArmed, IndicatorDisarmed
 from domain.market.decisions import (
     AnomalyFound,
     BarClosed,
@@ -99,6 +100,8 @@ FORMS = (
     Form(20701, SourceChanged),
     Form(20801, AnomalyFound),
     Form(20901, PatternFound),
+    Form(25001, IndicatorArmed),
+    Form(25101, IndicatorDisarmed),
     Form(30001, FeedStarted),
     Form(30101, FeedConnected),
     Form(30201, FeedLost),

@@ -13,7 +13,17 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Parsed, Reject
+from actors.feeds.base import (
+    KEEPER,
+    Effects,
+    Endpoint,
+    FeedSettings,
+    HttpRequest,
+    Origin,
+    Parsed,
+    Reject,
+    Session,
+)
 from domain.market.observations import BookDelta, BookSnapshot, Gap, Observation, Trade
 
 INSTRUMENT = "TOY-USD.TOY"
@@ -51,7 +61,7 @@ class ToyVenue:
         return 200, json.dumps({"last": self.last})
 
 
-class ToySession:
+class ToySession(Session):
     def __init__(self, settings: FeedSettings, silence_s: float, max_life_s: float | None) -> None:
         self._settings = settings
         self._silence_s = silence_s

@@ -9,6 +9,7 @@ from litestar.params import QueryParameter
 
 from deployments.http import schemas
 from deployments.http.answering import snapshot
+from deployments.http.one_instrument import OneInstrumentBody, one_instrument_body
 from deployments.http.parameters import (
     DEFAULT_DEPTH,
     DEFAULT_LIMIT,
@@ -68,22 +69,26 @@ async def list_instruments(
 @get("/v1/instruments/{instrument:str}", summary="One instrument", tags=["Instruments"])
 async def get_instrument(
     request: AnyRequest, instrument: InstrumentPath, after: After = None
-) -> Response[schemas.InstrumentBody]:
-    """What the venue says about it."""
-    await serving(request).wait_for(after)
-    name = await serving(request).index.resolve(instrument)
-    return snapshot(request, schemas.instrument_body(await serving(request).index.info(name)))
+) -> Response[OneInstrumentBody]:
+    """What the venue says about it, and whether its market is open now."""
+    here = serving(request)
+    await here.wait_for(after)
+    info = await here.index.info(await here.index.resolve(instrument))
+    return snapshot(request, one_instrument_body(info, here.now_ns()))
 
 
 @get("/v1/instruments/{instrument:str}/last", summary="Last trade, quote and ticker", tags=["Market data"])
 async def get_last(
     request: AnyRequest, instrument: InstrumentPath, at: At = None, after: After = None
 ) -> Response[schemas.LastBody]:
-    """Each null before the first. `at` tells it as it was."""
+    """Each null before the first. `at` tells it as it was.
+
+    An alias that fits several venues is their reference instrument, whose `reference` is told.
+    """
     here = serving(request)
     place = place_of("at", at, here.now_ns())
     cursor = await here.wait_for(after)
-    name = await here.index.resolve(instrument)
+    name = await here.index.resolve(instrument, shared=True)
     if place is not None:
         state = await here.directory.state(name, at=place, after=cursor)
         return snapshot(request, schemas.last_body(state.last))
@@ -119,7 +124,7 @@ async def get_state(
     here = serving(request)
     place = place_of("at", at, here.now_ns())
     cursor = await here.wait_for(after)
-    name = await here.index.resolve(instrument)
+    name = await here.index.resolve(instrument, shared=True)
     state = await here.directory.state(name, at=place, after=cursor)
     return snapshot(request, schemas.state_body(state, MAX_DEPTH))
 

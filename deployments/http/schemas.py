@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, StateAnswer
+from deployments.http.references import ReferenceBody, reference_body
 from domain.clock import format_time
 from domain.envelope import Cursor, Recorded
 from domain.ids import venue_of
@@ -80,13 +81,14 @@ class BarBody(Struct, frozen=True):
 
 
 class LastBody(Struct, frozen=True):
-    """Each None before the first."""
+    """Each None before the first. `reference` is of reference instruments (`BTC-USD.CRYPTO`) alone."""
 
     instrument: str
     trade: TradeBody | None
     quote: QuoteBody | None
     ticker: TickerBody | None
     cursor: str
+    reference: ReferenceBody | None = None
 
 
 class BookBody(Struct, frozen=True):
@@ -102,8 +104,15 @@ class BookBody(Struct, frozen=True):
     cursor: str
 
 
+class IndicatorBody(Struct, frozen=True):
+    """At the newest closed bar, which starts at `ts_event`; null before the first bar or value."""
+
+    ts_event: str | None
+    value: float | None
+
+
 class StateBody(Struct, frozen=True):
-    """Everything known about an instrument at `at`."""
+    """Everything known about an instrument at `at`; `indicators` by `spec@interval`, as far as kept up."""
 
     instrument: str
     at: str
@@ -114,6 +123,8 @@ class StateBody(Struct, frozen=True):
     flow: dict[str, float | int | str | None]
     gaps_open: tuple[str, ...]
     cursor: str
+    indicators: dict[str, IndicatorBody] = {}
+    reference: ReferenceBody | None = None
 
 
 class InstrumentBody(Struct, frozen=True):
@@ -264,6 +275,7 @@ def last_body(answer: LastAnswer) -> LastBody:
         quote=None if answer.quote is None else quote_body(answer.quote),
         ticker=None if answer.ticker is None else ticker_body(answer.ticker),
         cursor=cursor_text(answer.place),
+        reference=reference_body(answer.reference),
     )
 
 
@@ -291,6 +303,11 @@ def state_body(answer: StateAnswer, depth: int) -> StateBody:
         flow=answer.flow,
         gaps_open=answer.gaps_open,
         cursor=cursor_text(answer.place),
+        reference=reference_body(answer.last.reference),
+        indicators={
+            name: IndicatorBody(None if ts_event is None else format_time(ts_event), value)
+            for name, (ts_event, value) in answer.indicators.items()
+        },
     )
 
 

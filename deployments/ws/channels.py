@@ -47,6 +47,9 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Channel -> kinds of the events whose offsets form its chain."""
 
+SHARED = frozenset({"ticker"})
+"""Of them a reference instrument has its own: an alias of several venues means their reference."""
+
 CONFLATED = frozenset({"quotes", "ticker"})
 """A slow client gets the latest only."""
 

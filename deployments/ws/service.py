@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections.abc import Iterable
 
 from actors.answers import FeedStatus
 from actors.directory import Directory
@@ -13,6 +14,7 @@ from deployments.auth.principal import Principal
 from deployments.auth.tickets import TicketBooth
 from deployments.auth.tokens import Authority
 from deployments.instrument_index import InstrumentIndex
+from deployments.ws.channels import Key
 from deployments.ws.codec import Codec
 from deployments.ws.feed_watch import FeedWatch
 from deployments.ws.forming import FormingBars
@@ -80,6 +82,17 @@ class StreamService:
         self._nobody_left.clear()
         self._start_ticker()
         return session
+
+    def check_figures(self, user: str, more: Iterable[Key]) -> None:
+        """Raises OverLimit where a user would follow too many different indicators here."""
+        limit = self.settings.indicators_per_user
+        mine = [session.subscriptions.lanes for session in self.sessions if session.principal.user == user]
+        followed = {key for lanes in mine for key in lanes if key.channel == "indicators"}
+        wanted = followed | set(more)
+        if len(wanted) > max(limit, len(followed)):
+            raise OverLimit(
+                f"a user may follow {limit} different indicators; with these it were {len(wanted)}"
+            )
 
     async def close(self, session: Session, code: int, reason: str) -> None:
         """Forget a session and give its slot back."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from deployments.auth.principal import Principal
 from deployments.ws import protocol
 from deployments.ws.book_sync import sync_book
-from deployments.ws.channels import KINDS, Key
+from deployments.ws.channels import KINDS, SHARED, Key
 from deployments.ws.frames import feed_frame
 from deployments.ws.lane import Lane
 from deployments.ws.outbox import Outbox
@@ -147,7 +147,7 @@ class Session:
         if op.channel == "status" and not op.instruments:
             self.subscriptions.feeds = False
         known = self.service.index.known
-        named = [known(name) for name in op.instruments]
+        named = [known(name, shared=op.channel in SHARED) for name in op.instruments]
         variant = op.interval
         if op.channel == "indicators":
             variant = None if op.spec is None else variant_asked(op)

@@ -17,6 +17,8 @@ class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Frames that cannot be understood, per socket, before it is closed with 4400."""
     max_subscriptions: int = 2_000
     """Instruments and patterns per socket."""
+    indicators_per_user: int = 200
+    """Different figures that one user's sockets follow in one gateway process, which computes each."""
     max_sockets: int = 5_000
     """Per gateway process; the quota per user is the ConnectionManager's."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from actors.indicators_query import IndicatorsAsked, parse_asked
-from deployments.ws.channels import DEFAULT_INTERVAL, KINDS, STREAMED_INTERVALS, Key
+from deployments.ws.channels import DEFAULT_INTERVAL, KINDS, SHARED, STREAMED_INTERVALS, Key
 from deployments.ws.indicators import Figure, parts_of, variant_of
 from deployments.ws.lane import Lane
 from deployments.ws.protocol import Refused, Subscribe, Subscribed, Unsubscribe, code_of
@@ -53,7 +53,8 @@ class Subscriber:
         if patterns and op.channel == "indicators":
             raise Malformed("indicators are of instruments by name: a pattern cannot be followed")
         self._check_room(len(names) + len(patterns))
-        ids, refused = await self._resolve(names)
+        ids, refused = await self._resolve(names, shared=op.channel in SHARED)
+        self._check_figures(op, variant, ids)
         if cursor is not None:
             await self._check_reached(cursor)
         known = [info.instrument for info in await self._service.index.all()] if patterns else []
@@ -74,6 +75,7 @@ class Subscriber:
     ) -> Subscribed:
         """Answer and attach. Never awaits: what the answer's cursor says is where the frames begin."""
         hub, subscriptions = self._service.hub, self._session.subscriptions
+        self._check_figures(op, variant, ids)  # again: other sockets of the user may have come first
         at = hub.cursor() if cursor is None else op.cursor or ""
         answer = Subscribed(
             op.id,
@@ -222,12 +224,12 @@ class Subscriber:
                 if self._session.subscriptions.lanes.get(lane.key) is lane:
                     self._session.subscriptions.drop(lane.key)
 
-    async def _resolve(self, names: Sequence[str]) -> tuple[list[str], list[Refused]]:
+    async def _resolve(self, names: Sequence[str], *, shared: bool) -> tuple[list[str], list[Refused]]:
         ids: dict[str, None] = {}
         refused = []
         for name in names:
             try:
-                ids[await self._service.index.resolve(name, suggest=False)] = None
+                ids[await self._service.index.resolve(name, suggest=False, shared=shared)] = None
             except (NotFound, Malformed, Ambiguous) as error:
                 candidates = error.candidates if isinstance(error, Ambiguous) else ()
                 refused.append(Refused(name[:80], code_of(error), str(error), candidates))
@@ -239,6 +241,11 @@ class Subscriber:
             raise OverLimit(
                 f"a socket may have {limit} subscriptions and has {len(self._session.subscriptions)}"
             )
+
+    def _check_figures(self, op: Subscribe, variant: str, ids: Sequence[str]) -> None:
+        if op.channel == "indicators":
+            keys = [Key(op.channel, name, variant) for name in ids]
+            self._service.check_figures(self._session.principal.user, keys)
 
     async def _check_reached(self, cursor: Cursor) -> None:
         heads = await self._service.directory.heads()

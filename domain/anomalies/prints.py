@@ -77,11 +77,15 @@ class Print(Struct, array_like=True):
 
 
 class Testimony(Struct, frozen=True):
-    """What others say to a print: the mid now (NaN unknown), other providers that confirm or deny."""
+    """What others say to a print: the mid now (NaN unknown), other providers that confirm or deny.
+
+    `ready` False: they have not all been heard yet, and the verdict waits for the next print.
+    """
 
     mid: float
     confirm: int
     deny: int
+    ready: bool = True
 
 
 def came_back(seen: Print, says: Testimony) -> Finding:

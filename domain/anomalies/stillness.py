@@ -62,14 +62,18 @@ class Stillness(Struct, array_like=True):
     def needed_ns(self) -> float:
         return max(LEAST_STILL_NS, STILL_TIMES * self.longest_ns)
 
+    def rest(self) -> None:
+        """The market is closed: nothing has to move, and nothing is learnt."""
+        self.since = self.run_updates = 0
+        self.told = False
+
     def _end(self, ts: int) -> None:
         self.longest_ns *= FADING
         self.longest_updates *= FADING
         if self.since and not self.told:
             self.longest_ns = max(self.longest_ns, float(ts - self.since))
             self.longest_updates = max(self.longest_updates, float(self.run_updates))
-        self.since = self.run_updates = 0
-        self.told = False
+        self.rest()
 
 
 class Pulse(Struct, array_like=True):
@@ -84,9 +88,10 @@ class Pulse(Struct, array_like=True):
     before: int = 0
     told: bool = False
 
-    def beat(self, ts: int) -> None:
+    def beat(self, ts: int, *, usual: bool = True) -> None:
+        """`usual` False: what was silent before was no habit of the stream."""
         gap = ts - self.last
-        if self.last and not self.told and gap <= LONGEST_LEARNT_NS:
+        if usual and self.last and not self.told and gap <= LONGEST_LEARNT_NS:
             self.longest_ns = max(FADING * self.longest_ns, float(gap))
         self.seen += 1
         self.before, self.last = self.last, max(self.last, ts)

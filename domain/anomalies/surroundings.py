@@ -21,6 +21,10 @@ class Surroundings(Protocol):
 
     def testimony(self, move: float, since: int, now: int) -> Testimony: ...
 
+    def unsettled(self, ts: int) -> bool:
+        """Whether trading has just begun: prices find their level, and a jump to it is no event."""
+        ...
+
 
 class Alone:
     """Trades of which nothing else is known."""
@@ -33,3 +37,6 @@ class Alone:
 
     def testimony(self, move: float, since: int, now: int) -> Testimony:
         return Testimony(math.nan, 0, 0)
+
+    def unsettled(self, ts: int) -> bool:
+        return False

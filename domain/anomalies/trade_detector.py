@@ -179,13 +179,21 @@ class TradeDetector:
         elif self._home[0] < price < self._home[1]:
             self._last = price
         else:
-            self._begin(row, ts, price, size, found)
+            self._outside(row, ts, price, size, found)
         if large is not None and self._print is None:
             self._tell(found, ts, large)
         self._count += 1
         self._bought += side == "buy"
         self._sided -= side is None
         return found
+
+    def _outside(self, row: int, ts: int, price: float, size: float, found: Found) -> None:
+        """An opening finds its level at once, and need not pass through the prices in between."""
+        if abs(math.log(price / self._last)) < WIDEST_BAND and self._around.unsettled(ts):
+            self._last = price
+            self._set_limits()
+        else:
+            self._begin(row, ts, price, size, found)
 
     def _begin(self, row: int, ts: int, price: float, size: float, found: Found) -> None:
         before = self._last
@@ -220,6 +228,8 @@ class TradeDetector:
             if not (seen.stays(ts) or seen.abandoned(ts)):
                 return
         says = self._testimony(seen, ts)
+        if not says.ready:
+            return
         finding = came_back(seen, says) if back else stayed(seen, says, ts)
         self._print = None
         self._last = price

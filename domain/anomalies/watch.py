@@ -19,16 +19,19 @@ from msgspec.structs import replace
 
 from domain.anomalies.bar_detector import BarDetector, BarDetectorState
 from domain.anomalies.found import AnomalyClass, AnomalyFound, AnomalyKind, Finding, severity
+from domain.anomalies.hours import Hours
+from domain.anomalies.panel import Panel, PanelState
 from domain.anomalies.prints import Testimony
 from domain.anomalies.quote_detector import QuoteDetector, QuoteDetectorState
-from domain.anomalies.sessions import is_open
 from domain.anomalies.stillness import Pulse, Stillness
 from domain.anomalies.trade_detector import TradeDetector, TradeDetectorState
+from domain.anomalies.values import price_fault
 from domain.clock import NS_PER_S
 from domain.ids import venue_of
 from domain.market.decisions import BarClosed
 from domain.market.observations import Bar, Gap, InstrumentInfo, Quote, Ticker, Trade
-from domain.market.reference_price import FRESH_NS, ReferencePrice, ReferencePriceState
+from domain.market.reference_ids import is_reference
+from domain.market.reference_price import FRESH_NS, Reference, ReferencePrice, ReferencePriceState
 
 GATHERING_VENUES = frozenset({"US", "CRYPTO", "FX"})
 """Their quotes are of several venues."""
@@ -51,6 +54,8 @@ class WatchState(Struct, frozen=True, array_like=True):
     quotes: QuoteDetectorState
     bars: BarDetectorState
     reference: ReferencePriceState
+    resumed: int = 0
+    panel: PanelState | None = None
 
 
 class Watch:
@@ -60,6 +65,7 @@ class Watch:
         "_bar_ts",
         "_cut_off",
         "_halted",
+        "_hours",
         "_pending_id",
         "_provider",
         "_pulse",
@@ -67,6 +73,7 @@ class Watch:
         "_stillness",
         "bars",
         "instrument",
+        "panel",
         "quotes",
         "reference",
         "trades",
@@ -78,6 +85,7 @@ class Watch:
         self.quotes = QuoteDetector(gathered=venue_of(instrument) in GATHERING_VENUES)
         self.bars = BarDetector()
         self.reference = ReferencePrice()
+        self.panel = Panel(instrument, self.reference) if is_reference(instrument) else None
         self._provider = ""
         self._halted = self._cut_off = False
         self._pending_id: str | None = None
@@ -85,6 +93,7 @@ class Watch:
         self._stillness = Stillness()
         self._pulse = Pulse()
         self._slept_from = -1
+        self._hours = Hours(instrument)
 
     def on_trade(self, trade: Trade, ts: int, clock: int) -> Anomalies:
         """A live trade; backfilled and late ones must not be given."""
@@ -98,9 +107,22 @@ class Watch:
         found = self.quotes.observe(ts, bid, ask, quote.bid_size, quote.ask_size)
         return NOTHING if found is None else self._after_quote(found, quote, ts, clock)
 
-    def on_ticker(self, ticker: Ticker, ts: int) -> None:
-        """Any provider's price of the same: a witness."""
-        self.on_reference(ticker.provider, ticker.last, ts)
+    def on_ticker(self, ticker: Ticker, ts: int, clock: int) -> Anomalies:
+        """Any provider's price of the same: a witness. On a reference each is judged by the others."""
+        heard = self.reference.observe(ticker.provider, ticker.last, ts)
+        if self.panel is None or not (heard or price_fault(ticker.last)):
+            return NOTHING
+        return self.panel.observe(ticker.provider, ticker.last, ts, clock)
+
+    def is_repeat(self, ticker: Ticker, ts: int) -> bool:
+        """On a reference: nothing newer than what its provider has said, so sampled or sent again."""
+        heard = None if self.panel is None else self.reference.heard(ticker.provider)
+        return heard is not None and ts <= heard
+
+    def consensus(self) -> Reference | None:
+        """What the providers of a reference agree on, as of the newest sample; None elsewhere."""
+        newest = None if self.panel is None else self.reference.newest
+        return None if newest is None else self.reference.at(newest)
 
     def on_reference(self, provider: str, price: float, ts: int) -> None:
         self.reference.observe(provider, price, ts)
@@ -117,10 +139,13 @@ class Watch:
         if built:
             event = self.trades.in_price_event(bar.ts_event)
             found = [each for each in found if each.kind == "volume_surge" and not event]
-        return [self._record(each, bar.provider, clock) for each in found]
+        meant = self._hours.meant_of_bar(found, bar.ts_event)
+        return [self._record(each, bar.provider, clock) for each in meant]
 
     def on_gap(self, gap: Gap, ts: int, clock: int) -> Anomalies:
         if gap.channel == "feed" and gap.opened:
+            if self.panel is not None:
+                self.panel.cut_off(gap.provider)
             self._cut_off = True  # until it speaks: what passed meanwhile was no silence of the market
         if gap.reason != "halted" or not gap.opened:
             return NOTHING
@@ -129,14 +154,16 @@ class Watch:
     def on_info(self, info: InstrumentInfo, ts: int, clock: int) -> Anomalies:
         if info.status == "halted":
             return self._stated_halt(info.provider, ts, clock)
-        self._halted = False
+        if self._halted:
+            self._halted, self._hours.resumed = False, clock
         return NOTHING
 
     def next_deadline(self) -> int | None:
         """When silence is to be looked at; None while nothing is expected."""
         if self._cut_off or self._halted or self._slept_from == self._pulse.last:
             return None
-        return self._pulse.deadline
+        deadline = self._pulse.deadline
+        return None if deadline is None else deadline + max(0, self._hours.resumed - self._pulse.last)
 
     def due(self, limit: int, clock: int) -> Anomalies:
         """A silence that has become too long by `limit`. One that the close of a session made long is
@@ -144,7 +171,7 @@ class Watch:
         deadline = self.next_deadline()
         if deadline is None or deadline > limit:
             return NOTHING
-        if not (is_open(self.instrument, self._pulse.last) and is_open(self.instrument, deadline)):
+        if not self._hours.same_session(self._pulse.last, deadline):
             self._slept_from = self._pulse.last  # follows from the pulse, so it is no state
             return NOTHING
         return [self._silence(limit, clock)]
@@ -165,6 +192,10 @@ class Watch:
         witnesses = self.reference.witnesses(move, since=since, now=now, besides=self._provider)
         return Testimony(self.quotes.mid(now), witnesses.confirm, witnesses.deny)
 
+    def unsettled(self, ts: int) -> bool:
+        """Whether this is the first sign of life after a halt, or trading has just begun."""
+        return self._halted or self._pulse.told or self._hours.finds_its_level(ts)
+
     def _after_trade(self, found: list[Finding], trade: Trade, ts: int, clock: int) -> Anomalies:
         row = self.trades.rows - 1
         self._provider = trade.provider
@@ -172,7 +203,7 @@ class Watch:
         if self.quotes.updates == 0 and self.trades.bucket_start == ts:
             self._look_still(ts, found)
         told = []
-        for each in found:
+        for each in self._hours.meant(found, ts):
             pending = self._pending_id if each.row < row else trade.trade_id
             told.append(self._record(each, trade.provider, clock, pending))
         if self.trades.pending_row == row:
@@ -184,10 +215,15 @@ class Watch:
         self._beat(ts)
         if self.quotes.bucket_start == ts:
             self._look_still(ts, found)
-        return [self._record(each, quote.provider, clock) for each in found]
+        return [self._record(each, quote.provider, clock) for each in self._hours.meant(found, ts)]
 
     def _beat(self, ts: int) -> None:
-        self._pulse.beat(ts)
+        """What was silent in a halt, while we were cut off or the market was closed is no habit."""
+        if self._halted or self._pulse.told:
+            self._hours.resumed = ts
+        hours, last = self._hours, self._pulse.last
+        usual = not self._cut_off and hours.resumed <= last and hours.same_session(last, ts)
+        self._pulse.beat(ts, usual=usual)
         self._halted = self._cut_off = False
 
     def _look_still(self, ts: int, found: list[Finding]) -> None:
@@ -195,6 +231,9 @@ class Watch:
         moved = self.trades.moved or self.quotes.moved
         self.trades.moved = self.quotes.moved = False
         still = self._stillness
+        if not self._hours.same_session(self._pulse.before, ts):
+            still.rest()
+            return
         updates = self.trades.rows + self.quotes.updates
         if still.observe(self._pulse.before, ts, updates, moved=moved):
             finding = self._frozen(still, ts)
@@ -278,6 +317,8 @@ class Watch:
             self.quotes.snapshot(),
             self.bars.snapshot(),
             self.reference.snapshot(),
+            self._hours.resumed,
+            None if self.panel is None else self.panel.snapshot(),
         )
 
     @classmethod
@@ -291,6 +332,9 @@ class Watch:
         watch.quotes.restore(state.quotes)
         watch.bars = BarDetector.restored(state.bars)
         watch.reference = ReferencePrice.restored(state.reference)
+        if state.panel is not None:
+            watch.panel = Panel.restored(state.instrument, watch.reference, state.panel)
+        watch._hours.resumed = state.resumed
         return watch
 
 

@@ -35,6 +35,13 @@ class CorrectableBank:
             each.resize(symbols)
         self._fed = np.concatenate((self._fed, np.zeros(symbols - len(self._fed), np.int64)))
 
+    def clear(self, row: int) -> None:
+        """Make a row as new, for another symbol."""
+        rows = np.array([row])
+        for each in (self._now, self._newer, self._older):
+            each.clear(rows)
+        self._fed[row] = 0
+
     def update(self, rows: Integers, bars: Bars) -> tuple[Floats, ...]:
         """As `Bank.update`."""
         outputs = self._now.update(rows, bars)

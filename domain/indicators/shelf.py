@@ -1,240 +1,309 @@
-"""The figures that a partition keeps up: a column bank per figure and interval, a row per instrument.
+"""The figures that a partition keeps up: a column per figure, a row in it per instrument that armed it.
 
-    observe(events) ──> values         closed and corrected bars in log order; live and in replay alike
-    snapshot(instrument) / restore     one instrument's rows, to the bit
+    arm(event), disarm(event)          which instrument has which figures; both change nothing when repeated
+    observe(events)                    closed and corrected bars in log order; live and in replay alike
+    newest(instrument)                 the values at its newest bars
+    packed(instrument) / unpack        one instrument's rows, to the bit
 
-Values follow from the bars, so they are told and never recorded. Bars that close together advance all
-their rows in one call; how events are grouped into calls makes no difference to state or values. A
-corrected bar within the last `depth` is fed again with what came after it; an older one changes nothing
-here and is right again on read.
+Values follow from the bars, so they are state and never recorded. Bars that close together advance all
+their rows in one call; how events are grouped into calls makes no difference. A corrected bar within the
+last `depth` is fed again with what came after it; an older one changes nothing here and is right again
+on read.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
-from domain.errors import Corrupt
+from domain.errors import Corrupt, Malformed
+from domain.indicators.armed import IndicatorArmed, IndicatorDisarmed, WarmBar
 from domain.indicators.bank import RowState
 from domain.indicators.bars import Bars, Floats, Integers
+from domain.indicators.chain import Chain, Outputs
 from domain.indicators.corrections import CorrectableBank
+from domain.indicators.reach import reach
+from domain.indicators.rolling import WIDTH, Roll, RollState
 from domain.indicators.sessions import UTC_DAYS
-from domain.indicators.spec import Spec
+from domain.indicators.spec import Spec, parse_spec
 from domain.market.decisions import BarClosed, BarCorrected
 
 BarEvent = BarClosed | BarCorrected
-DEFAULT_INTERVAL = "1m"
 DEPTH = 16
 FIRST_ROWS = 16
-WIDTH = 5
-"""Numbers per bar: open, high, low, close, volume."""
-
-
-class Value(NamedTuple):
-    """An indicator at one bar; NaN where there is no value."""
-
-    instrument: str
-    interval: str
-    spec: str
-    ts_event: int
-    revision: int
-    value: float
 
 
 class FigureState(Struct, frozen=True, array_like=True):
-    """One instrument's row of one bank: bars fed, state now, newer and older checkpoint."""
+    """One instrument's row of one column: bars fed, state now, newer and older checkpoint, and what the
+    newest bar gave."""
 
     fed: int
     now: RowState
     newer: RowState
     older: RowState
+    outputs: Outputs
 
 
-class IntervalState(Struct, frozen=True, array_like=True):
-    """`starts` int64 and `cells` float64 of the bars kept for corrections, oldest first."""
+class ChainState(Struct, frozen=True, array_like=True):
+    """`starts` int64 and `cells` float64 of the bars kept for corrections, oldest first; specs and figures
+    in the order of their texts."""
 
     interval: str
+    specs: tuple[str, ...]
     starts: bytes
     cells: bytes
     figures: tuple[FigureState, ...]
+    roll: RollState | None
+
+
+_decode = msgspec.msgpack.Decoder(tuple[ChainState, ...]).decode
+
+
+class Column:
+    """One figure for all that have it armed: rows are given out and taken back."""
+
+    def __init__(self, figure: Spec, depth: int) -> None:
+        self.bank = CorrectableBank(figure, depth=depth)
+        self.nothing: Outputs = (None,) * len(self.bank.bank.outputs)
+        self._room = 0
+        self._free: list[int] = []
+
+    @property
+    def empty(self) -> bool:
+        return len(self._free) == self._room
+
+    def take(self) -> int:
+        if not self._free:
+            room = max(FIRST_ROWS, 2 * self._room)
+            self._free = list(range(room - 1, self._room - 1, -1))
+            self._room = room
+            self.bank.resize(room)
+        return self._free.pop()
+
+    def give_back(self, row: int) -> None:
+        self.bank.clear(row)
+        self._free.append(row)
+
+    def feed(self, row: int, bars: Sequence[WarmBar]) -> Outputs:
+        """The bars one after the other; what the last one gives."""
+        rows: Integers = np.array([row], np.int64)
+        outputs: tuple[Floats, ...] = ()
+        for bar in bars:
+            outputs = self.bank.update(rows, _columns([bar]))
+        return _numbers([each[0] for each in outputs]) if bars else self.nothing
 
 
 class Shelf:
-    """All figures of one partition; the specs are fixed when it is made. Bounded per instrument."""
+    """All figures of one partition. Bounded per instrument and spec."""
 
-    def __init__(self, specs: Sequence[Spec], *, depth: int = DEPTH) -> None:
-        by_interval: dict[str, list[Spec]] = {}
-        for spec in specs:
-            by_interval.setdefault(spec.interval or DEFAULT_INTERVAL, []).append(spec.without_interval)
-        self._boards = {name: _Board(name, own, depth) for name, own in sorted(by_interval.items())}
+    def __init__(self, *, depth: int = DEPTH) -> None:
+        self._depth = depth
+        self._columns: dict[str, Column] = {}
+        self._chains: dict[str, dict[str, Chain]] = {}
 
-    def observe(self, events: Iterable[object]) -> list[Value]:
-        """Fold bars; events of other kinds and intervals pass by. Values in the order of the bars."""
-        told: list[Value] = []
-        together: dict[str, BarClosed] = {}
-        board: _Board | None = None
+    def instruments(self) -> list[str]:
+        """Those that have something armed, by id."""
+        return sorted(self._chains)
+
+    def armed(self, instrument: str) -> Mapping[str, Iterable[str]]:
+        """interval -> specs"""
+        return {name: chain.specs.keys() for name, chain in self._chains.get(instrument, {}).items()}
+
+    def newest(self, instrument: str) -> dict[str, tuple[int | None, float | None]]:
+        """`spec@interval` -> (start of its newest bar, value); None before the first one."""
+        chains = sorted(self._chains.get(instrument, {}).items())
+        return {
+            f"{spec}@{name}": (chain.newest, chain.outputs[figure][place])
+            for name, chain in chains
+            for spec, (figure, place) in sorted(chain.specs.items())
+        }
+
+    def arm(self, event: IndicatorArmed) -> None:
+        """Raises Malformed for a spec that this build does not know."""
+        chains = self._chains.setdefault(event.instrument, {})
+        chain = chains.get(event.interval)
+        if chain is None:
+            chain = chains[event.interval] = self._new_chain(event.interval)
+            history = [*event.bars, *self._rolled(chain, event)]
+        else:  # it knows better which bars came last
+            kept = chain.bars(len(chain.starts))
+            history = [bar for bar in event.bars if not kept or bar[0] < kept[0][0]] + kept
+        chain.hold(history)
+        for text in event.specs:
+            self._begin(chain, parse_spec(text), history)
+
+    def disarm(self, event: IndicatorDisarmed) -> None:
+        chains = self._chains.get(event.instrument, {})
+        chain = chains.get(event.interval)
+        if chain is None:
+            return
+        for text in event.specs:
+            chain.specs.pop(text, None)
+        used = {figure for figure, _ in chain.specs.values()}
+        for figure in chain.rows.keys() - used:
+            self._end(chain, figure)
+        if not chain.specs:
+            del chains[event.interval]
+        if not chains:
+            del self._chains[event.instrument]
+
+    def observe(self, events: Iterable[object]) -> None:
+        """Fold bars; events of other kinds, intervals and instruments pass by."""
+        waiting: dict[Chain, WarmBar] = {}
         for event in events:
-            if not isinstance(event, BarEvent) or event.interval not in self._boards:
+            if not isinstance(event, BarEvent) or event.instrument not in self._chains:
                 continue
-            here = self._boards[event.interval]
-            alone = isinstance(event, BarCorrected) or here is not board or event.instrument in together
-            if together and board is not None and alone:
-                told += board.close(list(together.values()))
-                together = {}
-            board = here
-            if isinstance(event, BarCorrected):
-                told += here.correct(event)
-            else:
-                together[event.instrument] = event
-        if together and board is not None:
-            told += board.close(list(together.values()))
-        return told
-
-    def snapshot(self, instrument: str) -> tuple[IntervalState, ...]:
-        """Its rows, by interval; empty where it has had no bar."""
-        return tuple(board.snapshot(instrument) for board in self._boards.values() if board.has(instrument))
+            bar = (event.ts_event, event.open, event.high, event.low, event.close, event.volume)
+            for chain in self._chains[event.instrument].values():
+                if chain.base == event.interval:
+                    self._take(chain, bar, waiting, closed=isinstance(event, BarClosed))
+        self._advance(waiting)
 
     def packed(self, instrument: str) -> bytes:
-        """The snapshot as msgpack; empty where there is none."""
-        states = self.snapshot(instrument)
-        return msgspec.msgpack.encode(states) if states else b""
+        """Its rows as msgpack, the same for the same state; empty where nothing is armed."""
+        chains = self._chains.get(instrument)
+        if not chains:
+            return b""
+        return msgspec.msgpack.encode([self._state(chain) for _, chain in sorted(chains.items())])
 
     def unpack(self, instrument: str, packed: bytes) -> None:
-        """Restore what `packed` gave. Raises Corrupt."""
+        """Restore what `packed` gave, where nothing is armed yet. Raises Corrupt."""
         if not packed:
             return
         try:
-            states = msgspec.msgpack.decode(packed, type=tuple[IntervalState, ...])
-        except msgspec.MsgspecError as error:
+            states = _decode(packed)
+            chains = {state.interval: self._restored(instrument, state) for state in states}
+        except (msgspec.MsgspecError, Malformed) as error:
             raise Corrupt(f"indicator state of {instrument!r} cannot be read: {error}") from None
-        self.restore(instrument, states)
+        self._chains[instrument] = chains
 
-    def restore(self, instrument: str, states: Sequence[IntervalState]) -> None:
-        """Raises Corrupt where a state is of other specs or another version."""
-        for state in states:
-            if state.interval not in self._boards:
-                raise Corrupt(f"indicator state of interval {state.interval!r}, which has no figure here")
-            self._boards[state.interval].restore(instrument, state)
+    def _new_chain(self, interval: str) -> Chain:
+        return Chain(interval, 2 * self._depth + 2)
 
-
-class _Board:
-    """The figures over the bars of one interval."""
-
-    def __init__(self, interval: str, specs: Sequence[Spec], depth: int) -> None:
-        self.interval = interval
-        self._specs = [(str(spec), spec.figure, spec.place) for spec in specs]
-        self._banks = {figure: CorrectableBank(figure, depth=depth) for _, figure, _ in self._specs}
-        self._rows: dict[str, int] = {}
-        self._room = 0
-        self._keep = 2 * depth + 2
-        self._starts: list[array[int]] = []
-        self._cells: list[array[float]] = []
-
-    def has(self, instrument: str) -> bool:
-        return instrument in self._rows
-
-    def close(self, bars: Sequence[BarClosed]) -> list[Value]:
-        """One closed bar each of distinct instruments."""
-        rows = np.array([self._row(bar.instrument) for bar in bars], np.int64)
-        for row, bar in zip(rows.tolist(), bars, strict=True):
-            self._keep_bar(row, len(self._starts[row]), bar, put_in=True)
-        columns = _columns(
-            [bar.ts_event for bar in bars], [number for bar in bars for number in _numbers(bar)]
-        )
-        outputs = {figure: bank.update(rows, columns) for figure, bank in self._banks.items()}
-        return [
-            self._value(bar, name, float(outputs[figure][place][number]))
-            for number, bar in enumerate(bars)
-            for name, figure, place in self._specs
-        ]
-
-    def correct(self, event: BarCorrected) -> list[Value]:
-        """The corrected bar's values; later bars' change with it and are not told."""
-        row = self._row(event.instrument)
-        starts = self._starts[row]
-        place = bisect_left(starts, event.ts_event)
-        known = place < len(starts) and starts[place] == event.ts_event
-        behind = len(starts) - place
-        if not known and place == 0 and starts:
+    def _rolled(self, chain: Chain, event: IndicatorArmed) -> list[WarmBar]:
+        """The bars that the event's parts make, where the chain's are made of others."""
+        if chain.base == chain.interval:
             return []
+        chain.roll = Roll(chain.interval, event.begun)
+        return [bar for part in event.parts for bar in chain.roll.add(part)]
+
+    def _begin(self, chain: Chain, spec: Spec, history: Sequence[WarmBar]) -> None:
+        text, figure = str(spec), str(spec.figure)
+        if text in chain.specs:
+            return
+        chain.specs[text] = (figure, spec.place)
+        if figure in chain.rows:
+            return
+        column = self._columns.get(figure)
+        if column is None:
+            column = self._columns[figure] = Column(spec.figure, self._depth)
+        row = chain.rows[figure] = column.take()
+        chain.outputs[figure] = column.feed(row, history[-self._needed(spec.figure, len(history)) :])
+
+    def _needed(self, figure: Spec, most: int) -> int:
+        """Bars to begin with: those that the figure's outputs depend on, and those that can be corrected."""
+        outputs = [
+            reach(Spec(figure.name, figure.parameters, figure.source, each))
+            for each in self._columns[str(figure)].bank.bank.outputs
+        ]
+        if any(each.session or each.forever for each in outputs):
+            return max(1, most)
+        return max(each.bars for each in outputs) + 2 * self._depth + 1
+
+    def _end(self, chain: Chain, figure: str) -> None:
+        column = self._columns[figure]
+        column.give_back(chain.rows.pop(figure))
+        del chain.outputs[figure]
+        if column.empty:
+            del self._columns[figure]
+
+    def _take(self, chain: Chain, bar: WarmBar, waiting: dict[Chain, WarmBar], *, closed: bool) -> None:
+        """Closed bars wait for others that close with them; a chain's own order stays what it is."""
+        found = chain.closed_by(bar) if closed else ()
+        corrected = None if closed else chain.corrected_by(bar)
+        for each in found:
+            if chain in waiting:
+                self._advance(waiting)
+            waiting[chain] = each
+        if corrected is not None:
+            if chain in waiting:
+                self._advance(waiting)
+            self._correct(chain, corrected)
+
+    def _advance(self, waiting: dict[Chain, WarmBar]) -> None:
+        """One closed bar each of distinct chains; afterwards nothing waits."""
+        if not waiting:
+            return
+        columns = _columns(list(waiting.values()))
+        concerned: dict[str, list[tuple[int, Chain]]] = {}
+        for number, (chain, bar) in enumerate(waiting.items()):
+            chain.append(bar)
+            for figure in chain.rows:
+                concerned.setdefault(figure, []).append((number, chain))
+        for figure, members in concerned.items():
+            rows: Integers = np.array([chain.rows[figure] for _, chain in members], np.int64)
+            bars = columns if len(members) == len(waiting) else _some(columns, [n for n, _ in members])
+            outputs = self._columns[figure].bank.update(rows, bars)
+            values = zip(*(each.tolist() for each in outputs), strict=True)
+            for (_, chain), numbers in zip(members, values, strict=True):
+                chain.outputs[figure] = _numbers(numbers)
+        waiting.clear()
+
+    def _correct(self, chain: Chain, bar: WarmBar) -> None:
+        place, known = chain.place_of(bar[0])
+        behind = len(chain.starts) - place
+        if not behind:
+            self._advance({chain: bar})
+            return
+        if not known and place == 0:
+            return
         again = {
-            figure: self._reverted(bank, row, behind - 1) + (not known)
-            for figure, bank in self._banks.items()
-            if not behind or bank.reaches(row, behind - 1)
+            figure: self._columns[figure].bank.revert(row, behind - 1) + (not known)
+            for figure, row in chain.rows.items()
+            if self._columns[figure].bank.reaches(row, behind - 1)
         }
-        self._keep_bar(row, place, event, put_in=not known)
-        found = {figure: self._feed(self._banks[figure], row, count) for figure, count in again.items()}
-        return [
-            self._value(event, name, float(found[figure][at][len(found[figure][at]) - behind - (not known)]))
-            for name, figure, at in self._specs
-            if figure in found
-        ]
+        chain.put(place, bar, known=known)
+        for figure, count in again.items():
+            chain.outputs[figure] = self._columns[figure].feed(chain.rows[figure], chain.bars(count))
 
-    def snapshot(self, instrument: str) -> IntervalState:
-        row = self._rows[instrument]
-        figures = tuple(FigureState(*bank.snapshot(row)) for bank in self._banks.values())
-        return IntervalState(self.interval, self._starts[row].tobytes(), self._cells[row].tobytes(), figures)
+    def _state(self, chain: Chain) -> ChainState:
+        figures = tuple(
+            FigureState(*self._columns[figure].bank.snapshot(row), chain.outputs[figure])
+            for figure, row in sorted(chain.rows.items())
+        )
+        roll = None if chain.roll is None else chain.roll.snapshot()
+        return ChainState(chain.interval, tuple(sorted(chain.specs)), *chain.packed(), figures, roll)
 
-    def restore(self, instrument: str, state: IntervalState) -> None:
-        if len(state.figures) != len(self._banks) or WIDTH * len(state.starts) != len(state.cells):
-            raise Corrupt(f"indicator state of {instrument!r} {self.interval} is of other figures")
-        row = self._row(instrument)
-        self._starts[row] = array("q", state.starts)
-        self._cells[row] = array("d", state.cells)
-        for bank, figure in zip(self._banks.values(), state.figures, strict=True):
-            bank.restore(row, (figure.fed, figure.now, figure.newer, figure.older))
-
-    def _row(self, instrument: str) -> int:
-        row = self._rows.get(instrument)
-        if row is None:
-            row = self._rows[instrument] = len(self._rows)
-            self._starts.append(array("q"))
-            self._cells.append(array("d"))
-            if row >= self._room:
-                self._room = max(FIRST_ROWS, 2 * self._room)
-                for bank in self._banks.values():
-                    bank.resize(self._room)
-        return row
-
-    def _keep_bar(self, row: int, place: int, bar: BarEvent, *, put_in: bool) -> None:
-        starts, cells = self._starts[row], self._cells[row]
-        at = WIDTH * place
-        if put_in:
-            starts.insert(place, bar.ts_event)
-            cells[at:at] = array("d", _numbers(bar))
-        else:
-            cells[at : at + WIDTH] = array("d", _numbers(bar))
-        if len(starts) > self._keep:
-            del starts[0]
-            del cells[:WIDTH]
-
-    def _reverted(self, bank: CorrectableBank, row: int, back: int) -> int:
-        return bank.revert(row, back) if back >= 0 else 0
-
-    def _feed(self, bank: CorrectableBank, row: int, count: int) -> tuple[Floats, ...]:
-        """The newest `count` bars again, one after the other; each output's values, oldest first."""
-        starts, cells = self._starts[row][-count:], self._cells[row][-WIDTH * count :]
-        rows: Integers = np.array([row], np.int64)
-        told = [
-            bank.update(rows, _columns([start], cells[WIDTH * at : WIDTH * (at + 1)].tolist()))
-            for at, start in enumerate(starts)
-        ]
-        return tuple(np.concatenate(values) for values in zip(*told, strict=True))
-
-    def _value(self, bar: BarEvent, spec: str, value: float) -> Value:
-        return Value(bar.instrument, self.interval, spec, bar.ts_event, bar.revision, value)
+    def _restored(self, instrument: str, state: ChainState) -> Chain:
+        chain = self._new_chain(state.interval)
+        if WIDTH * len(state.starts) != len(state.cells):
+            raise Corrupt(f"indicator state of {instrument!r} {state.interval} has starts without bars")
+        chain.unpack(state.starts, state.cells)
+        if state.roll is not None:
+            chain.roll = Roll.restored(state.interval, state.roll)
+        for text in state.specs:
+            self._begin(chain, parse_spec(text), ())
+        if len(state.figures) != len(chain.rows):
+            raise Corrupt(f"indicator state of {instrument!r} {state.interval} is of other figures")
+        for (figure, row), each in zip(sorted(chain.rows.items()), state.figures, strict=True):
+            self._columns[figure].bank.restore(row, (each.fed, each.now, each.newer, each.older))
+            chain.outputs[figure] = each.outputs
+        return chain
 
 
-def _numbers(bar: BarEvent) -> tuple[float, float, float, float, float]:
-    return bar.open, bar.high, bar.low, bar.close, bar.volume
+def _columns(bars: Sequence[WarmBar]) -> Bars:
+    cells = np.array([bar[1:] for bar in bars])
+    opened, high, low, close, volume = np.ascontiguousarray(cells.T)
+    return Bars(opened, high, low, close, volume, UTC_DAYS.days(np.array([bar[0] for bar in bars], np.int64)))
 
 
-def _columns(starts: list[int], cells: list[float]) -> Bars:
-    opened, high, low, close, volume = np.ascontiguousarray(np.array(cells).reshape(-1, WIDTH).T)
-    return Bars(opened, high, low, close, volume, UTC_DAYS.days(np.array(starts, np.int64)))
+def _some(columns: Bars, places: Sequence[int]) -> Bars:
+    chosen = np.array(places, np.int64)
+    return columns.map(lambda column: column[chosen])
+
+
+def _numbers(values: Iterable[float]) -> Outputs:
+    return tuple(None if value != value else float(value) for value in values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from domain.market.observations import Gap
 
 MAX_GAP_CHANNELS = 16
@@ -18,9 +20,25 @@ NEW_INCARNATION = "new incarnation"
 """Reason of the gap that a restarted feed opens; its provider is the feed's own name."""
 
 
+class Touched(NamedTuple):
+    """What a gap makes doubtful; neither where its channel means nothing here but itself."""
+
+    book: bool
+    trades: bool
+
+
+def touched(gap: Gap, *, book: str, trades: str) -> Touched | None:
+    """By the sources of record of the book and the trades ("": there is none yet); None where the gap is
+    another source's, which may miss what it likes."""
+    of_book = gap.channel in BOOK_CHANNELS and concerns(gap, book)
+    of_trades = gap.channel in TRADE_CHANNELS and concerns(gap, trades)
+    if gap.channel in KNOWN_CHANNELS and not (of_book or of_trades):
+        return None
+    return Touched(of_book, of_trades)
+
+
 def concerns(gap: Gap, source: str) -> bool:
-    """Whether a gap is one of a source of record ("": there is none yet). A source that does not count
-    may miss what it likes."""
+    """Whether a gap is one of a source of record ("": there is none yet)."""
     return source in ("", gap.provider) or gap.reason == NEW_INCARNATION
 
 

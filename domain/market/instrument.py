@@ -9,6 +9,7 @@ from typing import Literal
 from domain.errors import Ambiguous, NotFound
 from domain.ids import InstrumentId, symbol_of, venue_of
 from domain.market.observations import InstrumentInfo
+from domain.market.reference_ids import is_reference, reference_of
 
 MAX_SUGGESTIONS = 5
 MAX_CANDIDATES = 20
@@ -28,26 +29,43 @@ _CLASS_OF_VENUE: dict[str, AssetClass] = {
 }
 
 
-def resolve(text: str, infos: Collection[InstrumentInfo]) -> InstrumentId:
+def resolve(text: str, infos: Collection[InstrumentInfo], *, shared: bool = False) -> InstrumentId:
     """An id, or any name that fits exactly one instrument, in any case.
 
     Names are the symbol without its venue, the base (`BTC`), the venue's own symbol and the aliases.
-    Raises Ambiguous with the candidates, or NotFound with near names.
+    `shared`: see `meant`. Raises Ambiguous with the candidates, or NotFound with near names.
     """
     wanted = _plain(text)
-    fitting: set[str] = set()
+    fitting: dict[str, InstrumentInfo] = {}
     for info in infos:
         if _plain(info.instrument) == wanted:
             return InstrumentId(info.instrument)
         if any(_plain(name) == wanted for name in names(info)):
-            fitting.add(info.instrument)
-    if len(fitting) == 1:
-        return InstrumentId(fitting.pop())
-    if fitting:
-        candidates = tuple(sorted(fitting))
+            fitting[info.instrument] = info
+    candidates = meant(fitting.values(), shared=shared)
+    if len(candidates) == 1:
+        return InstrumentId(candidates[0])
+    if candidates:
         listed = ", ".join(candidates[:MAX_CANDIDATES])
         raise Ambiguous(f"{_shown(text)} fits {len(candidates)} instruments: {listed}", candidates)
     raise NotFound(f"no instrument {_shown(text)}{_hint(near(text, infos))}")
+
+
+def meant(fitting: Collection[InstrumentInfo], *, shared: bool) -> tuple[str, ...]:
+    """Of the instruments that a name fits those that it may mean, by id; one is the answer.
+
+    A reference instrument beside what is traded changes nothing: a name that fits one traded instrument
+    is that one. `shared` says that the question can be answered by a reference (its last price, not its
+    trades): then, where several fit and all of them meet in one reference, it is the answer.
+    """
+    traded = [info for info in fitting if not is_reference(info.instrument)]
+    references = sorted(info.instrument for info in fitting if is_reference(info.instrument))
+    if not traded:
+        return tuple(references)
+    met = {reference_of(info.instrument, info) for info in traded}
+    if shared and len(traded) > 1 and len(references) == 1 and met == set(references):
+        return tuple(references)
+    return tuple(sorted(info.instrument for info in traded))
 
 
 def names(info: InstrumentInfo) -> Iterator[str]:

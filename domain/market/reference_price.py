@@ -35,7 +35,7 @@ Sample = tuple[int, float]
 class Reference(Struct, frozen=True):
     """`price`: median of the fresh ones. `spread`: (highest - lowest) / price. `confidence` in [0, 1]:
     share of the known providers that are fresh and agree. `deviating`: fresh but far from the median;
-    `stale`: without a fresh sample. Both in alphabetical order.
+    `stale`: without a fresh sample. Both in alphabetical order. `ts_event`: of the newest sample, ns UTC.
     """
 
     price: float
@@ -44,6 +44,7 @@ class Reference(Struct, frozen=True):
     fresh: int
     deviating: tuple[str, ...]
     stale: tuple[str, ...]
+    ts_event: int = 0
 
 
 class Witnesses(Struct, frozen=True):
@@ -100,7 +101,27 @@ class ReferencePrice:
             fresh=len(fresh),
             deviating=deviating,
             stale=tuple(sorted(self._samples.keys() - fresh.keys())),
+            ts_event=self.newest or 0,
         )
+
+    @property
+    def newest(self) -> int | None:
+        """Time of the newest sample; None before the first."""
+        return max((each[-1][0] for each in self._samples.values()), default=None)
+
+    def heard(self, provider: str) -> int | None:
+        """Time of a provider's newest sample; None where there is none."""
+        samples = self._samples.get(provider)
+        return samples[-1][0] if samples else None
+
+    def others_price(self, now: int, *, besides: str) -> float | None:
+        """Median of the other providers' fresh samples; None without any."""
+        fresh = [
+            each[-1][1]
+            for name, each in self._samples.items()
+            if name != besides and now - each[-1][0] <= FRESH_NS
+        ]
+        return median(fresh) if fresh else None
 
     def witnesses(self, move: float, *, since: int, now: int, besides: str) -> Witnesses:
         """What the others say to a log move that `besides` saw begin at `since`.
@@ -109,17 +130,22 @@ class ReferencePrice:
         came after, and none of whose samples is the same for half a minute on end (stuck).
         """
         confirm = deny = 0
-        moves = []
-        for name, samples in self._samples.items():
-            own = _move_since(samples, since, now) if name != besides else None
-            if own is None:
-                continue
-            moves.append(own)
+        moves = self.moves(since=since, now=now, besides=besides)
+        for own in moves.values():
             if own * move > 0.0 and abs(own) >= AGREES * abs(move):
                 confirm += 1
             elif abs(own) < 0.5 * AGREES * abs(move) or own * move < 0.0:
                 deny += 1
-        return Witnesses(confirm, deny, median(moves) if moves else 0.0)
+        return Witnesses(confirm, deny, median(moves.values()) if moves else 0.0)
+
+    def moves(self, *, since: int, now: int, besides: str) -> dict[str, float]:
+        """The witnesses' own largest log moves since then, by name."""
+        moves = {}
+        for name, samples in sorted(self._samples.items()):
+            own = _move_since(samples, since, now) if name != besides else None
+            if own is not None:
+                moves[name] = own
+        return moves
 
     def moving(self, *, since: int, now: int, besides: str) -> tuple[int, int]:
         """Others heard in [since, now]: how many gave different prices, how many always the same."""

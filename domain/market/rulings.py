@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from domain.market.bars import BarBuilder, Landed
 from domain.market.book import BookChange, Broken
 from domain.market.decisions import (
@@ -10,6 +12,7 @@ from domain.market.decisions import (
     BookBroken,
     BookRestored,
     ClockSkewed,
+    Decision,
     LargeTrade,
     LateTrade,
     SourceChanged,
@@ -17,6 +20,14 @@ from domain.market.decisions import (
 from domain.market.intervals import bar_start
 from domain.market.observations import Observation, Trade
 from domain.market.record_book import BookEvent
+
+
+def on_landings(
+    trade: Trade, ts: int, clock: int, landings: Iterable[tuple[BarBuilder, Landed]]
+) -> list[Decision]:
+    """Of all intervals; see `on_landing`."""
+    decided = (on_landing(trade, ts, clock, builder, landed) for builder, landed in landings)
+    return [decision for decision in decided if decision is not None]
 
 
 def on_landing(

@@ -20,6 +20,7 @@ from actors.feeds.registry import load_adapter
 from actors.transport import TransportSettings
 from domain.envelope import Batch
 from domain.market.observations import Trade
+from domain.market.reference_ids import is_reference
 from domain.partition import MarketPartition
 from tests.actors.receiving_end import KeepingSender, KeepingWriter, LoopClock
 from tests.recorded_venues import RecordedBinance, RecordedKraken
@@ -78,7 +79,9 @@ class Show:
         await until(lambda: self.top(instrument) == self.venue_top(symbol))
 
     def gaps(self, channel: str) -> list[bool]:
-        return [gap.opened for gap in self.sender.gaps if gap.channel == channel]
+        """Of the venue's own instruments, opened or closed."""
+        told = [gap for gap in self.sender.gaps if not is_reference(gap.instrument)]
+        return [gap.opened for gap in told if gap.channel == channel]
 
     def trades(self) -> list[tuple[str, str | None]]:
         return [(e.instrument, e.trade_id) for e in self.sender.observations if isinstance(e, Trade)]

@@ -12,7 +12,7 @@ from actors.hand_feed import HandFeed
 from actors.local_directory import LocalDirectory
 from actors.replay_run import appended_by, replay_name
 from domain.clock import ManualClock
-from tests.builders import INSTRUMENT, T0, a_quote, a_trade
+from tests.builders import INSTRUMENT, T0, a_gap, a_quote, a_ticker, a_trade
 
 LINES = b'{"ts_recv": 1, "source": "ws", "frame": "a"}\n{"ts_recv": 2, "source": "ws", "frame": "b"}\n'
 
@@ -53,3 +53,17 @@ async def test_a_second_run_counts_neither_repeats_nor_the_gap_it_begins_with() 
     await directory.close()
     assert kinds == ["gap"]
     assert appended == [3, 1]
+
+
+@pytest.mark.anyio
+async def test_what_a_feed_told_a_reference_was_not_in_the_recording() -> None:
+    directory = await LocalDirectory.over_memory(1, clock=ManualClock(T0))
+    reference = "BTC-USD.CRYPTO"
+    told = [a_ticker(instrument=reference), a_gap("feed", instrument=reference)]
+    before = await directory.heads()
+    feed = await HandFeed.started("replay", directory.stores.log, 1, directory.routes)
+    await feed.observe([a_trade(trade_id=1), *told, a_ticker()], clock=T0)
+    after = await directory.heads()
+    counted = await appended_by(directory.stores.log, "replay", before, after)
+    await directory.close()
+    assert (counted, after.at("market/00")) == (2, 4)

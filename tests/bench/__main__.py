@@ -30,7 +30,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("bars_1d_p95_ms", "http_p95_ms"),
     ),
     "patterns": ("pattern_precision", "pattern_recall", "pattern_false_per_10k", "pattern_scan_500x1y_s"),
-    "anomalies": ("anomaly_f1", "anomaly_false_per_symbol_week"),
+    "anomalies": (
+        *("anomaly_f1", "anomaly_false_per_symbol_week"),
+        *("reference_anomaly_f1", "reference_false_per_symbol_week"),
+    ),
     "lifecycle": ("startup_s", "recovery_s"),
 }
 """Module -> the names it is asked by; further rows of a module are named after these."""

@@ -22,6 +22,7 @@ from domain.anomalies.found import AnomalyFound, AnomalyKind
 from domain.anomalies.watch import Watch
 from domain.clock import NS_PER_S
 from domain.market.observations import Observation, Quote, Ticker, Trade
+from tests.bench import reference_anomalies
 from tests.bench.rows import Row, Scale
 
 INSTRUMENTS = ("BTC-USD.SIM", "ETH-USD.SIM", "AAPL.SIM", "NVDA.SIM", "EUR-USD.SIM", "USD-JPY.SIM")
@@ -42,6 +43,7 @@ CONSEQUENCES = frozenset({"trade_burst", "one_sided_flow", "spread_blowout", "la
 CONSEQUENCES_NS = 60 * NS_PER_S
 BATCH_NS = NS_PER_S // 4
 WEEK_S = 7 * 86_400
+REFERENCE_ROUNDS = 2
 
 
 class Score(Struct):
@@ -72,7 +74,28 @@ def group(scale: Scale) -> list[Row]:
     rows.append(
         Row("anomaly_false_per_symbol_week", len(false) / weeks, "anomalies", quiet_s * len(INSTRUMENTS))
     )
-    return rows
+    return rows + reference_rows(scale)
+
+
+def reference_rows(scale: Scale) -> list[Row]:
+    """The same of reference instruments; a quarter of the quiet time."""
+    scores: dict[str, Score] = {}
+    for seed in range(min(scale.rounds, REFERENCE_ROUNDS)):
+        add(scores, score_references(seed, INSTRUMENTS[: scale.of(len(INSTRUMENTS), least=2)]))
+    total = overall(scores)
+    quiet_s = scale.of(900, least=60)
+    quiet = reference_anomalies.watched(100, INSTRUMENTS, (), START, START + quiet_s * NS_PER_S)
+    heard_s = quiet_s * len(INSTRUMENTS)
+    return [
+        Row("reference_anomaly_f1", total.f1, "F1", total.hit + total.missed),
+        Row("reference_false_per_symbol_week", len(list(quiet)) * WEEK_S / heard_s, "anomalies", heard_s),
+    ]
+
+
+def score_references(seed: int, instruments: Sequence[str]) -> dict[str, Score]:
+    seen = [each for each in schedule(seed, instruments) if each.kind in reference_anomalies.SEEN]
+    until = max(each.start for each in seen) + APART_S * NS_PER_S
+    return scored(seen, list(reference_anomalies.watched(seed, instruments, seen, START, until)))
 
 
 def score_run(seed: int, instruments: Sequence[str]) -> dict[str, Score]:
@@ -125,7 +148,7 @@ def _observed(watch: Watch, event: Observation, clock: int) -> Sequence[AnomalyF
     if isinstance(event, Quote):
         return watch.on_quote(event, event.ts_event, clock)
     if isinstance(event, Ticker):
-        watch.on_ticker(event, event.ts_event)
+        return watch.on_ticker(event, event.ts_event, clock)
     return ()
 
 

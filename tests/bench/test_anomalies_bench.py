@@ -9,7 +9,17 @@ from msgspec.structs import replace
 from actors.feeds.sim.incidents import Incident
 from domain.anomalies.found import AnomalyFound
 from domain.clock import NS_PER_S
-from tests.bench.anomalies import KINDS, START, overall, quiet_run, schedule, score_run, scored
+from tests.bench import reference_anomalies
+from tests.bench.anomalies import (
+    KINDS,
+    START,
+    overall,
+    quiet_run,
+    schedule,
+    score_references,
+    score_run,
+    scored,
+)
 
 BTC = "BTC-USD.SIM"
 SLIP = AnomalyFound(
@@ -22,6 +32,13 @@ def test_the_simulators_incidents_are_found_and_named() -> None:
     scores = score_run(11, (BTC, "AAPL.SIM"))
     assert {kind: score.hit for kind, score in scores.items() if kind in KINDS} == dict.fromkeys(KINDS, 2)
     assert overall(scores).f1 >= 0.95
+
+
+def test_providers_find_each_others_errors_and_only_those() -> None:
+    scores = score_references(11, (BTC,))
+    seen = reference_anomalies.SEEN
+    assert {kind: scores[kind].hit for kind in seen} == dict.fromkeys(seen, 1)
+    assert overall({kind: scores[kind] for kind in scores if scores[kind].false}).false == 0
 
 
 def test_a_quiet_market_is_quiet() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from actors.arming import Keep
 from actors.indicators_query import IndicatorsAsked
-from actors.local_directory import LocalDirectory
+from actors.local_directory import LocalDirectory, LocalSettings
 from actors.stores import Stores
 from domain.clock import NS_PER_MIN
 from tests.builders import INSTRUMENT, T0, a_trade, at
@@ -51,3 +54,23 @@ async def test_an_average_reaches_back_over_intervals_without_trades(
     assert answer.values[0][0] == pytest.approx(sum(newest) / 20)
     assert None not in answer.values[1] and None not in answer.values[2]
     assert all(each.settled for each in answer.specs)
+
+
+async def test_kept_indicators_begin_with_the_stored_bars(directory: LocalDirectory, stores: Stores) -> None:
+    await traded(directory)
+    await directory.close()
+    kept = Keep(("sma(70)", "rsi(3)", "sma(4)@15m", "ema(3)@1h"))
+    again = await LocalDirectory.over(stores, settings=LocalSettings(keep=kept), instance="2")
+    try:
+        told = {}
+        async with asyncio.timeout(30):
+            while len(told) < len(kept.specs):
+                told = (await again.state(INSTRUMENT)).indicators
+                await asyncio.sleep(0.02)
+        for name, (start, value) in told.items():
+            spec, _, interval = name.partition("@")
+            answer, _ = await again.indicators(IndicatorsAsked(INSTRUMENT, interval, (spec,), 10))
+            closed = [place for place, is_closed in enumerate(answer.closed) if is_closed]
+            assert (start, pytest.approx(value)) == (answer.starts[closed[-1]], answer.values[0][closed[-1]])
+    finally:
+        await again.close()

@@ -75,3 +75,18 @@ def test_a_mistake_in_the_environment_is_named(variable: str, value: str) -> Non
 def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(Malformed, match="No such file"):
         read_settings(str(tmp_path / "no.toml"), environment={})
+
+
+def test_indicators_to_keep_may_have_commas_of_their_own(tmp_path: Path) -> None:
+    file = a_file(tmp_path, '[indicators]\nkeep = ["macd(12,26,9).signal", "sma(50)@1h"]\n')
+    assert read_settings(file, environment={}).indicators.keep == ("macd(12,26,9).signal", "sma(50)@1h")
+    told = {"FINANCEHUB_INDICATORS_KEEP": "ema(9, rsi(14)), macd(12,26,9)@1h,obv"}
+    kept = read_settings(file, environment=told).indicators.keep
+    assert kept == ("ema(9, rsi(14))", "macd(12,26,9)@1h", "obv")
+
+
+@pytest.mark.parametrize("spec", ["rsl(14)", "sma(50)@2h", "sma(50"])
+def test_a_faulty_indicator_ends_the_start_and_names_the_key(tmp_path: Path, spec: str) -> None:
+    file = a_file(tmp_path, f'[indicators]\nkeep = ["{spec}"]\n')
+    with pytest.raises(Malformed, match=r"indicators\.keep"):
+        read_settings(file, environment={})

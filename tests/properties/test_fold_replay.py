@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.envelope import Admitted, Batch, MarketEvent
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, LateTrade
 from domain.market.intervals import INTERVAL_NS
-from domain.market.observations import BookDelta, BookSnapshot, Observation, Trade
+from domain.market.observations import BookDelta, BookSnapshot, Observation, Ticker, Trade
 from domain.partition import MarketPartition, PartitionSettings
 from tests.builders import (
     PROVIDER,
@@ -28,6 +28,7 @@ from tests.builders import (
 
 SMALL = PartitionSettings(keep_bars=3)
 INSTRUMENTS = ("A-USD.SIM", "B-EUR.SIM")
+REFERENCE = "A-USD.CRYPTO"
 SENDERS = (PROVIDER, "other")
 
 Log = list[tuple[Admitted, list[MarketEvent]]]
@@ -90,7 +91,21 @@ others = st.one_of(
         instrument=instruments,
     ),
 )
-observations = st.one_of(trades, trades, books, others)
+samples = st.builds(
+    a_ticker,
+    st.one_of(prices, st.sampled_from((10.0, 100.0, 1000.0, 0.0))),
+    ts=times,
+    instrument=st.just(REFERENCE),
+    provider=st.sampled_from(("x", "y", "z")),
+)
+lost = st.builds(
+    a_gap,
+    st.just("feed"),
+    opened=st.booleans(),
+    instrument=st.just(REFERENCE),
+    provider=st.sampled_from(("x", "y", "z")),
+)
+observations = st.one_of(trades, trades, books, others, samples, lost)
 
 
 @st.composite
@@ -170,7 +185,7 @@ def singles(sent: Sequence[Batch]) -> list[Batch]:
 
 
 def states(partition: MarketPartition) -> list[object]:
-    keepers = [partition.keeper(instrument) for instrument in INSTRUMENTS]
+    keepers = [partition.keeper(instrument) for instrument in (*INSTRUMENTS, REFERENCE)]
     return [keeper and keeper.snapshot() for keeper in keepers]
 
 
@@ -194,7 +209,19 @@ def test_batches_sent_again_change_nothing(sent: list[Batch]):
     assert twice.state_hash() == once.state_hash()
 
 
-def clamped(trade: Trade, clock: int) -> int:
+@settings(max_examples=40, deadline=None)
+@given(batches())
+def test_what_a_provider_has_sampled_is_recorded_once_and_in_order(sent: list[Batch]):
+    newest: dict[str, int] = {}
+    for admitted, events in live(sent, new()):
+        for event in events:
+            if isinstance(event, Ticker) and event.instrument == REFERENCE and event.last > 0.0:
+                ts = clamped(event, admitted.clock)
+                assert ts > newest.get(event.provider, -1)
+                newest[event.provider] = ts
+
+
+def clamped(trade: Trade | Ticker, clock: int) -> int:
     return clock if trade.ts_event > clock + SMALL.skew_tolerance_ns else trade.ts_event
 
 

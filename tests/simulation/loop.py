@@ -56,6 +56,9 @@ class SimLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now_s
 
+    def _asyncgen_finalizer_hook(self, agen: object) -> None:
+        """Of a killed process: nothing of it runs again, not even to close a generator."""
+
     def kill(self, process: Process) -> None:
         process.dead = True
         process.frozen = False

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from actors.answers import LastAnswer, PollReply
+from actors.arming import Keep
+from actors.history import History
 from actors.intake import Ack
 from actors.keeper_shard import KeeperShard
+from actors.reader import Reader as BarsReader
 from actors.sender import Sender, SenderSettings
 from domain.envelope import Recorded
 from domain.errors import FinanceHubError, Retryable, Unavailable
@@ -17,12 +20,17 @@ from domain.ids import market_partition
 from domain.market.observations import BookDelta, BookSnapshot, Observation, Quote, Trade
 from storage.block import events_of
 from storage.codec import decode_batch
+from storage.memory import MemoryCheckpoints
+from storage.read_models.bars import MemoryBars
+from storage.read_models.events import MemoryEvents
 from tests.simulation.loop import Process
 from tests.simulation.network import SimLog, SimSnapshots
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+KEPT = ("sma(3)@1s", "rsi(2)@1s", "ema(2)@1m")
+"""Indicators that every shard is to keep up."""
 CALL_TIMEOUT_S = 2.0
 LOOK_TIMEOUT_S = 0.5
 READ_TIMEOUT_S = 0.8
@@ -58,17 +66,31 @@ class Slot:
 
     def _make(self) -> KeeperShard:
         world = self.world
+        log, clock = SimLog(world.network, world.log, world.note_claim), world.wall_clock()
+        snapshots = SimSnapshots(world.network, world.snapshots)
+        # Nothing is projected here: what the keepers no longer hold is read from the log.
+        reader = BarsReader(
+            log,
+            History(log, snapshots, world.fold_settings),
+            MemoryBars(),
+            MemoryEvents(),
+            MemoryCheckpoints(),
+            clock,
+            world.partition_count,
+        )
         return KeeperShard(
             self.name,
-            SimLog(world.network, world.log, world.note_claim),
-            SimSnapshots(world.network, world.snapshots),
-            world.wall_clock(),
+            log,
+            snapshots,
+            clock,
             world.shard_settings,
             instance=str(self.lives),
             partition_count=world.partition_count,
             fold_settings=world.fold_settings,
             writer_settings=world.writer_settings,
             monotonic=world.loop.time,
+            keep=Keep(KEPT),
+            reader=reader,
         )
 
     async def _tick(self, shard: KeeperShard) -> None:

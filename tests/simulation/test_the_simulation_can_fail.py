@@ -10,7 +10,7 @@ import pytest
 from actors.lease import Leases
 from actors.seat import Seat
 from domain.errors import FinanceHubError
-from domain.partition import MarketPartition
+from domain.senders import Senders
 from storage.block import head_after
 from storage.event_log import Block
 from storage.memory import MemoryLog
@@ -92,7 +92,7 @@ def test_an_event_published_before_the_commit_is_found(monkeypatch: pytest.Monke
 
 
 def test_a_fold_that_admits_repeats_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MarketPartition, "_is_next", lambda _partition, _batch: True)
+    monkeypatch.setattr(Senders, "is_next", lambda _senders, _batch: True)
     said = found()  # whichever is met first: the number again, or its events
     assert "was admitted after" in said or "are in the log" in said
 

@@ -103,7 +103,9 @@ class World:
         watching = self.loop.create_task(self._keep_placed())
         await self._chaos()
         await self._calm()
-        await self._until(self._settled, "partitions owned, all that was added durable and polled")
+        await self._until(
+            self._settled, "partitions owned, all that was added durable and polled, all figures armed"
+        )
         watching.cancel()
         return await self._reckon()
 
@@ -153,7 +155,8 @@ class World:
         drained = all(feed.finished and feed.sender.buffered == 0 for feed in self.feeds)
         placed = all(self._seat(partition) is not None for partition in self.partitions)
         heads = {head.partition: head.offset for head in await self.log.heads("market")}
-        return drained and placed and heads == {p: o for p, o in self.poller.cursor.items() if p in heads}
+        polled = heads == {p: o for p, o in self.poller.cursor.items() if p in heads}
+        return drained and placed and polled and all(self._armed())
 
     async def _reckon(self) -> dict[str, int]:
         events = 0
@@ -169,6 +172,7 @@ class World:
             raise Violation(f"defects: {self.loop.defects}")
         return {
             "events": events,
+            "armed": sum(self._armed()),
             "steps": self.loop.steps,
             "reads": self.truth.reads,
             "resumes": self.poller.resumes,
@@ -179,6 +183,17 @@ class World:
             "duplicated": self.network.duplicated,
             "lives": sum(party.lives for party in (*self.slots, *self.feeds)),
         }
+
+    def _armed(self) -> list[bool]:
+        """Of each instrument with closed bars: whether all is kept up that is wanted."""
+        markets = [seat.market for seat in map(self._seat, self.partitions) if seat is not None]
+        armed = []
+        for market in markets:
+            for info in market.instruments():
+                keeper, found = market.keeper(info.instrument), market.indicators.armed(info.instrument)
+                if keeper is not None and keeper.builders["1s"].closed:
+                    armed.append(set(found.get("1s", ())) == {"sma(3)", "rsi(2)"})
+        return armed
 
     def _seat(self, partition: str) -> Seat | None:
         shard = self.owners[partition].shard

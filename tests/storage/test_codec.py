@@ -17,6 +17,7 @@ from domain.access_events import AccessEvent
 from domain.envelope import Batch
 from domain.errors import Corrupt, Malformed
 from domain.feed_events import FeedEvent, FrameRejected
+from domain.indicators.armed import Arming
 from domain.market.decisions import Decision
 from domain.market.observations import BookDelta, Observation, Quote, Trade
 from storage import codec
@@ -50,7 +51,9 @@ def round_trip(events: list[object]) -> list[object]:
 
 
 def test_every_kind_of_event_has_a_form() -> None:
-    kinds = {kind for union in (Observation, Decision, FeedEvent, AccessEvent) for kind in get_args(union)}
+    kinds = {
+        kind for union in (Observation, Decision, Arming, FeedEvent, AccessEvent) for kind in get_args(union)
+    }
     assert kinds == set(BY_TYPE)
 
 
@@ -76,6 +79,8 @@ def test_codes_never_change() -> None:
         "SourceChanged": 20701,
         "AnomalyFound": 20801,
         "PatternFound": 20901,
+        "IndicatorArmed": 25001,
+        "IndicatorDisarmed": 25101,
         "FeedStarted": 30001,
         "FeedConnected": 30101,
         "FeedLost": 30201,

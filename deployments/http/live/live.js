@@ -40,7 +40,13 @@ async function loadInstruments() {
     for (const info of found.items) market.infos.set(info.instrument, info);
     page = found.next_page;
   } while (page);
-  market.chosen ??= market.infos.has("BTC-USD.SIM") ? "BTC-USD.SIM" : [...market.infos.keys()][0] ?? null;
+  market.chosen ??= market.infos.has("BTC-USD.SIM") ? "BTC-USD.SIM" : firstTraded();
+}
+
+// A reference instrument (BTC-USD.CRYPTO, AAPL.US) has a price, but no trades of its own to draw.
+function firstTraded() {
+  const ids = [...market.infos.keys()];
+  return ids.find((id) => !/\.(CRYPTO|US)$/.test(id)) ?? ids[0] ?? null;
 }
 
 function connect() {

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
-from actors.local_directory import LocalDirectory
+from actors.arming import Keep
+from actors.local_directory import LocalDirectory, LocalSettings
 from deployments.asgi import ServingSettings, create_app
 from deployments.ws.settings import StreamSettings
-from domain.clock import NS_PER_S
+from domain.clock import NS_PER_S, format_time
 from domain.envelope import Cursor
 from tests.deployments.serving.kit import (
     BTC,
@@ -21,6 +23,7 @@ from tests.deployments.serving.kit import (
     a_delta,
     a_quote,
     a_snapshot,
+    a_ticker,
     a_trade,
     check_chain,
     running,
@@ -32,8 +35,10 @@ HISTORY, MORE = 1500, 1500
 
 
 @asynccontextmanager
-async def local(authority, **stream) -> AsyncIterator[tuple[Served, LocalDirectory]]:
-    directory = await LocalDirectory.over_memory(2)
+async def local(
+    authority, keep: tuple[str, ...] = (), **stream
+) -> AsyncIterator[tuple[Served, LocalDirectory]]:
+    directory = await LocalDirectory.over_memory(2, settings=LocalSettings(keep=Keep(keep)))
     settings = ServingSettings(stream=StreamSettings(tick_s=0.02, cursor_every_s=0.05, **stream))
     app = create_app(directory, authority, settings)
     try:
@@ -67,6 +72,36 @@ async def test_what_is_fed_is_served_over_http_and_the_stream(authority):
             assert was["trade"]["price"] == 1.0
             for path in ("/readyz", "/v1/feeds", "/v1/providers", f"/v1/instruments/{BTC}/state"):
                 assert (await http.get(path)).status_code == 200
+
+
+async def test_venues_meet_in_their_reference(authority):
+    reference = "BTC-USD.CRYPTO"
+    told = {"coinbase": 100.0, "kraken": 100.1, "binance": 103.0}
+    async with local(authority) as (served, directory), served.http() as http, served.socket() as client:
+        for provider, price in told.items():
+            await directory.feed([replace(a_ticker(reference, price), provider=provider)], provider)
+        venues = [a_trade("BTC-USD.COINBASE"), a_trade("BTC-USD.KRAKEN")]
+        await directory.feed(venues[:1], "coinbase")
+        after = await directory.feed(venues[1:], "kraken")
+        body = (await http.get("/v1/instruments/BTC/last", params={"after": after.encode()})).json()
+        assert (body["instrument"], body["ticker"]["provider"]) == (reference, "coinbase")
+        assert body["reference"] == {
+            "price": 100.1,
+            "spread": pytest.approx(3.0 / 100.1),
+            "confidence": pytest.approx(2 / 3),
+            "fresh": 3,
+            "deviating": ["binance"],
+            "stale": [],
+            "ts_event": format_time(START),
+        }
+        state = (await http.get(f"/v1/instruments/{reference}/state")).json()
+        assert state["reference"] == state["last"]["reference"] == body["reference"]
+        listed = (await http.get("/v1/instruments", params={"venue": "crypto"})).json()["items"]
+        assert [item["instrument"] for item in listed] == [reference]
+        refused = (await http.get("/v1/instruments/BTC/trades")).json()
+        assert refused["status"] == 409 and "CRYPTO" not in str(refused)
+        answer = await client.subscribe("ticker", "BTC", "*.KRAKEN")
+        assert answer["instruments"] == [reference, "*.KRAKEN"]
 
 
 async def test_bars_close_on_the_stream_and_over_http(authority):
@@ -166,3 +201,26 @@ async def test_quotas_of_the_connection_manager_hold(authority):
                 break
             await asyncio.sleep(0.01)
         assert directory.connections.sessions("bob") == []
+
+
+async def test_an_indicator_that_is_kept_up_stands_in_the_state_now_and_then(authority):
+    async with local(authority, keep=("sma(2)@1s",)) as (served, directory), served.http() as http:
+        for second in range(5):
+            await directory.feed([a_trade(price=second + 1.0, at=START + second * NS_PER_S)])
+        body = {}
+        while "sma(2)@1s" not in body:
+            then = await directory.heads()
+            state = (await http.get(f"/v1/instruments/{BTC}/state")).json()
+            body = state["indicators"]
+            await asyncio.sleep(0.02)
+        newest = state["bars"][-1]["ts_event"]
+        assert body == {"sma(2)@1s": {"ts_event": newest, "value": state["bars"][-1]["close"] - 0.5}}
+        await directory.feed([a_trade(price=50.0, at=START + 20 * NS_PER_S)])
+        await directory.beat(START + 30 * NS_PER_S)
+        now = (await http.get(f"/v1/instruments/{BTC}/state")).json()["indicators"]
+        assert now["sma(2)@1s"]["value"] > 25.0
+        was = await http.get(f"/v1/instruments/{BTC}/state", params={"at": then.encode()})
+        assert was.json()["indicators"] in ({}, body)
+        place = (await directory.heads()).encode()
+        same = await http.get(f"/v1/instruments/{BTC}/state", params={"at": place})
+        assert same.json()["indicators"] == now

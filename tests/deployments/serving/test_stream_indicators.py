@@ -305,3 +305,19 @@ async def test_what_cannot_be_streamed_is_said(serve, directory, op, code, said)
         await client.send({"op": "subscribe", "channel": "indicators", "instruments": [BTC]} | op)
         frame = await client.until("error")
     assert frame["code"] == code and said in frame["message"]
+
+
+async def test_a_user_follows_a_bounded_number_of_figures_over_all_sockets(serve, directory):
+    directory.append(minute(0, 1.0))
+    asked = {"channel": "indicators", "instruments": [BTC]}
+    async with serve(indicators_per_user=2) as served, served.socket() as one, served.socket() as two:
+        await follow(one, "sma(1)")
+        await follow(two, "sma(2)")
+        await follow(two, "sma(1)")  # the same figure again costs nothing
+        await two.send({"op": "subscribe", "id": 9, **asked, "spec": "sma(3)"})
+        error = await two.until("error")
+        assert (error["code"], error["id"]) == ("over_limit", 9) and "2 different" in error["message"]
+        for client in (one, two):
+            await client.send({"op": "unsubscribe", **asked, "spec": "sma(1)"})
+            await client.until("unsubscribed")
+        await follow(two, "sma(3)")

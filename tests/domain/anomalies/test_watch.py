@@ -13,9 +13,9 @@ from msgspec import msgpack
 from msgspec.structs import replace
 
 from domain.anomalies.found import AnomalyFound
-from domain.anomalies.sessions import is_open
 from domain.anomalies.watch import Watch, WatchState
 from domain.clock import NS_PER_S, parse_time
+from domain.market.calendars import is_open
 from domain.market.decisions import BarClosed
 from domain.market.observations import Bar, Gap, InstrumentInfo, Quote, Ticker, Trade
 from tests.builders import T0, a_bar, a_gap, a_quote, a_ticker, a_trade, an_info, at
@@ -36,8 +36,7 @@ def put(watch: Watch, event: Event, clock: int) -> Sequence[AnomalyFound]:
         return watch.on_gap(event, event.ts_event, clock)
     if isinstance(event, InstrumentInfo):
         return watch.on_info(event, event.ts_event, clock)
-    watch.on_ticker(event, event.ts_event)
-    return ()
+    return watch.on_ticker(event, event.ts_event, clock)
 
 
 def timers(watch: Watch, clock: int) -> list[AnomalyFound]:

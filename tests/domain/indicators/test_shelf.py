@@ -5,20 +5,20 @@ from __future__ import annotations
 import itertools
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.clock import NS_PER_MIN, NS_PER_S
 from domain.errors import Corrupt
-from domain.indicators.shelf import BarEvent, IntervalState, Shelf, Value
+from domain.indicators.armed import IndicatorArmed, IndicatorDisarmed, WarmBar
+from domain.indicators.shelf import BarEvent, ChainState, Shelf
 from domain.indicators.spec import parse_spec
 from domain.indicators.streaming import Streaming
 from domain.market.decisions import BarClosed, BarCorrected
 from tests.builders import a_trade
 
-SPECS = [parse_spec(text) for text in ("sma(3)", "rsi(2)@1m", "macd(2,3,2).signal@1m", "ema(2)@1s", "obv@1s")]
+SPECS = (("1m", "sma(3)"), ("1m", "rsi(2)"), ("1m", "macd(2,3,2).signal"), ("1s", "ema(2)"), ("1s", "obv"))
 INSTRUMENTS = ("A-USD.SIM", "B-USD.SIM", "C-USD.SIM")
 LENGTHS = {"1m": NS_PER_MIN, "1s": NS_PER_S}
 DEPTH = 4
@@ -44,6 +44,24 @@ def a_bar(
     )
 
 
+def cells(bar: BarEvent) -> WarmBar:
+    return bar.ts_event, bar.open, bar.high, bar.low, bar.close, bar.volume
+
+
+def armed(instrument: str, interval: str, *specs: str, bars: tuple[WarmBar, ...] = ()) -> IndicatorArmed:
+    return IndicatorArmed("indicators", instrument, 0, 0, interval, specs, bars)
+
+
+def a_shelf() -> Shelf:
+    """B has all figures, A has all but one, C has one of each interval."""
+    shelf = Shelf(depth=DEPTH)
+    for number, (interval, spec) in enumerate(SPECS):
+        for name, has in zip(INSTRUMENTS, (number != 1, True, number in (0, 3)), strict=True):
+            if has:
+                shelf.arm(armed(name, interval, spec))
+    return shelf
+
+
 @st.composite
 def logs(draw: st.DrawFn) -> list[object]:
     """Bars in the order a keeper decides them: starts rise per chain; corrections go back; trades between."""
@@ -64,24 +82,22 @@ def logs(draw: st.DrawFn) -> list[object]:
     return events
 
 
-def told(shelf: Shelf, events: list[object], cuts: list[int]) -> list[Value]:
+def fold(shelf: Shelf, events: list[object], cuts: list[int]) -> Shelf:
     places = sorted({0, len(events), *(cut % (len(events) + 1) for cut in cuts)})
-    return [value for begin, end in itertools.pairwise(places) for value in shelf.observe(events[begin:end])]
+    for begin, end in itertools.pairwise(places):
+        shelf.observe(events[begin:end])
+    return shelf
 
 
 def states(shelf: Shelf) -> list[bytes]:
-    return [msgspec.msgpack.encode(shelf.snapshot(name)) for name in INSTRUMENTS]
-
-
-def texts(values: list[Value]) -> list[str]:
-    return sorted(map(repr, values))
+    return [shelf.packed(name) for name in INSTRUMENTS]
 
 
 @settings(max_examples=40, deadline=None)
 @given(events=logs(), cuts=st.lists(st.integers(0, 200), max_size=8))
 def test_how_bars_are_grouped_makes_no_difference(events: list[object], cuts: list[int]) -> None:
-    one, another = Shelf(SPECS, depth=DEPTH), Shelf(SPECS, depth=DEPTH)
-    assert texts(told(one, events, [])) == texts(told(another, events, cuts))
+    one, another = fold(a_shelf(), events, []), fold(a_shelf(), events, cuts)
+    assert [one.newest(name) for name in INSTRUMENTS] == [another.newest(name) for name in INSTRUMENTS]
     assert states(one) == states(another)
 
 
@@ -89,54 +105,108 @@ def test_how_bars_are_grouped_makes_no_difference(events: list[object], cuts: li
 @given(events=logs(), cut=st.integers(0, 90))
 def test_a_snapshot_and_its_tail_equal_the_full_replay(events: list[object], cut: int) -> None:
     cut %= len(events) + 1
-    whole, begun, restored = (Shelf(SPECS, depth=DEPTH) for _ in range(3))
-    begun.observe(events[:cut])
-    for name in reversed(INSTRUMENTS):
-        packed = msgspec.msgpack.encode(begun.snapshot(name))
-        restored.restore(name, msgspec.msgpack.decode(packed, type=tuple[IntervalState, ...]))
+    begun, restored = fold(a_shelf(), events[:cut], []), Shelf(depth=DEPTH)
+    for name in reversed(INSTRUMENTS):  # in other rows than they had
+        restored.unpack(name, begun.packed(name))
     assert states(restored) == states(begun)
-    assert texts(whole.observe(events[:cut]) + restored.observe(events[cut:])) == texts(
-        Shelf(SPECS, depth=DEPTH).observe(events)
-    )
-    whole.observe(events[cut:])
-    assert states(whole) == states(restored)
+    whole = fold(a_shelf(), events, [])
+    assert states(fold(restored, events[cut:], [])) == states(whole)
+    assert restored.newest(INSTRUMENTS[1]) == whole.newest(INSTRUMENTS[1])
 
 
 @settings(max_examples=30, deadline=None)
 @given(events=logs())
 def test_values_are_those_of_one_instrument_s_own_stream(events: list[object]) -> None:
-    streams: dict[tuple[str, str, str], Streaming] = {}
-    expected: list[str] = []
-    for event in events:
-        for spec in SPECS:
-            if not isinstance(event, BarEvent) or (spec.interval or "1m") != event.interval:
-                continue
-            own = spec.without_interval
-            stream = streams.setdefault(
-                (event.instrument, event.interval, str(own)), Streaming(own, depth=DEPTH)
-            )
-            changes = stream.put(
-                event.ts_event, (event.open, event.high, event.low, event.close, event.volume)
-            )
-            value = [
-                (event.instrument, event.interval, str(own), at, event.revision, v) for at, v in changes[:1]
-            ]
-            expected += [repr(Value(*each)) for each in value]
-    assert texts(Shelf(SPECS, depth=DEPTH).observe(events)) == sorted(expected)
+    shelf = fold(a_shelf(), events, [])
+    for name in INSTRUMENTS:
+        for interval, specs in shelf.armed(name).items():
+            for spec in specs:
+                stream, last = Streaming(parse_spec(spec), depth=DEPTH), None
+                for event in events:
+                    if isinstance(event, BarEvent) and (event.instrument, event.interval) == (name, interval):
+                        changes = stream.put(event.ts_event, cells(event)[1:])
+                        last = changes[-1][1] if changes and changes[-1][0] == stream.newest else last
+                value = None if last is None or last != last else last
+                assert shelf.newest(name)[f"{spec}@{interval}"] == (stream.newest, value)
 
 
-def test_many_instruments_grow_the_banks() -> None:
-    shelf = Shelf([parse_spec("sma(2)@1m")])
+def test_a_figure_keeps_its_values_while_others_come_and_go() -> None:
+    shelf, alone = Shelf(depth=DEPTH), Shelf(depth=DEPTH)
+    for each in (shelf, alone):
+        each.arm(armed("A-USD.SIM", "1m", "ema(3)"))
+    for number in range(40):
+        other = f"S{number % 7}-USD.SIM"
+        if number % 3:
+            shelf.arm(armed(other, "1m", "ema(3)", "sma(2)"))
+        else:
+            shelf.disarm(IndicatorDisarmed("indicators", other, 0, 0, "1m", ("ema(3)", "sma(2)")))
+        for each in (shelf, alone):
+            each.observe([a_bar(name, "1m", number, number % 5 + 1.0) for name in ("A-USD.SIM", other)])
+    assert shelf.packed("A-USD.SIM") == alone.packed("A-USD.SIM")
+    shelf.arm(armed("Z-USD.SIM", "1m", "ema(3)"))
+    assert shelf.newest("Z-USD.SIM") == {"ema(3)@1m": (None, None)}, "a row given back is as new"
+
+
+def test_outputs_of_one_figure_share_its_row() -> None:
+    shelf = Shelf(depth=DEPTH)
+    shelf.arm(armed("A-USD.SIM", "1m", "macd(2,3,2).signal", bars=tuple(warm_up(20))))
+    before = shelf.newest("A-USD.SIM")
+    shelf.arm(armed("A-USD.SIM", "1m", "macd(2,3,2)"))
+    after = shelf.newest("A-USD.SIM")
+    assert before.items() <= after.items() and after["macd(2,3,2)@1m"][1] is not None
+    shelf.disarm(IndicatorDisarmed("indicators", "A-USD.SIM", 0, 0, "1m", ("macd(2,3,2).signal",)))
+    assert shelf.newest("A-USD.SIM") == {"macd(2,3,2)@1m": after["macd(2,3,2)@1m"]}
+
+
+def warm_up(count: int) -> list[WarmBar]:
+    return [cells(a_bar("A-USD.SIM", "1m", number, number % 7 + 1.0)) for number in range(count)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(count=st.integers(0, 40), more=st.integers(0, 12), back=st.integers(0, DEPTH - 1))
+def test_a_warm_up_is_as_good_as_having_seen_the_bars(count: int, more: int, back: int) -> None:
+    seen, warmed = Shelf(depth=DEPTH), Shelf(depth=DEPTH)
+    seen.arm(armed("A-USD.SIM", "1m", "obv", "sma(5)"))
+    bars = [a_bar("A-USD.SIM", "1m", number, number % 7 + 1.0) for number in range(count + more)]
+    seen.observe(bars[:count])
+    warmed.arm(armed("A-USD.SIM", "1m", "obv", "sma(5)", bars=tuple(map(cells, bars[:count]))))
+    for shelf in (seen, warmed):
+        shelf.observe(bars[count:])
+        if bars:
+            shelf.observe([a_bar("A-USD.SIM", "1m", max(0, len(bars) - 1 - back), 3.5, BarCorrected)])
+    assert warmed.newest("A-USD.SIM").keys() == seen.newest("A-USD.SIM").keys()
+    for name, (start, value) in seen.newest("A-USD.SIM").items():
+        found_start, found = warmed.newest("A-USD.SIM")[name]
+        assert found_start == start and found == (None if value is None else pytest.approx(value, rel=1e-12))
+
+
+def test_what_is_armed_twice_stays_as_it_is() -> None:
+    shelf = fold(a_shelf(), [a_bar("A-USD.SIM", "1m", number, 2.0) for number in range(9)], [])
+    before = states(shelf)
+    shelf.arm(armed("A-USD.SIM", "1m", "sma(3)", bars=tuple(warm_up(5))))
+    shelf.disarm(IndicatorDisarmed("indicators", "A-USD.SIM", 0, 0, "4h", ("sma(3)",)))
+    assert states(shelf) == before
+
+
+def test_many_instruments_grow_the_columns() -> None:
+    shelf = Shelf()
+    names = [f"S{each}-USD.SIM" for each in range(100)]
+    for name in names:
+        shelf.arm(armed(name, "1m", "sma(2)"))
     for number in range(2):
-        bars = [a_bar(f"S{each}-USD.SIM", "1m", number, float(each + number)) for each in range(100)]
-        found = shelf.observe(bars)
-    assert [value.value for value in found] == [each + 0.5 for each in range(100)]
-    assert np.isnan(Shelf([parse_spec("sma(2)@1m")]).observe(bars)[0].value)
+        shelf.observe([a_bar(name, "1m", number, float(each + number)) for each, name in enumerate(names)])
+    found = [shelf.newest(name)["sma(2)@1m"] for name in names]
+    assert found == [(NS_PER_MIN, each + 0.5) for each in range(100)]
 
 
-def test_a_state_of_other_figures_is_refused() -> None:
-    shelf = Shelf([parse_spec("sma(2)@1m")])
-    shelf.observe([a_bar("A-USD.SIM", "1m", 1, 1.0)])
-    for other in ("sma(3)@1m", "sma(2)@1s"):
+def test_a_state_that_does_not_fit_is_refused() -> None:
+    shelf = Shelf()
+    shelf.arm(armed("A-USD.SIM", "1m", "sma(2)", bars=tuple(warm_up(3))))
+    packed = shelf.packed("A-USD.SIM")
+    (state,) = msgspec.msgpack.decode(packed, type=tuple[ChainState, ...])
+    for changes in ({"specs": ("sma(3)",)}, {"specs": ("smo(2)",)}, {"starts": b""}, {"figures": ()}):
+        spoilt = msgspec.msgpack.encode([msgspec.structs.replace(state, **changes)])
         with pytest.raises(Corrupt):
-            Shelf([parse_spec(other)]).restore("A-USD.SIM", shelf.snapshot("A-USD.SIM"))
+            Shelf().unpack("A-USD.SIM", spoilt)
+    with pytest.raises(Corrupt):
+        Shelf().unpack("A-USD.SIM", packed[:-1])

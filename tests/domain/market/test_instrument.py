@@ -42,6 +42,34 @@ def test_a_name_that_fits_several_lists_them(text: str):
     assert caught.value.candidates == ("BTC-USD.COINBASE", "BTC-USD.KRAKEN")
 
 
+BTC_REFERENCE = described("BTC-USD.CRYPTO", "coinbase", T0)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_reference_beside_one_traded_instrument_changes_nothing(shared: bool):
+    for known in ([BTC_COINBASE], [BTC_COINBASE, BTC_REFERENCE], [BTC_REFERENCE, BTC_COINBASE, ETH]):
+        assert resolve("BTC", known, shared=shared) == "BTC-USD.COINBASE"
+    assert resolve("BTC-USD.CRYPTO", [BTC_COINBASE, BTC_REFERENCE]) == "BTC-USD.CRYPTO"
+    assert resolve("BTC", [BTC_REFERENCE], shared=shared) == "BTC-USD.CRYPTO"
+
+
+def test_several_venues_meet_in_their_reference_where_it_can_answer():
+    known = [BTC_COINBASE, BTC_KRAKEN, BTC_REFERENCE]
+    assert resolve("btc", known, shared=True) == resolve("BTC/USD", known, shared=True) == "BTC-USD.CRYPTO"
+    with pytest.raises(Ambiguous) as caught:
+        resolve("btc", known)
+    assert caught.value.candidates == ("BTC-USD.COINBASE", "BTC-USD.KRAKEN")
+
+
+def test_venues_that_do_not_all_meet_in_one_reference_stay_ambiguous():
+    future = an_info("BTCUSDT.BINANCE_USDM", base="BTC", quote="USDT")
+    euro = an_info("BTC-EUR.KRAKEN", base="BTC", quote="EUR")
+    euro_reference = described("BTC-EUR.CRYPTO", "kraken", T0)
+    for more in ([future], [euro], [euro, euro_reference]):
+        with pytest.raises(Ambiguous):
+            resolve("BTC", [BTC_COINBASE, BTC_REFERENCE, *more], shared=True)
+
+
 def test_a_full_id_is_never_ambiguous():
     twin = an_info("BTC.US", venue_symbol="BTC-USD.COINBASE", base=None)
     assert resolve("BTC-USD.COINBASE", [twin, *ALL]) == "BTC-USD.COINBASE"
