@@ -1,6 +1,7 @@
 """One connection kept open: dial, read, notice death, dial again; swap sockets without a hole.
 
 dial ──> opened ──> frames ──> lost ──> back off ──> dial ...
+                       │  those that wait in the socket together are handed over together
                        └─ replace(): a second socket is opened and subscribed; once it delivers,
                           the first is dropped, and nobody sees a loss
 """
@@ -9,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from actors.backoff import Backoff
-from actors.feeds.base import Endpoint
+from actors.feeds.base import Endpoint, Received
 from actors.transport import Socket, Transport
 from domain.errors import Unavailable
 
@@ -29,6 +30,7 @@ class LinkSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     `overlap_s`: how long an old socket is kept while its successor delivers nothing.
     `stable_s`: a connection that lived so long makes the next delay start small again.
+    `max_run`, `max_run_chars`: frames handed over at once; the last one may go beyond the characters.
     """
 
     backoff_base_s: float = 0.5
@@ -37,6 +39,8 @@ class LinkSettings(Struct, frozen=True, forbid_unknown_fields=True):
     stable_s: float = 30.0
     sends_per_s: int = 4
     max_unsent: int = 1000
+    max_run: int = 64
+    max_run_chars: int = 262_144
 
 
 class LinkHost(Protocol):
@@ -45,8 +49,11 @@ class LinkHost(Protocol):
     def opened(self, link: Link) -> None:
         """A socket is open; what is sent from now on goes to it."""
 
-    def received(self, link: Link, frame: str | bytes) -> bool:
-        """Returns whether the frame gave observations."""
+    def now_ns(self) -> int:
+        """When a frame was received; never decreases."""
+
+    def received(self, link: Link, run: Sequence[Received]) -> bool:
+        """Frames, oldest first. Returns whether they gave observations."""
 
     def lost(self, link: Link, reason: str) -> None: ...
 
@@ -55,17 +62,31 @@ class LinkHost(Protocol):
 
 
 class Wire:
-    """One socket being read and written. Its `reader` ends when the socket does."""
+    """One socket being read and written. Its `reader` ends when the socket does.
+
+    What is read is handed over once the socket has nothing more at hand: a single frame at once, under
+    load a run of them, which costs less a frame. Nobody waits for a run to fill.
+    """
 
     def __init__(
-        self, socket: Socket, received: Callable[[str | bytes], bool], settings: LinkSettings
+        self,
+        socket: Socket,
+        now_ns: Callable[[], int],
+        received: Callable[[Sequence[Received]], bool],
+        settings: LinkSettings,
     ) -> None:
-        self.opened_s = self.last_frame_s = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self.opened_s = self.last_frame_s = self._loop.time()
         self.delivers = asyncio.Event()
         self._socket = socket
+        self._now_ns = now_ns
         self._received = received
         self._settings = settings
         self._doom = ""
+        self._error: Exception | None = None
+        self._run: list[Received] = []
+        self._run_chars = 0
+        self._handing_over: asyncio.Handle | None = None
         self._unsent: asyncio.Queue[str] = asyncio.Queue()
         self.reader = asyncio.create_task(self._read())
         self._writer = asyncio.create_task(self._write())
@@ -83,26 +104,53 @@ class Wire:
             self.reader.cancel()
 
     def why(self) -> str:
-        """The reason of the end; raises what went wrong in the reader, if that was it."""
+        """The reason of the end; raises what went wrong with the frames, if that was it."""
+        if self._error is not None:
+            raise self._error
         return self._doom if self.reader.cancelled() else self.reader.result()
 
     async def close(self) -> None:
+        self._idle()
         self.reader.cancel()
         self._writer.cancel()
         await self._socket.close()
 
     async def _read(self) -> str:
-        loop = asyncio.get_running_loop()
+        """`receive` waits only where the socket has nothing; then `_idle` has its turn."""
         try:
             while (frame := await self._socket.receive()) is not None:
                 if self._doom:
                     return self._doom  # frames already buffered do not let a cancellation in
-                self.last_frame_s = loop.time()
-                if self._received(frame):
-                    self.delivers.set()
+                self._keep(frame)
+            self._hand_over()
             return self._socket.reason
         finally:
             self.delivers.set()  # whoever waits for this socket must not wait for a dead one
+
+    def _keep(self, frame: str | bytes) -> None:
+        self.last_frame_s = self._loop.time()
+        self._run.append((frame, self._now_ns()))
+        self._run_chars += len(frame)
+        if len(self._run) >= self._settings.max_run or self._run_chars >= self._settings.max_run_chars:
+            self._hand_over()
+        elif self._handing_over is None:
+            self._handing_over = self._loop.call_soon(self._idle)
+
+    def _idle(self) -> None:
+        """The reader waits for more, or is to be stopped. It hears of what goes wrong here."""
+        if self._handing_over is not None:
+            self._handing_over.cancel()
+            self._handing_over = None
+        try:
+            self._hand_over()
+        except Exception as error:  # noqa: BLE001 - raised again by `why`, to whom the end is of interest
+            self._error = error
+            self.reader.cancel()
+
+    def _hand_over(self) -> None:
+        run, self._run, self._run_chars = self._run, [], 0
+        if run and self._received(run):
+            self.delivers.set()
 
     async def _write(self) -> None:
         """Send what is queued, within the venue's bound on messages."""
@@ -214,12 +262,12 @@ class Link:
             self._leave(wire, successor)
 
     def _adopt(self, socket: Socket) -> Wire:
-        self._wire = Wire(socket, self._received, self._settings)
+        self._wire = Wire(socket, self._host.now_ns, self._received, self._settings)
         self._wanted.clear()
         return self._wire
 
-    def _received(self, frame: str | bytes) -> bool:
-        return self._host.received(self, frame)
+    def _received(self, run: Sequence[Received]) -> bool:
+        return self._host.received(self, run)
 
     async def _successor(self) -> Socket:
         """Wait until another socket is wanted, then open it."""

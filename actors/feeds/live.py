@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from actors.feeds.base import Adapter, Effects, Endpoint, FeedSettings, HttpRequest
+from actors.feeds.base import Adapter, Effects, Endpoint, FeedSettings, HttpRequest, Received
 from actors.feeds.capture import CaptureLine, CaptureSource
 from actors.feeds.link import Link, LinkSettings
 from actors.feeds.requests import RequestQueue, RequestSettings
@@ -62,6 +62,7 @@ class LiveSource:
         self._settings = settings or LiveSettings()
         self._tap = tap
         self._now = 0
+        self._told = 0
         self._transport = Transport(self._settings.transport)
         self._gate = asyncio.Event()
         self._gate.set()
@@ -79,12 +80,17 @@ class LiveSource:
         self._now = max(self._now, self._clock.now_ns())
         return self._now
 
+    def _moment(self) -> int:
+        """Now, as the session is about to be told."""
+        self._told = self.now_ns()
+        return self._told
+
     def connections(self) -> tuple[int, int]:
         return sum(link.is_open for link in self._links.values()), len(self._links)
 
     def resync(self, instruments: Sequence[str]) -> None:
         for instrument in instruments:
-            now = self.now_ns()
+            now = self._moment()
             self._apply(self._session.resync(instrument, now), Step(now))
 
     async def run(self, sink: Sink) -> None:
@@ -102,12 +108,12 @@ class LiveSource:
 
     async def _tick(self, group: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
-        now = self.now_ns()
+        now = self._moment()
         self._apply(self._session.on_start(now), Step(now))
         self._follow_endpoints(group)
         while True:
             await asyncio.sleep(self._settings.tick_s)
-            now = self.now_ns()
+            now = self._moment()
             self._apply(self._session.on_timer(now), Step(now))
             self._follow_endpoints(group)
             for link in self._links.values():
@@ -133,22 +139,31 @@ class LiveSource:
         self._tasks[endpoint.connection] = group.create_task(link.run())
 
     def opened(self, link: Link) -> None:
-        now = self.now_ns()
+        now = self._moment()
         self._record(now, "open", link.endpoint.url, conn=link.connection)
         step = Step(now, connected=[(link.connection, link.endpoint.url)])
         self._apply(self._session.on_open(link.connection, now), step)
 
-    def received(self, link: Link, frame: str | bytes) -> bool:
-        now = self.now_ns()
-        url = link.endpoint.url
+    def received(self, link: Link, run: Sequence[Received]) -> bool:
+        """What waited in one socket; the step has the time of the last frame.
+
+        Each frame keeps the time when it was taken from the socket, but for microseconds: none is before
+        what the session was told of already (a timer, another socket), whose time never decreases.
+        """
+        connection, url, told = link.connection, link.endpoint.url, self._told
+        if run[0][1] < told:
+            run = [(frame, max(now, told)) for frame, now in run]
+        self._told = run[-1][1]
         if self._tap is not None:
-            self._record(now, "ws", url, _text(frame), conn=link.connection)
+            for frame, now in run:
+                self._record(now, "ws", url, _text(frame), conn=connection)
         began_s = time.perf_counter()
-        effects = self._session.on_frame(link.connection, frame, now, url)
-        return self._apply(effects, Step(now, frames=1, parse_s=time.perf_counter() - began_s))
+        effects = self._session.take_frames(connection, run, url)
+        took_s = time.perf_counter() - began_s
+        return self._apply(effects, Step(run[-1][1], frames=len(run), parse_s=took_s))
 
     def lost(self, link: Link, reason: str) -> None:
-        now = self.now_ns()
+        now = self._moment()
         self._record(now, "close", link.endpoint.url, reason, conn=link.connection)
         step = Step(now, lost=[(link.connection, reason)])
         self._apply(self._session.on_close(link.connection, reason, now), step)
@@ -157,7 +172,7 @@ class LiveSource:
         self._apply(Effects(), Step(self.now_ns(), lost=[(link.connection, reason)]))
 
     def _answered(self, request: HttpRequest, response: Response) -> None:
-        now = self.now_ns()
+        now = self._moment()
         if self._tap is not None and response.status:
             self._record(now, "http", request.url, _text(response.body), status=response.status)
         effects = self._session.on_response(request, response.status, response.headers, response.body, now)

@@ -28,6 +28,10 @@ _USUAL_SECONDS_CHARS = 17
 """`1618678133.365913`"""
 _USUAL_RFC3339_CHARS = 27
 """`2023-10-06T17:35:55.440295Z`"""
+_MAX_SECONDS = 1024
+_RFC3339_SECONDS: dict[str, int] = {}
+_EPOCH_SECONDS: dict[str, int] = {}
+"""A time up to the point of its second -> ns: what comes now is of the last few seconds."""
 
 
 def rfc3339_ns(text: str) -> int:
@@ -36,9 +40,10 @@ def rfc3339_ns(text: str) -> int:
     The usual form (UTC, with a fraction) takes a short way: its minute is remembered.
     """
     if len(text) == _USUAL_RFC3339_CHARS and text[26] == "Z":
-        micros = text[20:26]
+        second_ns, micros = _RFC3339_SECONDS.get(text[:20]), text[20:26]
         if micros.isdigit() and micros.isascii():
-            second_ns = _second_ns(text[:20])
+            if second_ns is None:
+                second_ns = _second_ns(text[:20])
             if second_ns is not None:
                 return second_ns + int(micros) * NS_PER_US
     if len(text) > 21 and text[19] == "." and text[-1] == "Z" and text.isascii():
@@ -54,22 +59,28 @@ def rfc3339_ns(text: str) -> int:
     return checked_ns(parse_time(text))
 
 
-@lru_cache(maxsize=1024)
 def _second_ns(prefix: str) -> int | None:
-    """`2023-10-06T17:35:55.` -> ns; None for another form. Raises Malformed."""
+    """`2023-10-06T17:35:55.` -> ns, remembered; None for another form. Raises Malformed."""
     seconds = prefix[17:19]
     if prefix[19] != "." or not seconds.isdigit() or not prefix.isascii() or seconds >= "60":
         return None
-    return _minute_ns(prefix[:17]) + int(seconds) * NS_PER_S
+    return _remember(_RFC3339_SECONDS, prefix, _minute_ns(prefix[:17]) + int(seconds) * NS_PER_S)
 
 
-@lru_cache(maxsize=1024)
 def _epoch_second_ns(prefix: str) -> int | None:
-    """`1618678133.` -> ns; None for another form. Raises Malformed."""
+    """`1618678133.` -> ns, remembered; None for another form. Raises Malformed."""
     seconds = prefix[:10]
     if prefix[10] != "." or not seconds.isdigit() or not seconds.isascii():
         return None
-    return checked_ns(int(seconds) * NS_PER_S + NS_PER_S) - NS_PER_S
+    second_ns = checked_ns(int(seconds) * NS_PER_S + NS_PER_S) - NS_PER_S
+    return _remember(_EPOCH_SECONDS, prefix, second_ns)
+
+
+def _remember(seconds: dict[str, int], prefix: str, second_ns: int) -> int:
+    if len(seconds) >= _MAX_SECONDS:
+        seconds.clear()
+    seconds[prefix] = second_ns
+    return second_ns
 
 
 @lru_cache(maxsize=1024)
@@ -83,9 +94,10 @@ def decimal_seconds_ns(text: str) -> int:
     Digits beyond the ninth are cut off, as Kraken's REST API prints the float it holds.
     """
     if len(text) == _USUAL_SECONDS_CHARS:
-        micros = text[11:]
+        second_ns, micros = _EPOCH_SECONDS.get(text[:11]), text[11:]
         if micros.isdigit() and micros.isascii():
-            second_ns = _epoch_second_ns(text[:11])
+            if second_ns is None:
+                second_ns = _epoch_second_ns(text[:11])
             if second_ns is not None:
                 return second_ns + int(micros) * NS_PER_US
     whole, _, fraction = text.partition(".")

@@ -19,17 +19,8 @@ class TradeIds:
     def __init__(self) -> None:
         self.high: int | None = None
         self._missing: list[Range] = []
-        self._gaps: list[Range] = []
-
-    def follow(self, trade_id: int) -> bool:
-        """Admit the id after the highest; False, and nothing changed, for any other.
-
-        Also False while a gap is open, since its closing has to be told.
-        """
-        if self.high is None or trade_id != self.high + 1 or self._gaps:
-            return False
-        self.high = trade_id
-        return True
+        self.gaps: list[Range] = []
+        """Open ones: while there are any, a trade may close one, which has to be told."""
 
     def take(self, trade_id: int) -> bool:
         """Whether this trade is new. Ask `gap_before` first: taking moves the mark."""
@@ -56,15 +47,15 @@ class TradeIds:
 
     def closed_gaps(self) -> list[Range]:
         """Gaps that have filled up since the last call."""
-        if not self._gaps:
+        if not self.gaps:
             return []
-        closed = [gap for gap in self._gaps if not self.still_missing(gap)]
+        closed = [gap for gap in self.gaps if not self.still_missing(gap)]
         if closed:
-            self._gaps = [gap for gap in self._gaps if gap not in closed]
+            self.gaps = [gap for gap in self.gaps if gap not in closed]
         return closed
 
     def open_gaps(self) -> list[Range]:
-        return list(self._gaps)
+        return list(self.gaps)
 
     def is_missing(self, trade_id: int) -> bool:
         return self._holding(trade_id) is not None
@@ -73,7 +64,7 @@ class TradeIds:
         if self.high is not None and missing_up_to > self.high:
             gap = (self.high + 1, missing_up_to)
             self._missing.append(gap)
-            self._gaps.append(gap)
+            self.gaps.append(gap)
             self._bound()
         self.high = mark
 
@@ -83,7 +74,7 @@ class TradeIds:
 
     def _give_up(self, lost: Range) -> None:
         """The gap that held these ids never closes: it stays on record as open."""
-        self._gaps = [gap for gap in self._gaps if gap[1] < lost[0] or lost[1] < gap[0]]
+        self.gaps = [gap for gap in self.gaps if gap[1] < lost[0] or lost[1] < gap[0]]
 
     def _holding(self, trade_id: int) -> int | None:
         """Index of the missing range with this id."""

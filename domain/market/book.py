@@ -113,46 +113,51 @@ class OrderBook:
         self._status = "usable"
         self.sequence = None if snapshot.sequence is None else snapshot.sequence[1]
         self.ts_event = snapshot.ts_event if ts_event is None else ts_event
-        change = self._settle()
-        if change is None and was_broken:
-            return Restored(self.sequence)
-        return change
-
-    def apply_delta(self, delta: BookDelta, ts_event: int | None = None) -> BookChange | None:
-        """Change levels. Without effect while not usable, and for a repeat."""
-        if self._status != "usable" or self.repeats(delta):
-            return None
-        if not self._continues(delta):
-            broken = Broken("gap", self.sequence, delta.prev_sequence)
-            self.break_()
-            return broken
-        for price, size in delta.bids:
-            self._bids.set(price, size)
-        for price, size in delta.asks:
-            self._asks.set(price, size)
-        self._at_snapshot = False
-        if delta.sequence is not None:
-            self.sequence = delta.sequence[1]
-        self.ts_event = max(self.ts_event, delta.ts_event if ts_event is None else ts_event)
-        return self._settle()
-
-    def _continues(self, delta: BookDelta) -> bool:
-        """The delta begins where the book ends; the first after a snapshot may begin before it."""
-        if delta.prev_sequence is None or self.sequence is None:
-            return True
-        if self._at_snapshot:
-            return delta.prev_sequence <= self.sequence
-        return delta.prev_sequence == self.sequence
-
-    def _settle(self) -> Broken | None:
         depth = self._depth or MAX_LEVELS
         self._bids.cut(depth)
         self._asks.cut(depth)
-        bid, ask = self._bids.best, self._asks.best
-        if bid is not None and ask is not None and bid >= ask:
+        if self._bids.crosses(self._asks):
+            return self._uncross()
+        return Restored(self.sequence) if was_broken else None
+
+    def apply_delta(self, delta: BookDelta, ts_event: int | None = None) -> BookChange | None:
+        """Change levels. Without effect while not usable, and for a repeat."""
+        if self._status != "usable":
+            return None
+        sequence, applied = delta.sequence, self.sequence
+        if sequence is not None and applied is not None and sequence[1] <= applied:
+            return None
+        previous = delta.prev_sequence
+        if previous != applied and not self._continues(previous):
             self.break_()
-            return overlapping(bid, ask)
-        return None
+            return Broken("gap", applied, previous)
+        depth = self._depth or MAX_LEVELS
+        bids, asks = delta.bids, delta.asks
+        if bids:
+            self._bids.change(bids, depth)
+        if asks:
+            self._asks.change(asks, depth)
+        self._at_snapshot = False
+        if sequence is not None:
+            self.sequence = sequence[1]
+        at = delta.ts_event if ts_event is None else ts_event
+        if at > self.ts_event:
+            self.ts_event = at
+        return self._uncross() if self._bids.crosses(self._asks) else None
+
+    def _continues(self, previous: int | None) -> bool:
+        """A delta begins where the book ends; the first after a snapshot may begin before it."""
+        if previous is None or self.sequence is None:
+            return True
+        if self._at_snapshot:
+            return previous <= self.sequence
+        return previous == self.sequence
+
+    def _uncross(self) -> Broken | None:
+        """Break a book whose sides meet."""
+        bid, ask = self._bids.best, self._asks.best
+        self.break_()
+        return None if bid is None or ask is None else overlapping(bid, ask)
 
     def break_(self) -> None:
         """Unusable until the next snapshot. Without effect on a book that never had one."""

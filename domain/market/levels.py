@@ -32,15 +32,21 @@ class Levels:
 
     def set(self, price: float, size: float) -> None:
         """Put a level, replace it, or with size <= 0 delete it."""
-        key = price * self._direction
-        sizes = self._sizes
-        if size <= 0.0:
-            if sizes.pop(key, None) is not None:
-                del self._keys[bisect_left(self._keys, key)]
-            return
-        if key not in sizes:
-            insort(self._keys, key)
-        sizes[key] = size
+        self.change(((price, size),))
+
+    def change(self, levels: Iterable[Level], depth: int | None = None) -> None:
+        """`set` of each in turn, then `cut` where a depth is given."""
+        keys, sizes, direction = self._keys, self._sizes, self._direction
+        for price, size in levels:
+            key = price * direction
+            if size > 0.0:
+                if key not in sizes:
+                    insort(keys, key)
+                sizes[key] = size
+            elif sizes.pop(key, None) is not None:
+                del keys[bisect_left(keys, key)]
+        if depth is not None and len(keys) > depth:
+            self.cut(depth)
 
     def load(self, levels: Iterable[Level]) -> None:
         """Replace everything; of a price named twice the last size counts."""
@@ -54,15 +60,20 @@ class Levels:
 
     def cut(self, depth: int) -> None:
         """Drop all but the best `depth` levels."""
-        surplus = len(self._keys) - depth
-        if surplus > 0:
-            for key in self._keys[:surplus]:
+        keys = self._keys
+        if len(keys) > depth:
+            surplus = len(keys) - depth
+            for key in keys[:surplus]:
                 del self._sizes[key]
-            del self._keys[:surplus]
+            del keys[:surplus]
 
     @property
     def best(self) -> float | None:
         return self._keys[-1] * self._direction if self._keys else None
+
+    def crosses(self, asks: Levels) -> bool:
+        """Whether these bids reach the asks: the best one is at the best ask or above it."""
+        return bool(self._keys) and bool(asks._keys) and self._keys[-1] >= -asks._keys[-1]
 
     def top(self, depth: int) -> tuple[Level, ...]:
         """Best first."""

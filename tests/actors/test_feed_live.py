@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from actors.feeds.base import FeedSettings
@@ -14,6 +15,7 @@ from actors.feeds.capture import CaptureLine
 from actors.feeds.link import LinkSettings
 from actors.feeds.live import BACKLOG, LiveSettings, LiveSource
 from actors.feeds.requests import RequestSettings
+from actors.feeds.source import Step
 from actors.transport import TransportSettings
 from domain.errors import NotOwner
 from tests.actors.receiving_end import KeepingSink, LoopClock
@@ -78,6 +80,51 @@ def test_frames_become_observations_in_order() -> None:
             assert on.source.connections() == (1, 1)
             clocks = [step.clock for step in on.sink.steps]
             assert clocks == sorted(clocks)
+
+    run(scenario())
+
+
+def test_frames_that_wait_together_are_handed_over_together_within_bounds() -> None:
+    async def scenario() -> None:
+        async with scene() as on:
+            await on.server.broadcast(*[on.venue.next_trade() for _ in range(300)])
+            await until(lambda: on.sink.trade_ids[-1:] == [300])
+            assert on.sink.trade_ids == list(range(1, 301))
+            assert 1 < max(step.frames for step in on.sink.steps) <= QUICK.link.max_run
+            assert sum(step.frames for step in on.sink.steps) == 301  # and the hello
+            told = [line.ts_recv for line in on.taped]
+            assert told == sorted(told)
+            received = [each.ts_recv for each in on.sink.observations]
+            assert received == sorted(received)
+            assert len(set(received)) > 100  # each has its own time, not that of the run
+
+    run(scenario())
+
+
+def test_a_run_ends_with_the_frame_that_makes_it_too_long() -> None:
+    short = msgspec.structs.replace(QUICK, link=msgspec.structs.replace(QUICK.link, max_run_chars=30))
+
+    async def scenario() -> None:
+        async with scene(settings=short) as on:
+            await on.server.broadcast(*[on.venue.next_trade() for _ in range(9)])
+            await until(lambda: on.sink.trade_ids[-1:] == [9])
+            assert max(step.frames for step in on.sink.steps) <= 4  # 9 characters each
+
+    run(scenario())
+
+
+def test_what_breaks_the_sink_with_a_run_ends_the_source() -> None:
+    class Fenced(KeepingSink):
+        def take(self, step: Step) -> None:
+            if step.observations:
+                raise NotOwner("a newer incarnation")
+            super().take(step)
+
+    async def scenario() -> None:
+        async with scene(sink=Fenced()) as on:
+            await on.server.broadcast(*[on.venue.next_trade() for _ in range(3)])
+            with pytest.raises(NotOwner):
+                await asyncio.wait_for(on.task, 5)
 
     run(scenario())
 
@@ -223,8 +270,10 @@ def test_an_answer_that_does_not_come_has_status_0() -> None:
 
 
 def test_a_full_sink_disconnects_records_the_gap_and_resumes_when_there_is_room() -> None:
+    one_by_one = msgspec.structs.replace(QUICK, link=msgspec.structs.replace(QUICK.link, max_run=1))
+
     async def scenario() -> None:
-        async with scene(sink=KeepingSink(bound=5)) as on:
+        async with scene(settings=one_by_one, sink=KeepingSink(bound=5)) as on:
             await on.trades(5)
             await on.server.broadcast(*[on.venue.next_trade() for _ in range(3)])
             await until(lambda: not on.server.sockets)

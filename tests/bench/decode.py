@@ -1,4 +1,7 @@
-"""Frame in, normalised observations and a kept book out, per core, against cryptofeed on the same frames.
+"""Frames in, normalised observations and a kept book out, per core, against cryptofeed on the same frames.
+
+Ours folds `RUN` frames at once, as a feed does that finds so many waiting in its socket; the row of single
+frames is the feed that finds one.
 
 Both sides keep books and both prove Kraken's checksums. Ours gives floats, numbers of gaps and repeats;
 cryptofeed gives Decimals and keeps each message beside its object: each does what it does in production.
@@ -15,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 from actors.feeds.base import Effects, FeedSettings, HttpRequest, Session
 from actors.feeds.registry import load_adapter
@@ -26,6 +30,8 @@ from tests.bench.rows import Row, Scale, median, quiet
 
 HERE = Path(__file__).resolve().parent
 FRAMES = 120_000
+RUN = 32
+"""Frames folded at once: what waits in a loaded feed's socket, half of what a link takes at most."""
 ENDPOINTS = {
     "binance": "wss://stream.binance.us:9443/stream",
     "kraken": "wss://ws.kraken.com",
@@ -36,59 +42,80 @@ PEER_VERSION = {"binance": "2.4.1", "kraken": "2.4.1", "coinbase": "2.3.2"}
 
 
 def group(scale: Scale) -> list[Row]:
-    """One row per venue, and one over all three with equal numbers of frames."""
+    """A row over all three venues with equal numbers of frames, one for single frames, one per venue."""
     python = peer_python()
     count = scale.of(FRAMES, least=24)
-    rows, ours_s, theirs_s = [], 0.0, 0.0
+    rows, sums = [], Took(0.0, 0.0, 0.0)
     for venue, make in VENUES.items():
-        ours, theirs = _rounds(make(count), scale.rounds, python)
-        rows.append(_row(f"decode_vs_cryptofeed_{venue}", count, ours, theirs, PEER_VERSION[venue]))
-        ours_s += ours
-        theirs_s += theirs or 0.0
+        took = _rounds(make(count), scale.rounds, python)
+        rows.append(
+            _row(f"decode_vs_cryptofeed_{venue}", count, took.runs_s, took.peer_s, PEER_VERSION[venue])
+        )
+        sums = Took(*(one + other for one, other in zip(sums, took, strict=True)))
     total = count * len(VENUES)
-    return [_row("decode_vs_cryptofeed", total, ours_s, theirs_s or None, "2.4.1"), *rows]
+    return [
+        _row("decode_vs_cryptofeed", total, sums.runs_s, sums.peer_s, "2.4.1"),
+        _row("decode_vs_cryptofeed_single", total, sums.single_s, sums.peer_s, "2.4.1"),
+        *rows,
+    ]
 
 
-def _row(name: str, count: int, ours_s: float, theirs_s: float | None, version: str) -> Row:
+class Took(NamedTuple):
+    """CPU seconds of ours in runs, of ours frame by frame, and of the peer (0 without one)."""
+
+    runs_s: float
+    single_s: float
+    peer_s: float
+
+
+def _row(name: str, count: int, ours_s: float, theirs_s: float, version: str) -> Row:
     peer = f"cryptofeed {version}" if theirs_s else None
     return Row(name, count / ours_s, "frames/s", count, peer, count / theirs_s if theirs_s else None)
 
 
-def _rounds(made: VenueFrames, rounds: int, python: str | None) -> tuple[float, float | None]:
-    """Median CPU seconds of (ours, theirs), round about."""
-    ours: list[float] = []
+def _rounds(made: VenueFrames, rounds: int, python: str | None) -> Took:
+    """Medians, round about."""
+    runs: list[float] = []
+    single: list[float] = []
     theirs: list[float] = []
     with _peer(made, python) as ask:
         for _ in range(rounds):
-            ours.append(one_round(made)[0])
+            runs.append(one_round(made)[0])
             if ask is not None:
                 theirs.append(ask())
-    return median(ours), median(theirs) if theirs else None
+            single.append(one_round(made, 1)[0])
+    return Took(median(runs), median(single), median(theirs) if theirs else 0.0)
 
 
-def one_round(made: VenueFrames) -> tuple[float, int]:
-    """(CPU seconds, observations) of our side. Raises ValueError where a frame was not understood."""
+def one_round(made: VenueFrames, run: int = RUN) -> tuple[float, int]:
+    """(CPU seconds, observations) of our side, `run` frames at once.
+
+    Raises ValueError where a frame was not understood.
+    """
     session, books = opened(made)
     with quiet():
         began = time.process_time()
-        observations, rejects = _play(made, session, books)
+        observations, rejects = _play(made, session, books, run)
         took = time.process_time() - began
     if rejects or observations < len(made.frames):
         raise ValueError(f"{made.venue}: {observations} observations and {rejects} rejects")
     return took, observations
 
 
-def _play(made: VenueFrames, session: Session, books: dict[str, OrderBook]) -> tuple[int, int]:
-    on_frame, url, keeps_own = session.on_frame, ENDPOINTS[made.venue], made.venue == "kraken"
+def _play(made: VenueFrames, session: Session, books: dict[str, OrderBook], length: int) -> tuple[int, int]:
+    """As a feed does it: a run of frames with their times, and what the session makes of it."""
+    take_frames, url, frames = session.take_frames, ENDPOINTS[made.venue], made.frames
+    keeps_own = made.venue == "kraken"
     count = rejects = 0
-    for number, frame in enumerate(made.frames):
-        effects = on_frame(0, frame, START_NS + number, url)
-        for observation in effects.observations:
-            count += 1
-            if not keeps_own and type(observation) is BookDelta:
-                books[observation.instrument].apply_delta(observation)
-        if effects.rejects:
-            rejects += 1
+    for start in range(0, len(frames), length):
+        run = [(frame, START_NS + start) for frame in frames[start : start + length]]
+        effects = take_frames(0, run, url)
+        count += len(effects.observations)
+        rejects += len(effects.rejects)
+        if not keeps_own:
+            for observation in effects.observations:
+                if type(observation) is BookDelta:
+                    books[observation.instrument].apply_delta(observation)
     return count, rejects
 
 

@@ -14,10 +14,11 @@ from tests.bench.rows import TINY, Group, Row, quantile
 
 
 @pytest.mark.parametrize("venue", list(VENUES))
-def test_each_side_of_the_decode_figure_understands_every_frame(venue: str) -> None:
+def test_the_decode_figure_understands_every_frame_in_runs_and_one_by_one(venue: str) -> None:
     took_s, observations = decode.one_round(VENUES[venue](480))
     assert took_s > 0
     assert observations >= 480
+    assert decode.one_round(VENUES[venue](480), 1)[1] == observations
 
 
 def test_a_frame_that_is_not_understood_stops_the_decode_figure() -> None:
@@ -32,6 +33,7 @@ def test_the_decode_figure_has_a_row_for_all_and_one_for_each_venue(monkeypatch:
     rows = decode.group(TINY)
     assert [row.name for row in rows] == [
         "decode_vs_cryptofeed",
+        "decode_vs_cryptofeed_single",
         *(f"decode_vs_cryptofeed_{v}" for v in VENUES),
     ]
     assert all(row.value > 0 and row.peer is None and row.ratio is None for row in rows)

@@ -1,45 +1,47 @@
 """The common frames the short way: a trade, a best price or a book change that simply continues.
 
-These are nearly all that Binance sends. One decoding chooses the message by its tag and checks it; what
-is needed of the instrument is at hand by the venue's letters. Whatever is not that simple is left
-untouched to the long way (`parse.py`, `subject.py`), which decides, repairs and explains: both give the
-same observations for the same frames.
+These are nearly all that Binance sends. A run of frames is folded in one flat loop: one decoding chooses
+the message by its tag and checks it; what is needed of the instrument is at hand by the venue's letters.
+Whatever is not that simple is left untouched to the long way (`parse.py`, `subject.py`), which decides,
+repairs and explains: both give the same observations for the same frames. The loop is written out, since
+calls are most of what a frame costs (docs/performance.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import final
 
 import msgspec
 from msgspec import Struct
 
-from actors.feeds.base import Effects
+from actors.feeds.base import Received
 from actors.feeds.binance.context import PROVIDER
+from actors.feeds.binance.links import Link
 from actors.feeds.binance.shapes import depth_of
 from actors.feeds.binance.subject import Subject
 from actors.feeds.binance.wire import AggTrade, BookTicker, Depth
 from domain.clock import NS_PER_MS
-from domain.market.observations import BookDelta, Quote, Side, Trade
+from domain.market.observations import BookDelta, Observation, Quote, Side, Trade
 
-ENVELOPE = '{"stream":"'
-_BEST_PRICES = '@bookTicker"'
-_NAME_END = 80
-"""Where a stream's name has ended at the latest."""
+_BEST_PRICES = "@bookTicker"
 MS_BELOW = 10**14
 """Times below are milliseconds: see `wire.to_ns`."""
 
 
+@final
 class HotTrade(AggTrade, gc=False, tag_field="e", tag="aggTrade"):
     """`AggTrade`, told by its tag."""
 
 
+@final
 class HotDepth(Depth, gc=False, tag_field="e", tag="depthUpdate"):
     """`Depth`, told by its tag; a partial-depth stream of the derivatives looks the same."""
 
 
 class _Tagged(Struct, gc=False):
+    """The envelope of `/stream`."""
+
     stream: str
     data: HotTrade | HotDepth
 
@@ -51,80 +53,61 @@ class _BestPrice(Struct, gc=False):
 
 _tagged = msgspec.json.Decoder(_Tagged, strict=False).decode
 _best_price = msgspec.json.Decoder(_BestPrice, strict=False).decode
-
-HotMessage = HotTrade | HotDepth | BookTicker
-
-
-def read_hot(frame: str) -> HotMessage | None:
-    """A hot message inside the envelope of `/stream`; None for anything else, damaged ones included."""
-    if not frame.startswith(ENVELOPE):
-        return None
-    try:
-        if frame.find(_BEST_PRICES, len(ENVELOPE), _NAME_END) > 0:
-            return _best_price(frame).data
-        read = _tagged(frame)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
-    message = read.data
-    if type(message) is HotDepth and depth_of(read.stream):
-        return None
-    return message
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError, IndexError)
 
 
-def take(message: HotMessage, subject: Subject, now: int, *, overlapping: bool) -> Effects | None:
-    """What a message that simply continues leads to; None, and nothing changed, where it does not."""
-    if subject.is_lost:
-        return None
-    return _TAKERS[type(message)](message, subject, now, overlapping)
+def take_run(
+    run: Iterator[Received],
+    link: Link,
+    subjects: Mapping[str, Subject],
+    observations: list[Observation],
+    unknown: Callable[[str], None],
+) -> Received | None:
+    """Takes frames that simply continue, up to the first that does not: that one, or None at the end.
 
-
-def _trade(message: HotTrade, subject: Subject, now: int, overlapping: bool) -> Effects | None:
-    if message.T >= MS_BELOW or not subject.follow_trade(message.a):
-        return None
-    side: Side = "sell" if message.m else "buy"
-    time = message.T * NS_PER_MS
-    trade = Trade(PROVIDER, subject.instrument, time, now, message.p, message.q, side, str(message.a))
-    return Effects([trade])
-
-
-def _quote(message: BookTicker, subject: Subject, now: int, overlapping: bool) -> Effects | None:
-    time = message.T if message.T is not None else message.E
-    if time is not None and time >= MS_BELOW:
-        return None
-    bid, ask = message.b, message.a
-    quote = Quote(
-        PROVIDER,
-        subject.instrument,
-        now if time is None else time * NS_PER_MS,
-        now,
-        bid or None,
-        message.B if bid else None,
-        ask or None,
-        message.A if ask else None,
-    )
-    return Effects([quote])
-
-
-def _delta(message: HotDepth, subject: Subject, now: int, overlapping: bool) -> Effects | None:
-    time = message.E if message.T is None else message.T
-    if overlapping or time >= MS_BELOW:
-        return None
-    before = subject.follow_book(message.U, message.u, message.pu)
-    if before is None:
-        return None
-    delta = BookDelta(
-        PROVIDER,
-        subject.instrument,
-        time * NS_PER_MS,
-        now,
-        message.b,
-        message.a,
-        (message.U, message.u),
-        before,
-    )
-    return Effects([delta])
-
-
-_TAKERS: Mapping[type, Callable[[Any, Subject, int, bool], Effects | None]] = MappingProxyType(
-    {HotTrade: _trade, BookTicker: _quote, HotDepth: _delta}
-)
+    Nothing has changed by the frame that is given back. `unknown` is told letters without a subject.
+    """
+    tagged, best_price, depth, add = _tagged, _best_price, depth_of, observations.append
+    connection, overlap_until = link.connection, link.overlap_until
+    for frame, now in run:
+        if type(frame) is not str:
+            return frame, now
+        try:
+            # The last letter inside `}}`: of a bool, of a list of levels, or of a number.
+            message: _Tagged | _BestPrice = tagged(frame) if frame[-3] in "e]" else best_price(frame)
+        except _UNREADABLE:
+            return frame, now
+        data = message.data
+        subject = subjects.get(data.s)
+        if subject is None:
+            unknown(data.s)
+            return frame, now
+        if subject.lost or subject.wants_book or subject.trades_from is not None:
+            return frame, now
+        if type(data) is HotTrade:
+            track, trade_id, at = subject.track, data.a, data.T
+            if track is None or not track.dense or track.high != trade_id - 1 or at >= MS_BELOW:
+                return frame, now
+            track.high = trade_id
+            side: Side = "sell" if data.m else "buy"
+            name = subject.instrument
+            add(Trade(PROVIDER, name, at * NS_PER_MS, now, data.p, data.q, side, str(trade_id)))
+        elif type(data) is HotDepth:
+            at, sync = data.E if data.T is None else data.T, subject.sync
+            first, last = data.U, data.u
+            if at >= MS_BELOW or now < overlap_until or sync is None or depth(message.stream):
+                return frame, now
+            before = sync.follow(first, last, data.pu)
+            if before is None:
+                return frame, now
+            name = subject.instrument
+            add(BookDelta(PROVIDER, name, at * NS_PER_MS, now, data.b, data.a, (first, last), before))
+        else:
+            time, bid, ask = data.E if data.T is None else data.T, data.b, data.a
+            if (time is not None and time >= MS_BELOW) or not message.stream.endswith(_BEST_PRICES):
+                return frame, now
+            time = now if time is None else time * NS_PER_MS
+            bid_size, ask_size = data.B if bid else None, data.A if ask else None
+            add(Quote(PROVIDER, subject.instrument, time, now, bid or None, bid_size, ask or None, ask_size))
+        subject.connection = connection
+    return None

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Reject
+from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
 from actors.feeds.binance import failures
 from actors.feeds.binance.calls import Call, CallQueue, pause_end
 from actors.feeds.binance.context import Context, Frame
-from actors.feeds.binance.hot import read_hot, take
+from actors.feeds.binance.hot import take_run
 from actors.feeds.binance.links import RENEWAL_SPREAD_S, Link, plan_links
 from actors.feeds.binance.parse import parse_in
 from actors.feeds.binance.subject import Subject
@@ -48,6 +49,7 @@ class BinanceSession:
         self._calls = CallQueue(settings.seed)
         self._subjects: dict[str, Subject] = {}
         self._by_letters: dict[str, dict[str, Subject]] = {name: {} for name in VENUES}
+        self._learners = {name: partial(self._remember, venue) for name, venue in VENUES.items()}
         self._infos: dict[str, InstrumentInfo] = {}
         self._listed: set[str] = set()
         wanted = [symbols.assign(text) for text in settings.instruments]
@@ -87,14 +89,26 @@ class BinanceSession:
         return self._finish(effects, now)
 
     def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
+        return self.take_frames(connection, ((frame, now),), endpoint)
+
+    def take_frames(self, connection: int, run: Sequence[Received], endpoint: str = "") -> Effects:
+        effects = Effects()
         link = self._links.get(connection) or self._link(connection)
         address = read_address(endpoint) if endpoint else NOWHERE
         venue = address.venue or link.venue or BINANCE
-        if type(frame) is str and address.stream is None:
-            done = self._on_hot(frame, link, venue, now)
-            if done is not None:
-                return done
-        effects = Effects()
+        if address.stream is not None:
+            for frame, now in run:
+                self._take_frame(frame, link, venue, address, now, effects)
+            return effects
+        by_letters, left = self._by_letters[venue.name], iter(run)
+        while odd := take_run(left, link, by_letters, effects.observations, self._learners[venue.name]):
+            self._take_frame(odd[0], link, venue, address, odd[1], effects)
+        return effects
+
+    def _take_frame(
+        self, frame: str | bytes, link: Link, venue: Venue, address: Address, now: int, effects: Effects
+    ) -> None:
+        """The long way."""
         parsed = parse_in(frame, Context(self._symbols, venue, now, address))
         for reject in parsed.rejects:
             effects.rejects.append((reject, _kept(frame)))
@@ -102,22 +116,8 @@ class BinanceSession:
             self._take(observation, parsed.event, link, now, effects)
         if parsed.event == "serverShutdown":
             self._renew(link, "the venue announced a shutdown", effects)
-        return self._finish(effects, now) if self._calls.dirty else effects
-
-    def _on_hot(self, frame: str, link: Link, venue: Venue, now: int) -> Effects | None:
-        """A frame of the most frequent kinds that simply continues; None, and nothing changed, for others."""
-        message = read_hot(frame)
-        if message is None:
-            return None
-        subject = self._by_letters[venue.name].get(message.s)
-        if subject is None:
-            self._remember(venue, message.s)
-            return None
-        effects = take(message, subject, now, overlapping=now < link.overlap_until)
-        if effects is None:
-            return None
-        subject.connection = link.connection
-        return self._finish(effects, now) if self._calls.dirty else effects
+        if self._calls.dirty:
+            self._finish(effects, now)
 
     def _remember(self, venue: Venue, symbol: str) -> None:
         """An instrument is found by its letters from the second frame on: the first one makes it known."""

@@ -30,48 +30,36 @@ class Subject:
         self.wants_book = False
         self.trades_from: int | None = None
         """Ask for trades from this id on; None: nothing to ask."""
-        self._sync: BookSync | None = None
-        self._track: TradeTrack | None = None
+        self.sync: BookSync | None = None
+        """None before the first change or snapshot of the book, as `track` before the first trade."""
+        self.track: TradeTrack | None = None
         self._trade_event = ""
         self._partial = False
         self._feed_gap: Gap | None = None
-        self._lost: set[str] = set()
-
-    @property
-    def is_lost(self) -> bool:
-        """An interruption is not over, or something waits to be asked for: nothing simply continues."""
-        return bool(self._lost) or self.wants_book or self.trades_from is not None
-
-    def follow_trade(self, trade_id: int) -> bool:
-        """Admit the very next aggregated trade; False, and nothing changed, where it is another one."""
-        track = self._track
-        return track is not None and self._trade_event == _AGGREGATED and track.follow(trade_id)
-
-    def follow_book(self, first: int, last: int, previous: int | None) -> int | None:
-        """Admit the very next book change and say which update it follows; None where it is another one."""
-        return None if self._sync is None else self._sync.follow(first, last, previous)
+        self.lost: set[str] = set()
+        """What must come again before an interruption is over."""
 
     def on_delta(self, delta: BookDelta, effects: Effects, *, overlapping: bool) -> None:
-        if self._sync is None:
-            self._sync = BookSync(SPOT if delta.prev_sequence is None else LINKED)
-        self._book_step(self._sync.on_delta(delta, overlapping=overlapping), effects)
+        if self.sync is None:
+            self.sync = BookSync(SPOT if delta.prev_sequence is None else LINKED)
+        self._book_step(self.sync.on_delta(delta, overlapping=overlapping), effects)
 
     def on_snapshot(self, snapshot: BookSnapshot, effects: Effects) -> None:
         """REST depth, asked for or not."""
-        if self._sync is None:
-            self._sync = BookSync(SPOT if self.venue.spot else LINKED)
-        self._book_step(self._sync.on_snapshot(snapshot), effects)
+        if self.sync is None:
+            self.sync = BookSync(SPOT if self.venue.spot else LINKED)
+        self._book_step(self.sync.on_snapshot(snapshot), effects)
 
     def on_partial(self, snapshot: BookSnapshot, effects: Effects) -> None:
         """A partial-depth stream's full snapshot; it gives way to a book built from diffs."""
-        if self._sync is None:
+        if self.sync is None:
             self._partial = True
             effects.observations.append(snapshot)
             self._recovered("book", snapshot.ts_recv, effects)
 
     def distrust_book(self, now: int, effects: Effects) -> None:
         """A keeper found the book broken. A partial-depth stream brings its next snapshot by itself."""
-        if self._sync is None or not self._sync.usable:
+        if self.sync is None or not self.sync.usable:
             return
         gap = Gap(
             provider=PROVIDER,
@@ -81,16 +69,16 @@ class Subject:
             channel="book",
             reason=KEEPER,
         )
-        self._book_step(self._sync.distrust(gap), effects)
+        self._book_step(self.sync.distrust(gap), effects)
 
     def on_trade(self, trade: Trade, event: str, effects: Effects) -> None:
         """One stream of trades counts: with `@trade` and `@aggTrade` side by side the first one seen."""
-        if self._track is None:
-            self._track = TradeTrack(dense=event == _AGGREGATED)
+        if self.track is None:
+            self.track = TradeTrack(dense=event == _AGGREGATED)
             self._trade_event = event
         if event != self._trade_event:
             return
-        track, trade_id = self._track, int(trade.trade_id or 0)
+        track, trade_id = self.track, int(trade.trade_id or 0)
         follows = track.high is not None and trade_id == track.high + 1
         new, missing = track.admit(trade_id)
         if missing is not None:
@@ -100,14 +88,14 @@ class Subject:
             effects.observations.append(trade)
         if missing is None and not follows and new:
             self._close_trade_gaps(trade, effects)
-        elif follows and self._lost:
+        elif follows and self.lost:
             self._recovered("trades", trade.ts_recv, effects)
 
     def on_trade_page(
         self, trades: Sequence[Trade], asked_from: int, full: bool, now: int, effects: Effects
     ) -> bool:
         """A page of the venue's list of aggregated trades. False: it brought nothing of what is missing."""
-        track = self._track
+        track = self.track
         if track is None:
             return True
         missing = track.next_missing
@@ -124,27 +112,27 @@ class Subject:
 
     def abandon_trades(self, now: int, effects: Effects) -> None:
         """The first hole cannot be filled: its gap stays open, the interruption is over."""
-        if self._track is not None and self._track.next_missing is not None:
-            self._track.abandon()
-            self.trades_from = self._track.next_missing
+        if self.track is not None and self.track.next_missing is not None:
+            self.track.abandon()
+            self.trades_from = self.track.next_missing
         self._recovered("trades", now, effects)
 
     def on_other(self, observation: Observation, effects: Effects) -> None:
         effects.observations.append(observation)
-        if self._lost:
+        if self.lost:
             self._recovered(_ANY, observation.ts_recv, effects)
 
     def interrupt(self, reason: str, now: int, effects: Effects) -> None:
         """The socket is gone: the book is unusable, trades and quotes may be missing."""
-        if self._sync is not None:
-            self._sync.interrupt()
-            self._lost.add("book")
+        if self.sync is not None:
+            self.sync.interrupt()
+            self.lost.add("book")
         if self._partial:
-            self._lost.add("book")
-        if self._track is not None and self._track.dense:
-            self._lost.add("trades")
-        if not self._lost:
-            self._lost.add(_ANY)
+            self.lost.add("book")
+        if self.track is not None and self.track.dense:
+            self.lost.add("trades")
+        if not self.lost:
+            self.lost.add(_ANY)
         if self._feed_gap is None:
             self._feed_gap = Gap(
                 provider=PROVIDER,
@@ -158,29 +146,29 @@ class Subject:
 
     def resume_trades(self) -> None:
         """After a reconnect: ask for what came after the last trade seen."""
-        if self._track is not None and self._track.dense and self._track.high is not None:
-            self.trades_from = self._track.high + 1
+        if self.track is not None and self.track.dense and self.track.high is not None:
+            self.trades_from = self.track.high + 1
 
     def _book_step(self, step: Step, effects: Effects) -> None:
         effects.observations += step.observations
         self.wants_book = step.wants_snapshot
         if step.resynced:
             effects.resynced.append((self.instrument, "book"))
-        if self._lost and step.observations and self._sync is not None and self._sync.usable:
+        if self.lost and step.observations and self.sync is not None and self.sync.usable:
             self._recovered("book", step.observations[-1].ts_recv, effects)
 
     def _recovered(self, channel: str, now: int, effects: Effects) -> None:
         """Ends the interruption once nothing is lost any more."""
-        self._lost.discard(channel)
-        self._lost.discard(_ANY)
-        if self._feed_gap is not None and not self._lost:
+        self.lost.discard(channel)
+        self.lost.discard(_ANY)
+        if self._feed_gap is not None and not self.lost:
             effects.observations.append(replace(self._feed_gap, ts_event=now, ts_recv=now, opened=False))
             self._feed_gap = None
 
     def _close_trade_gaps(self, trade: Trade, effects: Effects) -> None:
-        if self._track is None:
+        if self.track is None:
             return
-        for span in self._track.closed():
+        for span in self.track.closed():
             effects.observations.append(self._trade_gap(trade, span, opened=False))
             effects.resynced.append((self.instrument, "trades"))
 

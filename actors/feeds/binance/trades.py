@@ -22,13 +22,6 @@ class TradeTrack:
         self._holes: list[Range] = []
         self._open: list[Range] = []
 
-    def follow(self, trade_id: int) -> bool:
-        """Admit the id after the highest; False, and nothing changed, for any other."""
-        if self.high is None or trade_id != self.high + 1:
-            return False
-        self.high = trade_id
-        return True
-
     def admit(self, trade_id: int) -> tuple[bool, Range | None]:
         """A trade from the stream -> (whether it is new, the range that it shows to be missing)."""
         high = self.high

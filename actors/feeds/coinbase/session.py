@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from actors.backoff import Backoff
-from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin
-from actors.feeds.coinbase.hot import HOT_FRAMES, take_hot
+from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Received
+from actors.feeds.coinbase.hot import take_run
 from actors.feeds.coinbase.market import Market
-from actors.feeds.coinbase.parse import Reading, class_of, decode, read, read_decoded
+from actors.feeds.coinbase.parse import Reading, class_of, read
 from actors.feeds.coinbase.wire import PROVIDER, VENUE, ErrorFrame, Heartbeat, instrument_of
 from actors.feeds.line import Instruments
 from actors.feeds.rest_calls import RestCalls
@@ -88,21 +88,22 @@ class CoinbaseSession:
         return effects
 
     def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
-        decoded = decode(frame)
-        if type(frame) is str and type(decoded) in HOT_FRAMES:
-            market = self._by_letters.get(decoded.product_id)  # type: ignore[union-attr]  # one of HOT_FRAMES
-            if market is not None and market.connection == connection and not market.waits:
-                done = take_hot(decoded, market, now)
-                if done is not None:
-                    return done
-        effects = Effects()
-        reading = read_decoded(decoded, frame, Origin("ws", now, endpoint))
+        return self.take_frames(connection, ((frame, now),), endpoint)
+
+    def take_frames(self, connection: int, run: Sequence[Received], endpoint: str = "") -> Effects:
+        effects, left = Effects(), iter(run)
+        while odd := take_run(left, connection, self._by_letters, effects.observations):
+            self._take_frame(connection, odd[0], Origin("ws", odd[1], endpoint), effects)
+        return effects
+
+    def _take_frame(self, connection: int, frame: str | bytes, origin: Origin, effects: Effects) -> None:
+        """The long way."""
+        now, reading = origin.ts_recv, read(frame, origin)
         for observation in reading.observations:
             self._take(observation, connection, now, effects)
         if reading.notes or reading.rejects:
             self._take_notes(reading, connection, now, effects)
             effects.rejects += [(reject, _raw(frame)) for reject in reading.rejects]
-        return effects
 
     def on_close(self, connection: int, reason: str, now: int) -> Effects:
         effects = Effects()

@@ -9,7 +9,7 @@ The digits must be those of the pair's precision: `0.5` at eight decimals counts
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 from zlib import crc32
@@ -17,19 +17,23 @@ from zlib import crc32
 CHECKED_LEVELS = 10
 MAX_PLAIN_CHARS = 40
 """A longer number is no price; it also bounds the work an exponent can cause."""
+MAX_USUAL_DIGITS = 40
+"""Digits of a level's price and size together; more is the long way's to judge."""
 _MAX_EXPONENT = 30
 
 
 class TextLevel(NamedTuple):
-    """A level as sent. `price` and `size` are the floats of the texts."""
+    """A level as sent. `price` and `size` are the floats of the texts; `digits` is its part of the
+    checksum where the texts need no filling."""
 
     price: float
     size: float
     price_text: str
     size_text: str
+    digits: str
 
 
-BookLevel = tuple[float, float, str, str]
+BookLevel = tuple[float, float, str, str, str]
 """What a `TextLevel` is, without its names."""
 
 
@@ -39,7 +43,37 @@ def text_level(price_text: str, size_text: str) -> TextLevel:
     price = float(price_text)
     if price <= 0.0:
         raise ValueError(f"price {price_text!r} is not positive")
-    return TextLevel(price, float(size_text), price_text, size_text)
+    part = digits(price_text, None) + digits(size_text, None)
+    return TextLevel(price, float(size_text), price_text, size_text, part)
+
+
+def plain_levels(
+    rows: Iterable[tuple[str, str, str]],
+) -> tuple[list[BookLevel], tuple[tuple[float, float], ...], str]:
+    """`text_level` of rows of price, size, time in plain digits, faster: (levels, their prices and sizes,
+    the newest time).
+
+    Raises ValueError for any other text: `text_level` has the rules.
+    """
+    levels, pairs, newest = [], [], ""
+    for price_text, size_text, time in rows:
+        price_digits, size_digits = price_text.replace(".", "", 1), size_text.replace(".", "", 1)
+        both = price_digits + size_digits
+        if not both.isdigit() or not both.isascii() or len(both) > MAX_USUAL_DIGITS:
+            raise ValueError(both)
+        price, size = float(price_text), float(size_text)
+        if price <= 0.0:
+            raise ValueError(price_text)
+        part = price_digits.lstrip("0") + size_digits.lstrip("0")
+        levels.append((price, size, price_text, size_text, part))
+        pairs.append((price, size))
+        if time > newest:
+            newest = time
+    return levels, tuple(pairs), newest
+
+
+NO_LEVELS: tuple[list[BookLevel], tuple[tuple[float, float], ...], str] = ([], (), "")
+"""`plain_levels` of no rows."""
 
 
 def _plain(text: str) -> str:
@@ -94,29 +128,33 @@ class _Side:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def put(self, level: BookLevel, precision: tuple[int | None, int | None]) -> None:
-        price, size, price_text, size_text = level
-        key = self._sign * price
-        keys = self._keys
-        at = bisect_left(keys, key)
-        known = at < len(keys) and keys[at] == key
-        if at < CHECKED_LEVELS:
-            self._checked = None
-        if size == 0.0:
+    def change(self, levels: Iterable[BookLevel], precision: tuple[int | None, int | None]) -> None:
+        """Put, replace or with size 0 delete each level in turn."""
+        keys, texts, parts, sign, as_sent = (
+            self._keys,
+            self._texts,
+            self._parts,
+            self._sign,
+            precision == AS_SENT,
+        )
+        for price, size, price_text, size_text, part in levels:
+            key = sign * price
+            at = bisect_left(keys, key)
+            known = at < len(keys) and keys[at] == key
+            if at < CHECKED_LEVELS:
+                self._checked = None
+            if size == 0.0:
+                if known:
+                    del keys[at], texts[at], parts[at]
+                continue
+            if not as_sent:
+                part = digits(price_text, precision[0]) + digits(size_text, precision[1])
             if known:
-                del keys[at], self._texts[at], self._parts[at]
-            return
-        if precision == AS_SENT:
-            part = price_text.replace(".", "", 1).lstrip("0") + size_text.replace(".", "", 1).lstrip("0")
-        else:
-            part = digits(price_text, precision[0]) + digits(size_text, precision[1])
-        if known:
-            self._texts[at] = (price_text, size_text)
-            self._parts[at] = part
-            return
-        keys.insert(at, key)
-        self._texts.insert(at, (price_text, size_text))
-        self._parts.insert(at, part)
+                texts[at], parts[at] = (price_text, size_text), part
+            else:
+                keys.insert(at, key)
+                texts.insert(at, (price_text, size_text))
+                parts.insert(at, part)
 
     def cut(self, depth: int) -> None:
         """Forget what fell out of scope: the venue does not delete it."""
@@ -161,16 +199,19 @@ class TextBook:
 
     def apply(self, bids: Sequence[BookLevel], asks: Sequence[BookLevel]) -> None:
         """All levels of one message in their order (the last word on a price holds), then the cut."""
-        for level in bids:
-            self._bids.put(level, self._precision)
-        for level in asks:
-            self._asks.put(level, self._precision)
-        if self.depth is not None:
-            self._bids.cut(self.depth)
-            self._asks.cut(self.depth)
+        depth = self.depth
+        if bids:
+            self._bids.change(bids, self._precision)
+            if depth is not None:
+                self._bids.cut(depth)
+        if asks:
+            self._asks.change(asks, self._precision)
+            if depth is not None:
+                self._asks.cut(depth)
 
     def checksum(self) -> int:
-        return crc32(self._bids.checked(), crc32(self._asks.checked()))
+        bids, asks = self._bids, self._asks
+        return crc32(bids._checked or bids.checked(), crc32(asks._checked or asks.checked()))
 
     def proves(self, checksum: int) -> bool:
         """Whether the book is the venue's.

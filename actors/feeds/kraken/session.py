@@ -11,13 +11,14 @@ On subscription bars are filled from GET /0/public/OHLC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from actors.backoff import Backoff
-from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin
+from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Received
+from actors.feeds.kraken import hot, hot_v2
 from actors.feeds.kraken.facts import Ack, BookText, Fact, Reading
-from actors.feeds.kraken.hot import Taker, ending, take_hot, taker_of
-from actors.feeds.kraken.names import PROVIDER, VENUE, instrument_of
+from actors.feeds.kraken.hot import Disproved, Kind
+from actors.feeds.kraken.names import PROVIDER, VENUE, instrument_of, v2_symbol
 from actors.feeds.kraken.pair import RESYNC_BASE_S, RESYNC_CAP_S, Pair, offered_depth
 from actors.feeds.kraken.parse import read
 from actors.feeds.kraken.requests import Speaker, asset_pairs_url, bars_url, rest_name, trades_url
@@ -60,7 +61,8 @@ class KrakenSession:
         self._aliases: dict[str, str] = {}
         self._ping_at: dict[int, int] = {}
         self._protocols: dict[int, int] = {}
-        self._hot: dict[str, tuple[Taker, Pair]] = {}
+        self._endings: dict[str, tuple[Kind, Pair]] = {}
+        self._by_name: dict[str, Pair] = {}
         self._resubscribe_at: dict[int, int] = {}
         self._resubscribe_backoff = Backoff(RESUBSCRIBE_BASE_S, RESUBSCRIBE_CAP_S, settings.seed)
         wanted = [each for each in dict.fromkeys(settings.instruments) if venue_of(each) == VENUE]
@@ -92,15 +94,32 @@ class KrakenSession:
         return effects
 
     def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
-        if type(frame) is str:
-            end = ending(frame)
-            hot = self._hot.get(end)
-            if hot is not None:
-                done = self._on_hot(hot, connection, frame, now)
-                if done is not None:
-                    return done
-        effects = Effects()
-        reading = read(frame, Origin("ws", now, endpoint))
+        return self.take_frames(connection, ((frame, now),), endpoint)
+
+    def take_frames(self, connection: int, run: Sequence[Received], endpoint: str = "") -> Effects:
+        effects, left = Effects(), iter(run)
+
+        def disproved(pair: Pair, now: int) -> None:
+            self._renew(pair, "checksum", now, effects)
+
+        while odd := self._take_run(left, connection, effects.observations, disproved):
+            self._take_frame(connection, odd[0], Origin("ws", odd[1], endpoint), effects)
+        return effects
+
+    def _take_run(
+        self, run: Iterator[Received], connection: int, observations: list[Observation], disproved: Disproved
+    ) -> Received | None:
+        """The short way of the protocol that the connection has spoken so far."""
+        protocol = self._protocols.get(connection)
+        if protocol == 1:
+            return hot.take_run(run, connection, self._endings, observations, disproved)
+        if protocol == 2:
+            return hot_v2.take_run(run, connection, self._by_name, observations, disproved)
+        return next(run, None)
+
+    def _take_frame(self, connection: int, frame: str | bytes, origin: Origin, effects: Effects) -> None:
+        """The long way."""
+        now, reading = origin.ts_recv, read(frame, origin)
         self._protocols[connection] = reading.protocol
         for fact in _in_order(reading):
             self._take(fact, connection, now, effects)
@@ -112,29 +131,14 @@ class KrakenSession:
                 self._renew(pair, "unreadable frame", now, effects)
         effects.rejects += [(reject, _raw(frame)) for reject in reading.rejects]
         if reading.protocol == 1 and reading.facts and type(frame) is str:
-            self._remember(end)
-        return effects
-
-    def _on_hot(self, hot: tuple[Taker, Pair], connection: int, frame: str, now: int) -> Effects | None:
-        """A frame that simply continues; None, and nothing changed, for others."""
-        take, pair = hot
-        if pair.connection != connection or pair.waits or self._protocols.get(connection) != 1:
-            return None
-        done = take_hot(take, frame, pair, now)
-        if done is False:
-            return None
-        if done is not True:
-            return done
-        effects = Effects()
-        self._renew(pair, "checksum", now, effects)
-        return effects
+            self._remember(hot.ending(frame))
 
     def _remember(self, end: str) -> None:
         """How frames with this ending are read, once the long way has understood one."""
-        found = taker_of(end) if len(self._hot) < MAX_ENDINGS else None
+        found = hot.kind_of(end) if len(self._endings) < MAX_ENDINGS else None
         pair = None if found is None else self._pairs.get(instrument_of(found[1]))
         if found is not None and pair is not None and pair.heard:
-            self._hot[end] = found[0], pair
+            self._endings[end] = found[0], pair
 
     def on_close(self, connection: int, reason: str, now: int) -> Effects:
         effects = Effects()
@@ -192,6 +196,7 @@ class KrakenSession:
         pair = self._pair(fact.instrument, connection)
         if not pair.heard:
             pair.heard = True
+            self._by_name[v2_symbol(fact.instrument)] = pair
             self._instruments.sight(fact.instrument, effects)
         if isinstance(fact, BookText):
             pair.protocol = fact.protocol

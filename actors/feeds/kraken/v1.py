@@ -167,7 +167,7 @@ def _book_text(bodies: list[BookBody], instrument: str, depth: int, origin: Orig
 
 def read_checksum(text: str) -> int:
     """Raises Malformed for what is no 32-bit number."""
-    if not text.isascii() or not text.isdigit() or int(text[:11]) >= 1 << 32:
+    if not text.isdigit() or not text.isascii() or int(text[:11]) >= 1 << 32:
         raise Malformed(f"checksum {text[:20]!r} is no 32-bit number")
     return int(text)
 

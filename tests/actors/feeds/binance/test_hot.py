@@ -1,4 +1,4 @@
-"""The short way gives what the long way gives: bytes always take the long one, text the short one."""
+"""The short way gives what the long way gives, however the frames are cut into runs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from actors.feeds.base import Effects, FeedSettings
 from actors.feeds.binance import adapter
-from actors.feeds.binance.hot import HotDepth, HotTrade, read_hot
+from actors.feeds.binance import session as binance_session
+from actors.feeds.binance.context import Context, Frame
+from actors.feeds.binance.parse import parse_in
 from actors.feeds.binance.session import BinanceSession
-from actors.feeds.binance.wire import BookTicker
 from tests.actors.feeds.binance.frames import (
     NOW,
     SPOT_WS,
@@ -25,6 +26,7 @@ from tests.actors.feeds.binance.frames import (
     trade_frame,
 )
 from tests.actors.feeds.binance.test_recordings import RECORDINGS, lines_of
+from tests.actors.feeds.runs import cut, one_by_one
 
 SNAPSHOT = '{"lastUpdateId":10,"bids":[["100.0","1.5"]],"asks":[["101.0","2"]]}'
 
@@ -52,14 +54,26 @@ closing = st.just("close")
 
 @given(
     frames=st.lists(trades | books | quotes | partials | others | closing, max_size=40),
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4),
     endpoint=st.sampled_from(["", SPOT_WS, USDM_WS]),
 )
-@settings(max_examples=60, deadline=None)
-def test_short_and_long_way_have_the_same_effects(frames: list[str], endpoint: str) -> None:
+@settings(max_examples=80, deadline=None)
+def test_short_and_long_way_have_the_same_effects_however_runs_are_cut(
+    frames: list[str], lengths: list[int], endpoint: str
+) -> None:
     short, long = opened(), opened()
-    for number, frame in enumerate(frames):
-        now = NOW + number
-        assert step(short, frame, now, endpoint) == step(long, frame.encode(), now, endpoint)
+    received = [(frame, NOW + number) for number, frame in enumerate(frames)]
+    for run in cut(received, lengths):
+        if run[0][0] == "close":
+            assert reopened(short, run[0][1]) == reopened(long, run[0][1])
+            continue
+        effects = short.take_frames(0, run, endpoint)
+        assert effects == one_by_one(long, run, endpoint)
+        for asked in effects.requests:
+            if asked.purpose.startswith("book"):
+                now = run[-1][1]
+                answers = [each.on_response(asked, 200, {}, SNAPSHOT, now) for each in (short, long)]
+                assert answers[0] == answers[1]
 
 
 def opened() -> BinanceSession:
@@ -69,42 +83,58 @@ def opened() -> BinanceSession:
     return session
 
 
-def step(session: BinanceSession, frame: str | bytes, now: int, endpoint: str) -> list[Effects]:
-    """The frame's effects, and those of the answers to what it made the session ask for."""
-    if frame in ("close", b"close"):
-        return [session.on_close(0, "reset", now), session.on_open(0, now)]
-    first = session.on_frame(0, frame, now, endpoint)
-    answers = [
-        session.on_response(asked, 200, {}, SNAPSHOT, now)
-        for asked in first.requests
-        if asked.purpose.startswith("book")
-    ]
-    return [first, *answers]
+def reopened(session: BinanceSession, now: int) -> list[Effects]:
+    return [session.on_close(0, "reset", now), session.on_open(0, now)]
+
+
+@pytest.fixture
+def long_way(monkeypatch: pytest.MonkeyPatch) -> list[str | bytes]:
+    """The frames that took the long way."""
+    seen: list[str | bytes] = []
+
+    def noting(payload: str | bytes, context: Context) -> Frame:
+        seen.append(payload)
+        return parse_in(payload, context)
+
+    monkeypatch.setattr(binance_session, "parse_in", noting)
+    return seen
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_recorded_frames_take_the_short_way_to_the_same_end(shared_data: Path, name: str) -> None:
-    short, long = adapter().session(FeedSettings()), adapter().session(FeedSettings())
-    hot = 0
-    for line in lines_of(shared_data, name):
-        if line["source"] != "ws":
-            continue
-        told = (line["ts_recv"], line["endpoint"])
-        hot += read_hot(line["frame"]) is not None
-        assert short.on_frame(0, line["frame"], *told) == long.on_frame(0, line["frame"].encode(), *told)
-    assert hot > 50
+def test_recorded_frames_take_the_short_way_to_the_same_end(
+    shared_data: Path, name: str, long_way: list[str | bytes]
+) -> None:
+    frames = [line for line in lines_of(shared_data, name) if line["source"] == "ws"]
+    for endpoint in dict.fromkeys(line["endpoint"] for line in frames):
+        short, long = adapter().session(FeedSettings()), adapter().session(FeedSettings())
+        told = [(line["frame"], line["ts_recv"]) for line in frames if line["endpoint"] == endpoint]
+        for run in cut(told, [7, 1, 64]):
+            assert short.take_frames(0, run, endpoint) == one_by_one(long, run, endpoint)
+    assert sum(isinstance(frame, str) for frame in long_way) < len(frames) - 50
 
 
 @pytest.mark.parametrize(
-    ("frame", "kind"),
+    ("frame", "is_short"),
     [
-        (trade_frame(7), HotTrade),
-        (depth_frame(1, 2), HotDepth),
-        (combined("btcusdt@bookTicker", book_ticker()), BookTicker),
-        (combined("btcusdt@depth5@100ms", depth(1, 2)), type(None)),
-        (combined("btcusdt@kline_1m", {"e": "kline"}), type(None)),
-        ("{}", type(None)),
+        (trade_frame(7), True),
+        (trade_frame(8), False),
+        (depth_frame(12, 13), True),
+        (depth_frame(13, 13), False),
+        (combined("btcusdt@bookTicker", book_ticker()), True),
+        (combined("btcusdt@bookTicker", book_ticker(T=NOW // 10**6, E=NOW // 10**6)), True),
+        (combined("btcusdt@other", book_ticker()), False),
+        (combined("btcusdt@depth5@100ms", depth(12, 13)), False),
+        (combined("btcusdt@kline_1m", {"e": "kline"}), False),
+        ("{}", False),
+        ("", False),
     ],
 )
-def test_only_the_most_frequent_messages_are_hot(frame: str, kind: type) -> None:
-    assert type(read_hot(frame)) is kind
+def test_only_what_simply_continues_is_short(frame: str, is_short: bool, long_way: list[str | bytes]) -> None:
+    session = opened()
+    first = session.take_frames(0, [(each, NOW) for each in (trade_frame(6), depth_frame(10, 10))])
+    asked = next(each for each in first.requests if each.purpose.startswith("book"))
+    session.on_response(asked, 200, {}, SNAPSHOT, NOW)
+    session.take_frames(0, [(depth_frame(11, 11), NOW)])
+    long_way.clear()
+    session.on_frame(0, frame, NOW)
+    assert (long_way == []) is is_short

@@ -1,4 +1,4 @@
-"""The short way gives what the long way gives: bytes always take the long one, text the short one."""
+"""The short way gives what the long way gives, however the frames are cut into runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from actors.feeds.base import Effects, FeedSettings, Session
 from actors.feeds.coinbase import adapter
 from domain.clock import NS_PER_S
+from tests.actors.feeds.runs import cut, one_by_one
 from tests.bench.frames import START_NS, coinbase
 
 MADE = coinbase(240)
@@ -25,20 +26,19 @@ odd = [
 ]
 
 
-def step(session: Session, frame: str | bytes, now: int) -> list[Effects]:
-    if frame in ("close", b"close"):
-        return [session.on_close(0, "reset", now), session.on_open(0, now)]
-    return [session.on_frame(0, frame, now), session.on_timer(now)]
+def reopened(session: Session, now: int) -> list[Effects]:
+    return [session.on_close(0, "reset", now), session.on_open(0, now)]
 
 
 @given(
     drops=st.sets(st.integers(0, 239), max_size=3),
     extras=st.dictionaries(st.integers(0, 239), st.sampled_from([*odd, "close"]), max_size=12),
     again=st.integers(0, 239),
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=4),
 )
 @settings(max_examples=40, deadline=None)
-def test_short_and_long_way_have_the_same_effects(
-    drops: set[int], extras: dict[int, str], again: int
+def test_short_and_long_way_have_the_same_effects_however_runs_are_cut(
+    drops: set[int], extras: dict[int, str], again: int, lengths: list[int]
 ) -> None:
     short, long = (adapter().session(FeedSettings(("BTC-USD.COINBASE",))) for _ in "ab")
     frames = list(MADE.opening)
@@ -46,6 +46,11 @@ def test_short_and_long_way_have_the_same_effects(
         frames += [] if number in drops else [frame]
         frames += [extras[number]] if number in extras else []
         frames += [*MADE.opening, *MADE.frames[:number:7]] if number == again else []
-    for number, frame in enumerate(frames):
-        now = START_NS + number * NS_PER_S
-        assert step(short, frame, now) == step(long, frame.encode(), now)
+    received = [(frame, START_NS + number * NS_PER_S) for number, frame in enumerate(frames)]
+    for run in cut(received, lengths):
+        now = run[-1][1]
+        if run[0][0] == "close":
+            assert reopened(short, now) == reopened(long, now)
+        else:
+            assert short.take_frames(0, run) == one_by_one(long, run)
+        assert short.on_timer(now) == long.on_timer(now)

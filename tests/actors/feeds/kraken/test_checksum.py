@@ -127,7 +127,7 @@ def test_nonsense_levels_raise_value_error(price: str, size: str) -> None:
 
 
 def test_exponents_are_written_out() -> None:
-    assert text_level("1e-7", "1.5E+3") == (1e-7, 1500.0, "0.0000001", "1500")
+    assert text_level("1e-7", "1.5E+3") == (1e-7, 1500.0, "0.0000001", "1500", "11500")
     assert text_level("2", "-0").size == 0.0
 
 
