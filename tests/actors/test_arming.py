@@ -72,12 +72,21 @@ def look(directory: LocalDirectory) -> None:
 
 
 async def looked(directory: LocalDirectory) -> None:
-    """One look of every shard, to its end, and what it ordered durable."""
+    """A new look of every shard, to its end, and what it ordered durable.
+
+    One that runs already may have read its bars too long ago.
+    """
+    await ended(directory)
     look(directory)
+    await ended(directory)
+    await directory.instruments()
+
+
+async def ended(directory: LocalDirectory) -> None:
+    """The looks that run."""
     for shard in directory.shards.values():
         if shard._arming._looking is not None:
             await asyncio.gather(shard._arming._looking)
-    await directory.instruments()
 
 
 async def state(directory: LocalDirectory, at_: Cursor | None = None) -> StateAnswer:
