@@ -12,8 +12,8 @@ import random
 import secrets
 import socket
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ APPLICATION = "financehub"
 RAY_ATTEMPTS = 2
 OWN_PORTS = range(15_000, 30_000)
 PORT_ATTEMPTS = 100
+PROXY_PREFIX = "SERVE_PROXY_ACTOR-"
+"""Serve's names of its proxies."""
 DRAIN_S = 3.0
 """For the gateways' sockets to close: milliseconds, unless a client takes nothing any more."""
 _HAPROXY_WRAPPER = """#!/bin/sh
@@ -215,7 +217,9 @@ def start_serve(settings: Settings) -> None:
     from ray import serve
 
     with _serve_errors("the proxy"):
-        serve.start(http_options={"host": settings.http.host, "port": settings.http.port})
+        _with_a_proxy(
+            lambda: serve.start(http_options={"host": settings.http.host, "port": settings.http.port})
+        )
 
 
 def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, object]) -> None:
@@ -235,7 +239,28 @@ def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, objec
         replicas=settings.http.gateways,
     )
     with _serve_errors("the gateway"):
-        serve.run(deployment.bind(), name=APPLICATION, route_prefix="/")
+        _with_a_proxy(lambda: serve.run(deployment.bind(), name=APPLICATION, route_prefix="/"))
+
+
+def _with_a_proxy(do: Callable[[], object]) -> None:
+    """`do` waits a minute for Serve's proxies. Rarely one hangs for ever while it starts HAProxy (seen with
+    Ray 2.60): then they are ended, Serve makes others, and it is done once more."""
+    try:
+        do()
+    except TimeoutError as error:
+        get_log("serve").warning("the proxy does not come up, another is made", error=str(error))
+        _end_proxies()
+        do()
+
+
+def _end_proxies() -> None:
+    import ray
+
+    named: Any = ray.util
+    for actor in named.list_named_actors(all_namespaces=True):
+        if actor["name"].startswith(PROXY_PREFIX):
+            with suppress(ValueError):  # ended meanwhile
+                ray.kill(ray.get_actor(actor["name"], namespace=actor["namespace"]))
 
 
 def drain_gateways() -> None:
@@ -257,7 +282,7 @@ def _serve_errors(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (RayError, RuntimeError, ValueError) as error:
+    except (RayError, RuntimeError, ValueError, TimeoutError) as error:
         raise FinanceHubError(f"{what} does not start: {error}") from error
 
 
