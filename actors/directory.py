@@ -19,6 +19,7 @@ from actors.answers import (
     PollReply,
     StateAnswer,
 )
+from actors.bar_text import BarsPage
 from actors.connections import SessionInfo
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked
 from actors.patterns_query import PatternsAnswer, PatternsAsked
@@ -34,8 +35,8 @@ class Directory(Protocol):
     def partitions(self) -> Sequence[str]:
         """All market partitions."""
 
-    async def instruments(self) -> Sequence[InstrumentInfo]:
-        """Every instrument ever seen, by id. May be up to 2 s old."""
+    async def instruments(self, *, fresh: bool = False) -> Sequence[InstrumentInfo]:
+        """Every instrument ever seen, by id. Up to 2 s old unless `fresh`, which may be Unavailable."""
 
     async def last(self, instrument: str, *, after: Cursor | None = None) -> LastAnswer:
         """`after`: wait (at most 2 s, else Unavailable) until the state includes that cursor."""
@@ -63,6 +64,18 @@ class Directory(Protocol):
         at: int | Cursor | None = None,
     ) -> tuple[Sequence[BarRow], Cursor]:
         """Oldest first, start <= ts_event < end, the first `limit`; the live tail included."""
+
+    async def bars_page(
+        self,
+        instrument: str,
+        interval: str,
+        start: int,
+        end: int,
+        count: int,
+        *,
+        at: int | Cursor | None = None,
+    ) -> tuple[BarsPage, Cursor]:
+        """The first `count` of the same as JSON, and where the next page begins."""
 
     async def indicators(
         self, asked: IndicatorsAsked, *, at: int | Cursor | None = None

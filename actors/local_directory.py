@@ -203,7 +203,7 @@ class LocalDirectory(RoutedDirectory):
 
     # Directory
 
-    async def instruments(self) -> Sequence[InstrumentInfo]:
+    async def instruments(self, *, fresh: bool = False) -> Sequence[InstrumentInfo]:
         found = [info for shard in self._owners() for info in await shard.instruments()]
         return sorted(found, key=lambda info: info.instrument)
 

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from msgspec import convert
 
-from actors import spawn
 from actors.answers import FeedStatus, PollReply
 from actors.connections import SessionInfo
+from actors.reached import ReachedActor
 from actors.routed_directory import READ_S, RoutedDirectory, merge
 from actors.routes import POLL_GRACE_S, Routes
 from actors.runtime import CONNECTIONS, SUPERVISOR, Runtime
-from actors.spawn import Remote
 from domain.errors import NotOwner, Unavailable
 from domain.market.observations import InstrumentInfo
 
 Answer = TypeVar("Answer")
+Poll = asyncio.Task[PollReply]
 
 SEARCH_S = 4.0
 """How long a call looks for the owner of a partition that moves or restarts."""
@@ -50,39 +50,42 @@ class RayDirectory(RoutedDirectory):
         self._runtime = runtime
         self._status = status
         self._routes = Routes(runtime)
-        self._actors: dict[str, Remote] = {}
+        self._actors: dict[str, ReachedActor] = {}
         self._turn = 0
         self._polls: dict[str, _Outstanding] = {}
         self._infos: dict[str, InstrumentInfo] = {}
-        self._doubted_s = 0.0
+        self._doubted_s = self._owners_asked_s = 0.0
         self._infos_asked_s = -INSTRUMENTS_AGE_S
         self._feeds: tuple[float, list[FeedStatus]] = (-FEEDS_AGE_S, [])
 
-    async def instruments(self) -> Sequence[InstrumentInfo]:
-        """Of a shard that restarts just now: what it said before."""
-        if time.monotonic() - self._infos_asked_s > INSTRUMENTS_AGE_S:
+    async def instruments(self, *, fresh: bool = False) -> Sequence[InstrumentInfo]:
+        """Of a shard that restarts just now: what it said before, but not where it is to be `fresh`."""
+        if fresh or time.monotonic() - self._infos_asked_s > INSTRUMENTS_AGE_S:
             try:
                 found = await self._all_instruments()
             except (NotOwner, Unavailable):
-                found = [] if self._infos else await self._searching(self._all_instruments)
+                known = self._infos and not fresh
+                found = [] if known else await self._searching(self._all_instruments)
             self._infos.update((info.instrument, info) for info in found)
             self._infos_asked_s = time.monotonic()
         return [self._infos[name] for name in sorted(self._infos)]
 
     async def poll(self, after: Mapping[str, int], *, wait_s: float) -> PollReply:
-        """One poll stays out at each shard; the first that brings something is the reply."""
-        await self._known_owners()
+        """One poll stays out at each shard; the first that answers is the reply. One that cannot be reached
+        keeps nobody waiting for the others; Unavailable where none can."""
+        await self._some_owners()
         wanted: dict[str, dict[str, int]] = {}
         for partition, offset in after.items():
-            wanted.setdefault(self._owner_name(partition), {})[partition] = offset
+            owner = self._routes.names.get(partition)
+            if owner is not None:
+                wanted.setdefault(owner, {})[partition] = offset
+        if not wanted:
+            raise Unavailable(f"nobody owns any of {', '.join(after)} now")
         waiting = {self._outstanding(name, asked, wait_s): name for name, asked in wanted.items()}
-        done, _ = await asyncio.wait(
-            waiting, timeout=wait_s + POLL_GRACE_S, return_when=asyncio.FIRST_COMPLETED
-        )
         reply = PollReply(events={}, behind={}, epochs={})
         failure: Exception | None = None
-        misplaced = False
-        for task in done:
+        misplaced = answered = False
+        for task in await _first_answers(waiting, wait_s + POLL_GRACE_S):
             name = waiting[task]
             self._polls.pop(name, None)
             try:
@@ -90,9 +93,10 @@ class RayDirectory(RoutedDirectory):
             except (NotOwner, Unavailable) as error:
                 failure = error
             else:
+                answered = True
                 misplaced |= not wanted[name].keys() <= answer.epochs.keys()
                 merge(reply, answer)
-        if failure is not None and not reply.events and not reply.behind:
+        if failure is not None and not answered:
             self._routes.names.clear()
             raise Unavailable(str(failure))
         if failure is not None or misplaced:
@@ -146,7 +150,7 @@ class RayDirectory(RoutedDirectory):
 
     async def _instruments_of(self, name: str) -> list[InstrumentInfo]:
         shard = await self._routes.shard(name)
-        infos: list[InstrumentInfo] = await shard.remote.call("instruments")
+        infos: list[InstrumentInfo] = await shard.call("instruments")
         return infos
 
     async def _ask_owner(self, instrument: str, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -156,7 +160,7 @@ class RayDirectory(RoutedDirectory):
         async def ask() -> Any:
             await self._known_owners()
             shard = await self._routes.shard(self._owner_name(partition))
-            return await shard.remote.call(method, *args, **kwargs)
+            return await shard.call(method, *args, **kwargs)
 
         return await self._searching(ask)
 
@@ -174,6 +178,16 @@ class RayDirectory(RoutedDirectory):
     async def _known_owners(self) -> None:
         if len(self._routes.names) < len(self._partitions):
             await self._routes.refresh()
+
+    async def _some_owners(self) -> None:
+        """Partitions without an owner, while they move, keep nobody waiting for the others."""
+        known = len(self._routes.names)
+        if known == len(self._partitions) or (
+            known and time.monotonic() - self._owners_asked_s < DOUBT_AGAIN_S
+        ):
+            return
+        self._owners_asked_s = time.monotonic()
+        await self._routes.refresh()
 
     def _owner_name(self, partition: str) -> str:
         name = self._routes.names.get(partition)
@@ -211,9 +225,20 @@ class RayDirectory(RoutedDirectory):
 
     async def _actor_call(self, name: str, method: str, *args: Any, **kwargs: Any) -> Any:
         if name not in self._actors:
-            self._actors[name] = await asyncio.to_thread(spawn.find, name)
-        try:
-            return await self._actors[name].call(method, *args, **kwargs)
-        except Unavailable:
-            self._actors.pop(name, None)
-            raise
+            self._actors[name] = ReachedActor(name)
+        return await self._actors[name].call(method, *args, **kwargs)
+
+
+async def _first_answers(waiting: Iterable[Poll], timeout_s: float) -> set[Poll]:
+    """The tasks that have ended once one of them has an answer, all have failed, or the time is over."""
+    ended: set[Poll] = set()
+    pending = set(waiting)
+    until_s = time.monotonic() + timeout_s
+    while pending and all(task.cancelled() or task.exception() is not None for task in ended):
+        done, pending = await asyncio.wait(
+            pending, timeout=max(0.0, until_s - time.monotonic()), return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            break
+        ended |= done
+    return ended

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from actors.directory import Directory
+from domain.envelope import Cursor
 from domain.errors import Ambiguous, Malformed, NotFound
 from domain.ids import MAX_ID_LENGTH
 from domain.market.instrument import MAX_CANDIDATES, meant, names, near
@@ -25,6 +26,17 @@ class InstrumentIndex:
         self._by_alias: dict[str, set[str]] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._included = Cursor({})
+
+    async def include(self, reached: Cursor) -> None:
+        """What was seen up to a place that the log has reached is known from now on. Raises Unavailable."""
+        async with self._reading:
+            new = {
+                name: offset for name, offset in reached.offsets.items() if offset > self._included.at(name)
+            }
+            if new:
+                await self._read(fresh=True)
+                self._included = self._included.merged(new)
 
     async def all(self) -> Sequence[InstrumentInfo]:
         """By id; at most about 3 s old."""
@@ -71,12 +83,14 @@ class InstrumentIndex:
 
     async def _refresh(self) -> None:
         async with self._reading:
-            if time.monotonic() - self._read_at < FRESH_S:
-                return
-            infos = await self._directory.instruments()
-            self._infos = {info.instrument: info for info in infos}
-            self._by_alias = _aliases(infos)
-            self._read_at = time.monotonic()
+            if time.monotonic() - self._read_at >= FRESH_S:
+                await self._read(fresh=False)
+
+    async def _read(self, *, fresh: bool) -> None:
+        infos = await self._directory.instruments(fresh=fresh)
+        self._infos = {info.instrument: info for info in infos}
+        self._by_alias = _aliases(infos)
+        self._read_at = time.monotonic()
 
 
 def _aliases(infos: Sequence[InstrumentInfo]) -> dict[str, set[str]]:

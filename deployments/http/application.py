@@ -8,7 +8,7 @@ from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
-from deployments.http import docs, history, indicators, instruments, live, operations, signals
+from deployments.http import anomalies, docs, history, indicators, instruments, live, operations, patterns
 from deployments.http.guard import guard
 from deployments.http.parameters import KnownParameters
 from deployments.http.problems import from_bug, from_domain, from_framework
@@ -17,7 +17,7 @@ from domain.errors import FinanceHubError
 
 HANDLERS = [
     *(*operations.HANDLERS, *instruments.HANDLERS, *history.HANDLERS, *indicators.HANDLERS),
-    *(*signals.HANDLERS, *docs.HANDLERS, *live.HANDLERS),
+    *(*anomalies.HANDLERS, *patterns.HANDLERS, *docs.HANDLERS, *live.HANDLERS),
 ]
 MAX_BODY_BYTES = 64 * 1024
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}

@@ -39,7 +39,10 @@ class Serving:
         return self.authority.clock.now_ns()
 
     async def wait_for(self, after: str | None) -> Cursor | None:
-        """Wait until the log has reached a cursor. Raises BadParameter, Unavailable after 2 s."""
+        """Wait until the log has reached a cursor, with the instruments seen by then.
+
+        Raises BadParameter, Unavailable after 2 s.
+        """
         if after is None:
             return None
         cursor = cursor_of("after", after)
@@ -48,6 +51,7 @@ class Serving:
             if time.monotonic() >= until:
                 raise Unavailable(f"the log has not reached `after` within {AFTER_WAIT_S:g} s")
             await asyncio.sleep(AFTER_POLL_S)
+        await self.index.include(cursor)
         return cursor
 
     async def _reached(self, cursor: Cursor) -> bool:

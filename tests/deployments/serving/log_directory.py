@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, PollReply, StateAnswer
+from actors.bar_text import BarsPage, BarTexts
 from actors.connections import SessionInfo
 from actors.event_pages import forward_page, newest_page, parse_page
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, IndicatorsQuery, parse_asked
@@ -88,7 +89,7 @@ class LogDirectory:
     def partitions(self) -> Sequence[str]:
         return list(self.log)
 
-    async def instruments(self) -> Sequence[InstrumentInfo]:
+    async def instruments(self, *, fresh: bool = False) -> Sequence[InstrumentInfo]:
         self._check()
         return [self._infos[name] for name in sorted(self._infos)]
 
@@ -161,6 +162,19 @@ class LogDirectory:
             rows.setdefault(forming.ts_event, forming)
         chosen = [rows[ts] for ts in sorted(rows) if start <= ts < end]
         return chosen[:limit], self.cursor()
+
+    async def bars_page(
+        self,
+        instrument: str,
+        interval: str,
+        start: int,
+        end: int,
+        count: int,
+        *,
+        at: int | Cursor | None = None,
+    ) -> tuple[BarsPage, Cursor]:
+        rows, cursor = await self.bars(instrument, interval, start, end, count + 1, at=at)
+        return BarTexts().page_of(instrument, interval, rows, count), cursor
 
     async def decisions(
         self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int, after_offset: int = 0

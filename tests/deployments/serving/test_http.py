@@ -102,6 +102,16 @@ async def test_last_tells_trade_quote_ticker_and_a_cursor(serve, directory):
         assert (empty["trade"], empty["quote"], empty["ticker"]) == (None, None, None)
 
 
+async def test_an_instrument_is_known_as_soon_as_its_cursor_is_asked_for(serve, directory):
+    async with serve() as served, served.http() as http:
+        for name in ("SOL-USD.SIM", "ADA-USD.SIM"):
+            assert name not in (await http.get("/v1/instruments")).text
+            directory.append(a_trade(name))
+            after = {"after": directory.cursor().encode()}
+            assert name in (await http.get("/v1/instruments", params=after)).text
+            assert (await http.get(f"/v1/instruments/{name}/last", params=after)).status_code == 200
+
+
 async def test_last_and_book_can_be_read_as_they_were(serve, directory):
     directory.append(a_trade(price=1.0), a_snapshot())
     past = directory.cursor().encode()
