@@ -14,13 +14,14 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from actors.runtime import NAMESPACE, Runtime
-from deployments.settings import Settings, platform_has_ha_proxy
+from deployments.settings import HttpSettings, Settings, platform_has_ha_proxy
 from domain.errors import FinanceHubError, Rejected, Unavailable
 from observability.log import get_log
 
@@ -160,18 +161,29 @@ def short_folder(run_folder: Path) -> Path:
     return folder
 
 
-def start_ray(settings: Settings, token: str) -> RayInstance:
+def start_ray(settings: Settings, token: str, run_folder: Path) -> RayInstance:
     """A local Ray, or the cluster that the settings name. Raises FinanceHubError, Unavailable."""
     if settings.ray.address:
         context = join_ray(settings.ray.address, token)
     else:
-        context = _start_local_ray(settings.ray.dashboard_port)
+        context = _start_local_ray(settings.ray.dashboard_port, ray_folder(run_folder))
     info = context.address_info
     dashboard = f"http://{info['webui_url']}" if info["webui_url"] else ""
     return RayInstance(info["address"], dashboard, token)
 
 
-def _start_local_ray(dashboard_port: int) -> Any:
+def ray_folder(run_folder: Path) -> Path:
+    """Where Ray keeps the sockets and logs of its sessions.
+
+    It makes them open to everybody, to be written too: in its own place, `/tmp/ray`, any user of the machine
+    could put a socket of theirs where our processes look for Ray.
+    """
+    folder = short_folder(run_folder) / "ray"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _start_local_ray(dashboard_port: int, folder: Path) -> Any:
     """Ray gives a raylet 30 s to appear, which a very busy machine may miss: try once more."""
     import ray
 
@@ -185,6 +197,7 @@ def _start_local_ray(dashboard_port: int) -> Any:
                 include_dashboard=True,
                 dashboard_host="127.0.0.1",
                 dashboard_port=free_port(dashboard_port),
+                _temp_dir=str(folder),
                 log_to_driver=False,
                 logging_level=logging.WARNING,
             )
@@ -232,7 +245,7 @@ def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, objec
         GatewaySettings(
             runtime=runtime,
             data_dir=str(settings.data_dir),
-            metrics_open=settings.http.metrics_open,
+            metrics_open=metrics_may_be_open(settings.http),
             status=status,
             indicators_per_user=settings.http.indicators_per_user,
         ),
@@ -240,6 +253,23 @@ def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, objec
     )
     with _serve_errors("the gateway"):
         _with_a_proxy(lambda: serve.run(deployment.bind(), name=APPLICATION, route_prefix="/"))
+
+
+def metrics_may_be_open(http: HttpSettings) -> bool:
+    """Ray's HAProxy does not say whom it speaks for: behind it every client looks as if it were on this
+    machine, which is true only where nobody else can connect."""
+    behind = http.ha_proxy and platform_has_ha_proxy()
+    if http.metrics_open and behind and not _is_loopback(http.host):
+        get_log("serve").warning("metrics need a token: behind HAProxy others look local", host=http.host)
+        return False
+    return http.metrics_open
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _with_a_proxy(do: Callable[[], object]) -> None:

@@ -15,6 +15,7 @@ from domain.errors import Conflict, FinanceHubError
 
 START_TIMEOUT_S = 180.0
 LOG_LINES_SHOWN = 20
+DSN_VARIABLE = "FINANCEHUB_DATABASE_DSN"
 
 
 def detach(settings: Settings, arguments: Sequence[str]) -> instance.Running:
@@ -23,17 +24,29 @@ def detach(settings: Settings, arguments: Sequence[str]) -> instance.Running:
     if instance.is_locked(data_dir):
         raise Conflict(f"an instance already runs on {data_dir}")
     log = instance.run_folder(data_dir) / "up.log"
-    foreground = [argument for argument in arguments if argument != "--detach"]
     with log.open("wb") as out:
         child = subprocess.Popen(
-            [sys.executable, "-m", "deployments.cli", *foreground],
+            [sys.executable, "-m", "deployments.cli", *foreground(arguments)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=os.environ.copy(),
+            env={**os.environ, DSN_VARIABLE: settings.database.dsn},
         )
     return _wait(child, data_dir, log)
+
+
+def foreground(arguments: Sequence[str]) -> list[str]:
+    """The same without `--detach`, and without `--dsn`: everybody on the machine may read the command line of
+    what runs, and a DSN may hold a password. The environment, by which it goes, is for its owner alone."""
+    kept: list[str] = []
+    given = iter(arguments)
+    for argument in given:
+        if argument == "--dsn":
+            next(given, None)
+        elif argument != "--detach" and not argument.startswith("--dsn="):
+            kept.append(argument)
+    return kept
 
 
 def _wait(child: subprocess.Popen[bytes], data_dir: Path, log: Path) -> instance.Running:

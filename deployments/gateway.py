@@ -76,7 +76,8 @@ def stay_off_other_interfaces() -> None:
 
 def build_app(settings: GatewaySettings) -> Any:
     """The ASGI app of a replica, over the actors that Ray finds by name."""
-    from actors.garbage import settle_garbage
+    from actors.garbage import YOUNG_OBJECTS_OF_CLIENTS, settle_garbage
+    from actors.memory import keep_freed_memory
     from actors.ray_directory import RayDirectory
     from deployments.asgi import ServingSettings, create_app
     from deployments.auth.keys import load_or_make_key
@@ -87,6 +88,7 @@ def build_app(settings: GatewaySettings) -> Any:
     from observability.metrics import Telemetry
 
     configure(settings.runtime.log_level)
+    keep_freed_memory()
     directory = RayDirectory(settings.runtime, settings.status)
     telemetry = Telemetry("gateway", otlp_endpoint=settings.runtime.otlp_endpoint)
     app = create_app(
@@ -101,5 +103,5 @@ def build_app(settings: GatewaySettings) -> Any:
     )
     # Routes are built at the first look at them: here, and not while the first client waits.
     get_log("gateway").debug("routes_built", routes=len(app.http.routes))
-    settle_garbage()
+    settle_garbage(YOUNG_OBJECTS_OF_CLIENTS)
     return app

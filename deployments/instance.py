@@ -16,7 +16,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +26,7 @@ from domain.errors import Conflict, Unavailable
 RUN_FOLDER = "run"
 SECRETS_FOLDER = "secrets"
 POLL_S = 0.1
+LOOKS_S = 0.05
 
 
 class Running(Struct, frozen=True):
@@ -51,11 +52,11 @@ def run_folder(data_dir: Path) -> Path:
 def acquire(data_dir: Path) -> IO[str]:
     """Lock the data directory until the returned file is closed. Raises Conflict where another holds it."""
     lock = (run_folder(data_dir) / "lock").open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        raise Conflict(f"{data_dir} is in use by process {lock.read().strip() or 'unknown'}") from None
+    if not _locks(lock, fcntl.LOCK_EX):
+        time.sleep(LOOKS_S)  # maybe somebody only looks, as `is_locked` does
+        if not _locks(lock, fcntl.LOCK_EX):
+            lock.seek(0)
+            raise Conflict(f"{data_dir} is in use by process {lock.read().strip() or 'unknown'}")
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
@@ -64,11 +65,20 @@ def acquire(data_dir: Path) -> IO[str]:
 
 
 def is_locked(data_dir: Path) -> bool:
+    """Changes nothing, and is in nobody's way but for an instant."""
     try:
-        acquire(data_dir).close()
-    except Conflict:
-        return True
-    return False
+        with (data_dir / RUN_FOLDER / "lock").open("rb") as lock:
+            return not _locks(lock, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _locks(lock: IO[Any], kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def publish(data_dir: Path, running: Running) -> None:
@@ -132,7 +142,7 @@ def stop(data_dir: Path, timeout_s: float) -> bool:
     lock = data_dir / RUN_FOLDER / "lock"
     if not lock.exists() or not is_locked(data_dir):
         return False
-    pid = int(lock.read_text())
+    pid = _holder(lock)
     with contextlib.suppress(ProcessLookupError):  # its warden still tidies up
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
@@ -141,6 +151,14 @@ def stop(data_dir: Path, timeout_s: float) -> bool:
             raise Unavailable(f"the instance on {data_dir} has not stopped in {timeout_s:.0f} s")
         time.sleep(POLL_S)
     return True
+
+
+def _holder(lock: Path) -> int:
+    """Who has written itself into the lock. Raises Unavailable in the moment before it has."""
+    try:
+        return int(lock.read_text())
+    except ValueError:
+        raise Unavailable(f"{lock} was taken just now: try again") from None
 
 
 def _runs(pid: int) -> bool:

@@ -151,7 +151,7 @@ def _start_database(settings: Settings, progress: Progress) -> Database:
 
 def _start_ray(settings: Settings, token: str, progress: Progress) -> app.RayInstance:
     with progress.step("Ray"):
-        return app.start_ray(settings, token)
+        return app.start_ray(settings, token, instance.run_folder(settings.data_dir))
 
 
 def _clear_the_place(runtime: Runtime) -> None:

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="financehub",
         description="Self-hosted real-time market-data hub.",
         epilog="exit codes: 0 done, 1 negative answer, 2 usage, 3 not reachable, 4 failure",
+        allow_abbrev=False,
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_lifecycle(verbs)
@@ -173,7 +174,10 @@ def _add_patterns(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str, verb_at: str
 ) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+    # Options in full: `up` starts itself again without some of them, and a new one must break no script.
+    parser = verbs.add_parser(
+        name, help=about, description=about[0].upper() + about[1:] + ".", allow_abbrev=False
+    )
     parser.add_argument("--data-dir", help="which instance (default: the settings' or the platform's place)")
     parser.add_argument("--config", help="settings file (default: ./financehub.toml where it exists)")
     parser.set_defaults(verb_at=verb_at)

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from deployments.app import check_port, free_port, short_folder
+from deployments import app
+from deployments.app import check_port, free_port, metrics_may_be_open, ray_folder, short_folder
+from deployments.settings import HttpSettings
 from domain.errors import Rejected
 
 HAPROXY_SOCKET_BYTES = 97
 RAY_SUBFOLDER = 56
+SOCKET_BYTES = 107
 
 
 def test_sockets_of_a_deep_data_directory_have_a_short_path_of_their_own(tmp_path: Path) -> None:
@@ -24,6 +27,16 @@ def test_sockets_of_a_deep_data_directory_have_a_short_path_of_their_own(tmp_pat
     finally:
         folder.rmdir()
         short_folder(tmp_path).rmdir()
+
+
+def test_nobody_else_gets_to_the_sockets_of_a_local_ray_whose_paths_are_short_enough(tmp_path: Path) -> None:
+    folder = ray_folder(tmp_path / ("d" * 100) / "run")
+    try:
+        assert folder.parent.stat().st_mode & 0o077 == 0
+        assert len(f"{folder}/session_2027-01-01_00-00-00_000000_4194304/sockets/plasma_store") < SOCKET_BYTES
+    finally:
+        folder.rmdir()
+        folder.parent.rmdir()
 
 
 def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
@@ -44,3 +57,23 @@ def test_a_port_in_use_is_refused_and_another_one_found() -> None:
         with pytest.raises(Rejected, match=f"127.0.0.1:{port}"):
             check_port("127.0.0.1", port)
         assert free_port(port) != port
+
+
+@pytest.mark.parametrize(
+    ("host", "proxy", "is_open"),
+    [
+        ("127.0.0.1", True, True),
+        ("::1", True, True),
+        ("localhost", True, True),
+        ("0.0.0.0", True, False),
+        ("192.0.2.1", True, False),
+        ("0.0.0.0", False, True),
+    ],
+)
+def test_metrics_are_open_only_where_who_looks_local_is_local(
+    host: str, proxy: bool, is_open: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "platform_has_ha_proxy", lambda: True)
+    told = HttpSettings(host=host, ha_proxy=proxy, metrics_open=True)
+    assert metrics_may_be_open(told) is is_open
+    assert metrics_may_be_open(HttpSettings(host=host, ha_proxy=proxy)) is False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import stat
 from pathlib import Path
 
 import pytest
 
 from deployments import instance
+from deployments.cli.__main__ import main
+from deployments.detach import foreground
 from deployments.duration import parse_duration_s
 from domain.errors import Conflict, Malformed, Unavailable
 
@@ -20,6 +23,22 @@ def test_a_second_instance_is_refused_and_told_who_holds_the_directory(tmp_path:
     with instance.acquire(tmp_path), pytest.raises(Conflict, match=f"process {os.getpid()}"):
         instance.acquire(tmp_path)
     instance.acquire(tmp_path).close()
+
+
+def test_who_only_looks_is_in_no_instance_s_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `up --detach`, which looks ten times a second, on a directory whose last instance was killed."""
+    with instance.acquire(tmp_path):
+        assert instance.is_locked(tmp_path)
+    assert not instance.is_locked(tmp_path)
+    looking = (tmp_path / "run" / "lock").open("rb")
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr(instance.time, "sleep", lambda _s: looking.close())
+    instance.acquire(tmp_path).close()
+
+
+def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert not instance.is_locked(tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_running_instance_is_found_until_its_lock_is_free(tmp_path: Path) -> None:
@@ -60,3 +79,22 @@ def test_the_dsn_last_served_from_is_remembered_for_the_owner_alone(tmp_path: Pa
     assert stat.S_IMODE((tmp_path / "secrets" / "dsn").stat().st_mode) == 0o600
     instance.remember_dsn(tmp_path, "")
     assert instance.remembered_dsn(tmp_path) == ""
+
+
+def test_an_instance_that_has_just_taken_its_lock_is_asked_to_stop_again_later(tmp_path: Path) -> None:
+    with instance.acquire(tmp_path) as lock:
+        lock.truncate(0)
+        with pytest.raises(Unavailable, match="try again"):
+            instance.stop(tmp_path, 1.0)
+
+
+@pytest.mark.parametrize("dsn", [["--dsn", "postgresql://u:secret@h/d"], ["--dsn=postgresql://u:secret@h/d"]])
+def test_the_command_line_of_what_runs_detached_shows_no_password(dsn: list[str]) -> None:
+    assert foreground(["up", "--detach", *dsn, "--port", "8001"]) == ["up", "--port", "8001"]
+
+
+@pytest.mark.parametrize("short", ["--det", "--detac"])
+def test_options_are_given_in_full_for_what_runs_detached_would_detach_again(short: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["up", short])
+    assert ended.value.code == 2
