@@ -23,7 +23,7 @@ from actors.backoff import Backoff
 from domain.errors import Conflict, Corrupt, Gone, NotFound, Rejected, Retryable
 from observability.log import get_log
 from storage.event_log import EventLog
-from storage.projections import CheckpointStore, Output, Projection, ProjectionRunner
+from storage.projections import CheckpointStore, Projection, ProjectionRunner
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -130,22 +130,20 @@ class Projector(Generic[T]):
     async def rebuild(self, name: str) -> None:
         """Drop a read model and fold it again from the first retained block; returns when it is whole.
 
-        The rows go in the transaction that first sets a checkpoint back. What another projector writes
-        meanwhile is written again, the same. Once retention has dropped blocks no row goes, for the log
-        cannot make the old ones again: those of what it still holds are written over.
-        Raises NotFound; Rejected where the rows cannot be dropped.
+        The rows go in the transaction that sets all checkpoints back: who dies after it leaves work, and no
+        hole. What another projector writes meanwhile is written again, the same. Once retention has dropped
+        blocks no row goes, for the log cannot make the old ones again: those of what it still holds are
+        written over. Raises NotFound; Rejected where the rows cannot be dropped.
         """
         if name not in self._projections:
             raise NotFound(f"no projection {name!r}; there are {', '.join(sorted(self._projections))}")
         projection = self._projections[name]
         if not isinstance(projection, Droppable):
             raise Rejected(f"projection {name!r} does not say how its rows are dropped")
-        heads = await self._heads()
-        whole = all([await self._reaches_back(partition) for partition, _ in heads])
-        output: Output[T] = projection.clear if whole else _nothing
-        for partition, _ in heads:
-            await self._set_back(name, partition, output)
-            output = _nothing
+        whole = all([await self._reaches_back(partition) for partition, _ in await self._heads()])
+        await self._checkpoints.restart(name, projection.clear if whole else _nothing)
+        self._done = {place: offset for place, offset in self._done.items() if place[0] != name}
+        self.stuck = {place: reason for place, reason in self.stuck.items() if place[0] != name}
         await self.catch_up()
 
     async def _reaches_back(self, partition: str) -> bool:
@@ -155,18 +153,6 @@ class Projector(Generic[T]):
         except Gone:
             return False
         return True
-
-    async def _set_back(self, name: str, partition: str, output: Output[T]) -> None:
-        while True:
-            seen = await self._checkpoints.load(name, partition)
-            try:
-                await self._checkpoints.advance(seen, 0, output)
-            except Conflict:
-                self.conflicts += 1
-                continue
-            self._done.pop((name, partition), None)
-            self.stuck.pop((name, partition), None)
-            return
 
     async def _advance(self, name: str, partition: str) -> int:
         moved = 0

@@ -31,6 +31,18 @@ class PostgresCheckpoints:
                 await output(connection)
         return Checkpoint(seen.projection, seen.partition, offset, seen.version + 1)
 
+    async def restart(self, projection: str, output: Output[Connection]) -> None:
+        with domain_errors(f"restart {projection}"):
+            async with self._pool.acquire() as connection, connection.transaction():
+                # Also against checkpoints that are not there yet: nobody writes one before this is over.
+                await connection.execute("LOCK TABLE checkpoints IN SHARE ROW EXCLUSIVE MODE")
+                await connection.execute(
+                    'UPDATE checkpoints SET "offset" = 0, version = version + 1, moved_at = now()'
+                    " WHERE projection = $1",
+                    projection,
+                )
+                await output(connection)
+
 
 async def _move(connection: Connection, seen: Checkpoint, offset: int) -> None:
     status = await connection.execute(

@@ -13,7 +13,7 @@ from enum import Enum
 from msgspec.structs import replace
 
 from domain.errors import Conflict, NotOwner, OutcomeUnknown, Unavailable
-from storage.anchors import Anchor
+from storage.anchors import Anchor, require_key
 from storage.block import head_after, in_partition_order, offset_before_the_log, require_retained
 from storage.event_log import GENESIS_HASH, Block, Checkpoint, Head, Snapshot
 from storage.ladder import thin
@@ -200,6 +200,7 @@ class MemoryRetention:
     async def drop(self, anchor: Anchor) -> None:
         head = {head.partition: head.offset for head in await self._log.heads()}.get(anchor.partition, 0)
         ends = {(block.last_offset, block.hash) for block in self._log.blocks(anchor.partition)}
+        require_key(anchor.key_id, [each.key_id for each in (await self._log.anchors()).values()])
         if (anchor.offset, anchor.hash) not in ends or head <= anchor.offset:
             raise Conflict(f"no block of {anchor.partition!r} that could be dropped ends at {anchor.offset}")
         self._log.drop(anchor)
@@ -239,3 +240,9 @@ class MemoryCheckpoints:
         moved = replace(seen, offset=offset, version=seen.version + 1)
         self._kept[(seen.projection, seen.partition)] = moved
         return moved
+
+    async def restart(self, projection: str, output: Output[None]) -> None:
+        await output(None)
+        for place, kept in list(self._kept.items()):
+            if kept.projection == projection:
+                self._kept[place] = replace(kept, offset=0, version=kept.version + 1)

@@ -33,6 +33,12 @@ class CheckpointStore(Protocol[T_co]):
         loading again: the version tells whether it happened).
         """
 
+    async def restart(self, projection: str, output: Output[T_co]) -> None:
+        """Run `output` and set every checkpoint of the projection back to 0: all of it or nothing.
+
+        Whoever has seen one before is told Conflict. Raises Unavailable (then it may be repeated).
+        """
+
 
 T_contra = TypeVar("T_contra", contravariant=True)
 

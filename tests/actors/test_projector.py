@@ -12,7 +12,7 @@ from actors.projector import Projector, ProjectorSettings
 from domain.access_events import SessionOpened
 from domain.clock import ManualClock
 from domain.envelope import Recorded
-from domain.errors import Corrupt, NotFound, Rejected
+from domain.errors import Corrupt, NotFound, Rejected, Unavailable
 from storage.memory import Fault, MemoryCheckpoints, MemoryLog
 from storage.writer import LogWriter, Part
 from tests.actors.written_log import WrittenLog
@@ -210,6 +210,36 @@ async def test_rebuild_of_one_leaves_the_other_alone():
     await projector.rebuild("one")
     assert _each_once(one, 4) and _each_once(other, 4)
     assert other.order == [("market/00", n) for n in range(1, 5)]
+
+
+class _Mortal(MemoryCheckpoints):
+    """Its database is gone after so many more moves."""
+
+    moves_left = 1_000
+
+    async def advance(self, seen, offset, output):
+        if not self.moves_left:
+            raise Unavailable("no database")
+        self.moves_left -= 1
+        return await super().advance(seen, offset, output)
+
+
+@pytest.mark.parametrize("moves", range(4))
+async def test_a_rebuild_that_is_cut_short_is_ended_by_the_next_projector(moves: int):
+    written = await _log(4)
+    writer = LogWriter(written.log, "w#1", ManualClock(T0))
+    for partition in ("access/00", "provider/sim"):
+        await writer.claim(partition)
+        await writer.append([Part(partition, (), [SessionOpened("s", "u", "viewer", T0, "g", T0)])])
+    tally, checkpoints = Tally(), _Mortal()
+    projector = _projector(written.log, tally, checkpoints=checkpoints)
+    await projector.catch_up()
+    checkpoints.moves_left = moves
+    with pytest.raises(Unavailable):
+        await projector.rebuild("tally")
+    checkpoints.moves_left = 1_000
+    await _projector(written.log, tally, checkpoints=checkpoints).catch_up()
+    assert _each_once(tally, 6)
 
 
 async def test_rebuild_of_an_unknown_projection_is_not_found():

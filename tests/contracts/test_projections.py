@@ -79,6 +79,31 @@ async def test_a_checkpoint_moves_by_compare_and_set(backend: Backend, partition
             await backend.checkpoints.advance(stale, 30, nothing)
 
 
+async def test_a_restart_sets_every_checkpoint_of_one_projection_back(
+    backend: Backend, partition: str
+) -> None:
+    other = f"{partition}-2"
+    places = [("again", partition), ("again", other), ("else", partition)]
+    first = [await backend.checkpoints.load(*place) for place in places]
+    seen = [await backend.checkpoints.advance(each, 7, nothing) for each in first]
+    await backend.checkpoints.restart("again", nothing)
+    assert [(await backend.checkpoints.load(*place)).offset for place in places] == [0, 0, 7]
+    for stale in seen[:2]:
+        with pytest.raises(Conflict):
+            await backend.checkpoints.advance(stale, 8, nothing)
+
+
+async def test_a_restart_whose_output_fails_sets_nothing_back(backend: Backend, partition: str) -> None:
+    async def fails(_: object) -> None:
+        raise RuntimeError("no")
+
+    start = await backend.checkpoints.load("again", partition)
+    seen = await backend.checkpoints.advance(start, 7, nothing)
+    with pytest.raises(RuntimeError):
+        await backend.checkpoints.restart("again", fails)
+    assert await backend.checkpoints.load("again", partition) == seen
+
+
 async def test_an_output_that_fails_leaves_the_checkpoint(backend: Backend, partition: str) -> None:
     async def fails(_: object) -> None:
         raise FinanceHubError("no")
