@@ -24,8 +24,10 @@ from actors.feeds.resyncs import Resyncs, ResyncSettings
 from actors.feeds.source import Source, Step
 from actors.price_sampler import PriceSampler
 from actors.recorder import Recorder
+from actors.steady_clock import ClockSet
 from domain.errors import Conflict, FinanceHubError
 from domain.market.observations import Gap, Observation
+from domain.market.reference_ids import reference_of
 from observability.log import get_log
 
 log = get_log("feed")
@@ -160,7 +162,7 @@ class FeedActor:
             self.incarnation, writer = await self._claim()
             self._sender = self._make_sender(self.incarnation)
             self._sender.on_broken = self._broken.update
-            self._sender.watch(self._instruments)
+            self._sender.watch((*self._instruments, *_references(self._instruments)))
             self._journal = Journal(self.provider, writer, self._settings.journal)
             self._journal.started(self._source.now_ns(), self.incarnation, self._instruments)
             await self._run(self._sender, self._journal)
@@ -185,6 +187,8 @@ class FeedActor:
             raise
         except FinanceHubError as error:
             await self._record(journal, error)
+            if isinstance(error, ClockSet):  # what came before is as good as ever
+                await self._finish(sender, journal)
             raise
         finally:
             for task in (playing, beating, journaling):
@@ -221,13 +225,14 @@ class FeedActor:
             await asyncio.wait({self._running}, timeout=2 * self._settings.stop_s)
 
     async def _beat(self, sender: FeedSender) -> None:
+        """At once for the first time: the keepers learn that the life before is over."""
         while True:
-            await asyncio.sleep(self._settings.heartbeat_s)
             sender.heartbeat(self._source.now_ns())
             self._mend()
             if self._telemetry is not None:
                 self._counts.report(self._telemetry, self.provider)
                 self._telemetry.gauge("financehub.feed.buffered", sender.buffered, provider=self.provider)
+            await asyncio.sleep(self._settings.heartbeat_s)
 
     def _mend(self) -> None:
         """Ask the source for the books that keepers found broken, as often as is decent."""
@@ -305,3 +310,8 @@ class FeedActor:
         if is_open == 0:
             return "lost" if self._lost else "starting"
         return "degraded" if is_open < wanted or self._unsynced else "connected"
+
+
+def _references(instruments: Sequence[str]) -> list[str]:
+    """Where their prices meet those of other feeds, as far as their ids tell."""
+    return sorted({str(each) for each in map(reference_of, instruments) if each is not None})

@@ -219,15 +219,17 @@ class KeeperShard:
             ],
         }
 
-    # The feeds' side
-
     async def observe(self, payload: Sequence[tuple[str, bytes]]) -> list[Ack]:
         """(partition, encoded Batch) in order -> an Ack for each, once what it says is durable."""
         outcomes: list[Ack | tuple[Seat, Batch, int]] = []
         folded = 0
         for partition, encoded in payload:
             held = self._tenure.bound.events
-            outcomes.append(self._admit(partition, encoded))
+            outcome = self._admit(partition, encoded)
+            while outcome is None:
+                await asyncio.sleep(0)
+                outcome = self._admit(partition, encoded)
+            outcomes.append(outcome)
             folded += self._tenure.bound.events - held  # decisions too: a heartbeat may close many bars
             if folded >= self._settings.fold_slice_events:
                 folded = 0
@@ -236,8 +238,8 @@ class KeeperShard:
         self._count(acks)
         return acks
 
-    def _admit(self, partition: str, encoded: bytes) -> Ack | tuple[Seat, Batch, int]:
-        """Fold one batch, or refuse it."""
+    def _admit(self, partition: str, encoded: bytes) -> Ack | tuple[Seat, Batch, int] | None:
+        """Fold one batch, or refuse it. None: time has made much due; some is done, ask again."""
         try:
             seat = self._tenure.seat(partition)
         except (Retryable, Conflict) as error:
@@ -250,6 +252,9 @@ class KeeperShard:
             return undecoded(partition, "malformed")
         began_s = self._monotonic()
         try:
+            if seat.catch_up(batch, self._settings.timer_slice):
+                self._commit.nudge(seat)
+                return None
             ticket, admitted = seat.fold(batch, len(encoded))
         except Conflict as error:
             return refused(partition, batch, error)
@@ -358,8 +363,6 @@ class KeeperShard:
             await seat.durable(ticket)
         await self._leases.require(seat)
         return made
-
-    # Ownership
 
     def _lost(self, seat: Seat, error: FinanceHubError) -> None:
         """An append failed: the log knows better than the fold, also about who owns what.

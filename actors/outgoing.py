@@ -39,10 +39,10 @@ class OutgoingBatch:
         """It only carries a number."""
         return not self.count
 
-    def encoded(self, sender: str, incarnation: int) -> bytes:
+    def encoded(self, sender: str, incarnation: int, *, wall: bool = False) -> bytes:
         """The batch as it is sent; from then on its events are kept in no other form."""
         if self._encoded is None:
-            batch = Batch(sender, incarnation, self.sequence, self.clock, tuple(self.events))
+            batch = Batch(sender, incarnation, self.sequence, self.clock, tuple(self.events), wall)
             self._encoded = encode_batch(batch)
             self._count = len(self.events)
             self.events = []
@@ -63,6 +63,7 @@ class OutgoingStream:
         self._sequence = 0
         self._acknowledged = 0
         self._held = 0
+        self._held_clock = 0
         self._max_batch_weight = max_batch_weight
         self._batches: deque[OutgoingBatch] = deque()
         self._growing: OutgoingBatch | None = None
@@ -125,17 +126,20 @@ class OutgoingStream:
         """
         released = self._release(sequence)
         self._held = max(self._held, sequence)
+        if released:
+            self._held_clock = released[-1].clock
         return released
 
     def expect(self, sequence: int) -> None:
         """The shard wants to go on from that batch; `regressions` counts wishes for an acknowledged one.
 
-        Numbers that were held when the shard fell over are sent again, empty: they had nothing new.
+        Numbers that were held when the shard fell over are sent again, empty: they had nothing new but
+        their clock.
         """
         if sequence <= self._acknowledged:
             self.regressions += 1
             return
-        fillers = [OutgoingBatch(number, 0) for number in range(sequence, self._held + 1)]
+        fillers = [OutgoingBatch(number, self._held_clock) for number in range(sequence, self._held + 1)]
         self._batches.extendleft(reversed(fillers))
         self._held = min(self._held, sequence - 1)
 

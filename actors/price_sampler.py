@@ -4,7 +4,8 @@
 
 A sample is the first trade of a second of the feed's clock; where nothing has traded for 5 s, the middle of
 the best prices. A bad print that is not the first of its second is left to the venue's own instrument.
-Not sampled: what is late (backfilled), older than the sample before, or comes while trades are missing.
+Not sampled: what is late (backfilled), dated ahead of the clock, older than the sample before, or comes
+while trades are missing.
 
 Two pairs of one feed may belong to one reference (BTC-USD and BTC-USDT): the one nearer to its currency is
 sampled, the other only once that has been silent for a minute.
@@ -25,6 +26,7 @@ EVERY_NS = NS_PER_S
 WITHOUT_TRADES_NS = 5 * NS_PER_S
 """So long the last trade speaks for the price; then the quotes do."""
 LATE_NS = 5 * NS_PER_S
+"""So far a price may be from the clock, either way: the keepers' tolerance of times ahead."""
 MISSING_NS = 60 * NS_PER_S
 """Trades that have not come back within it are missing for good, and what comes now is live."""
 SILENT_NS = 60 * NS_PER_S
@@ -95,7 +97,7 @@ class PriceSampler:
         if isinstance(each, Gap):
             return self._gap(each, source, clock)
         price = _price(each)
-        if price is None or clock - each.ts_event > LATE_NS or each.ts_event <= source.ts:
+        if price is None or abs(clock - each.ts_event) > LATE_NS or each.ts_event <= source.ts:
             return None
         return self._sample(each, source, price, clock)
 

@@ -18,9 +18,9 @@ from actors.runtime import Runtime, WallClock
 from actors.sender import Sender
 from actors.tail import OpenLog
 from domain.envelope import Cursor, Event
+from domain.market.gaps import OF_THE_FEED
 from domain.market.observations import Gap, Observation
 from domain.market.reference_ids import is_reference, is_sample
-from domain.partition import NEW_INCARNATION
 from storage.block import events_of
 from storage.event_log import EventLog
 from storage.writer import LogWriter
@@ -101,5 +101,5 @@ def _is_from_the_feed(event: Event) -> bool:
     """Not a decision, nor the gap that the shard itself opens for a feed that comes again, nor what the
     feed itself told a reference instrument."""
     if isinstance(event, Gap):
-        return event.reason != NEW_INCARNATION and not is_reference(event.instrument)
+        return event.reason not in OF_THE_FEED and not is_reference(event.instrument)
     return isinstance(event, Observation) and not is_sample(event)

@@ -100,6 +100,16 @@ class Seat:
             self._took(admitted, events, size_bytes)
         return self.newest, admitted is not None
 
+    def catch_up(self, batch: Batch, most: int) -> bool:
+        """Run `most` of the timers that a batch's clock makes due. False where no more are: fold it.
+
+        Raises as `fold`.
+        """
+        admitted, events = self.market.catch_up(batch, most)
+        if admitted is not None:
+            self._took(admitted, events, 0)
+        return admitted is not None
+
     def arm(self, orders: Sequence[Arming], clock: int) -> None:
         """Fold the owner's orders as a batch of this epoch; what is as ordered already is passed over."""
         admitted, events = self.market.arm(orders, self.epoch, clock)

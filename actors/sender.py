@@ -88,7 +88,7 @@ class Sender:
     `routes` is live: `refresh` (called after refusals and failures) brings it up to date. After a
     `failure` (another incarnation has taken over, a batch that never passes, acknowledged data missing
     from the log) nothing more is sent and `add` raises it. `on_broken` is told the instruments whose book
-    a shard found broken, again and again until they are repaired.
+    a shard found broken, again and again until they are repaired. `wall`: the clock is wall time, as live.
     """
 
     def __init__(
@@ -100,8 +100,10 @@ class Sender:
         *,
         refresh: Callable[[], Awaitable[None]],
         settings: SenderSettings | None = None,
+        wall: bool = False,
     ) -> None:
         self.name = name
+        self.wall = wall
         self.incarnation = incarnation
         self.failure: FinanceHubError | None = None
         self.buffered = 0
@@ -270,7 +272,7 @@ class Sender:
         budget = self._settings.call_events
         for stream in streams:
             for batch in stream.unacknowledged(budget):
-                payload.append((stream.partition, batch.encoded(self.name, self.incarnation)))
+                payload.append((stream.partition, batch.encoded(self.name, self.incarnation, wall=self.wall)))
                 notes.append((stream, batch))
                 budget -= batch.weight
             if stream.idle and stream.beat_clock is not None:
@@ -282,7 +284,7 @@ class Sender:
         return payload, notes
 
     def _heartbeat_of(self, stream: OutgoingStream, clock: int) -> bytes:
-        return encode_batch(Batch(self.name, self.incarnation, stream.last_sequence, clock, ()))
+        return encode_batch(Batch(self.name, self.incarnation, stream.last_sequence, clock, (), self.wall))
 
     async def _call(self, handle: ShardHandle | None, payload: Payload) -> list[Ack]:
         if handle is None:

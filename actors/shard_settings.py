@@ -27,6 +27,8 @@ class ShardSettings(Struct, frozen=True, forbid_unknown_fields=True):
     intake_bytes: int = 64 << 20
     fold_slice_events: int = 1_000
     """About 2.5 ms of folding, after which others get a turn."""
+    timer_slice: int = 100
+    """Timers run in one step, some 5 ms: where more are due at once, others get a turn in between."""
     recent_events: int = 50_000
     recent_bytes: int = 128 << 20
     """Shared out evenly among the partitions held."""

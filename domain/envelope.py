@@ -28,7 +28,8 @@ class Batch(Struct, frozen=True):
 
     `incarnation` is the epoch of the feed's own claim; `sequence` counts 1, 2, ... per (incarnation,
     partition). A heartbeat has no events and repeats the last sequence: it only moves the clock.
-    `clock` is the feed's monotone time, ns UTC (wall time live, `ts_recv` in a replay).
+    `clock` is the feed's monotone time, ns UTC (wall time live, `ts_recv` in a replay). `wall`: it is wall
+    time, so where a new incarnation's lies before the old one's, the old one's was wrong.
     """
 
     sender: str
@@ -36,6 +37,7 @@ class Batch(Struct, frozen=True):
     sequence: int
     clock: int
     events: tuple[Observation, ...]
+    wall: bool = False
 
 
 class Admitted(Struct, frozen=True, array_like=True):

@@ -16,16 +16,12 @@ from collections.abc import Sequence
 from domain.anomalies.found import AnomalyFound
 from domain.envelope import MarketEvent
 from domain.indicators.armed import Arming
-from domain.indicators.kept import KeptIndicators
-from domain.keeper_state import KeeperState, PartitionSettings
-from domain.market.bar_set import BarSet, Landings
+from domain.keeper_parts import KeeperParts
+from domain.market.bar_set import Landings
 from domain.market.bars import NEVER
-from domain.market.book import BookChange, OrderBook
+from domain.market.book import BookChange
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
-from domain.market.flow import TradeFlow, notional_floor
-from domain.market.gaps import BOOK_CHANNELS, OpenGaps, touched
-from domain.market.instrument import quote_currency
-from domain.market.latest import Latest
+from domain.market.gaps import BOOK_CHANNELS, CLOCK_SET_BACK, concerns, touched
 from domain.market.observations import (
     Bar,
     BookSnapshot,
@@ -37,87 +33,20 @@ from domain.market.observations import (
     Ticker,
     Trade,
 )
-from domain.market.order_queue import OrderQueue
-from domain.market.record_book import BookEvent, RecordBook
+from domain.market.record_book import BookEvent
 from domain.market.rulings import on_book_change, on_landings, on_large_trade, on_source_change
-from domain.market.seen_ids import SeenSeries, Verdict
-from domain.market.skew import SkewGuard
-from domain.market.sources import takes_over
-from domain.signals import Signal, Signals
+from domain.market.seen_ids import Verdict
+from domain.market.sources import Kind
+from domain.signals import Signal
 
 _NEW, _REPEAT = Verdict.NEW, Verdict.REPEAT
 _RESUMING = (Trade, Quote, Ticker, Bar, FxRate)
 
 
-class SymbolKeeper:
-    """State of one instrument. Attributes are for reading; only the methods above change them.
+class SymbolKeeper(KeeperParts):
+    """The fold over what it is made of. Attributes are for reading; only the methods above change them."""
 
-    `last_trade` is the newest by event time, among equals the last to arrive; a backfilled trade is
-    never last. Bars that a provider built are kept in `latest`, not mixed with those built here.
-    `sender` is the feed that brought the last observation, `late_trades` counts LateTrade.
-    `kept`: where the partition keeps this instrument's indicators, if it has one.
-    `timer_at` is the partition's note of the deadline it has scheduled, and no state.
-    """
-
-    __slots__ = (
-        "_allowance_ns", "_bars", "_clamped", "_flow_floor", "_found", "_gaps", "_last_trade_ts", "_seen",
-        "_skew", "_taint_next", "builders", "deadline", "flow", "info", "instrument", "kept", "last_trade",
-        "late_trades", "latest", "record", "sender", "settings", "signals", "timer_at",
-    )  # fmt: skip
-
-    def __init__(self, instrument: str, settings: PartitionSettings) -> None:
-        self.instrument = instrument
-        self.settings = settings
-        self.sender = ""
-        self.kept: KeptIndicators | None = None
-        self.info: InstrumentInfo | None = None
-        self.last_trade: Trade | None = None
-        self.latest = Latest()
-        self.record = RecordBook()
-        self.flow = TradeFlow()
-        self.signals = Signals(instrument)
-        self._found: list[Signal] = []  # by the event being folded: recorded live, dropped in replay
-        self.late_trades = 0
-        self.deadline = NEVER
-        self.timer_at = NEVER
-        self._bars = BarSet(
-            instrument, settings.intervals, allowance_ns=settings.allowance_ns, keep=settings.keep_bars
-        )
-        self.builders = self._bars.by_interval
-        self._seen = SeenSeries()
-        self._gaps = OpenGaps()
-        self._taint_next = False
-        self._last_trade_ts = 0
-        self._allowance_ns = settings.allowance_ns
-        self._skew = SkewGuard(settings.skew_tolerance_ns, settings.skew_cooldown_ns)
-        self._clamped = self._skew.clamped
-        self._flow_floor = notional_floor(quote_currency(instrument, None))
-
-    @property
-    def book(self) -> OrderBook | OrderQueue:
-        return self.record.book
-
-    @property
-    def last_quote(self) -> Quote | None:
-        return self.latest.quote
-
-    @property
-    def last_ticker(self) -> Ticker | None:
-        return self.latest.ticker
-
-    @property
-    def gaps_open(self) -> tuple[str, ...]:
-        """`channel: reason` of each open gap, by channel."""
-        return self._gaps.told()
-
-    @property
-    def book_lost(self) -> bool:
-        """The fold found the book broken and no gap says so: its feed takes it for whole."""
-        return self.book.synchronised and not self.book.usable and not self._gaps.hide_book
-
-    def next_deadline(self) -> int | None:
-        """When a timer is due, ns UTC on the feed's clock; None while none runs."""
-        return None if self.deadline == NEVER else self.deadline
+    __slots__ = ()
 
     def observe(self, event: Observation, clock: int) -> tuple[Decision, ...] | None:
         """Fold one observation. Returns its decisions, already folded; None where it is a repeat."""
@@ -125,8 +54,10 @@ class SymbolKeeper:
             return self._observe_other(event, clock)
         last = self.last_trade
         before = "" if last is None or last.provider == event.provider else last.provider
-        if before and not takes_over(self._clamped(event.ts_event, clock), self._last_trade_ts):
-            return None
+        if before:
+            ts = self._clamped(event.ts_event, clock)
+            if not self._patience.is_over("trade", ts, self._last_trade_ts):
+                return None
         verdict = _NEW
         if event.trade_id is not None:
             verdict = self._seen.admit(event.provider, event.trade_id)
@@ -265,17 +196,16 @@ class SymbolKeeper:
     def _after_landing(self, trade: Trade, ts: int, verdict: Verdict) -> None:
         """A bar taints where its trade's time was clamped, or where trades before it may be missing: after
         a gap, and where the trades of its source of record begin."""
-        begins = self.last_trade is None or self.last_trade.provider != trade.provider
+        last = self.last_trade
+        begins = last is None or last.provider != trade.provider
+        if begins and last is not None and verdict is _NEW:
+            self._patience.changed("trade")
         resumes = (self._taint_next or begins) and verdict is _NEW
         if resumes or ts != trade.ts_event:
             self._bars.taint(ts)
         if resumes:
             self._taint_next = False
         self.deadline = self._earliest()
-
-    def _earliest(self) -> int:
-        """Silence is looked at when it was due as the last bar began or closed: if too early, once more."""
-        return min(self._bars.deadline(), self.signals.deadline)
 
     def _fold(self, event: Observation, clock: int) -> BookChange | None:
         """Any observation but a trade."""
@@ -289,10 +219,11 @@ class SymbolKeeper:
             counts = self.latest.fold_ticker(event, self._clamped(event.ts_event, clock))
             self._found += self.signals.on_ticker(event, self._clamped(event.ts_event, clock), clock)
         elif isinstance(event, Bar):
-            self.latest.fold_bar(event)
-            self._found += self.signals.on_provider_bar(event, clock)
+            self.latest.fold_bar(event, clock)
+            if self._clamped(event.ts_event, clock) == event.ts_event:
+                self._found += self.signals.on_provider_bar(event, clock)
         elif isinstance(event, FxRate):
-            self.latest.fold_fx(event)
+            self.latest.fold_fx(event, clock)
         elif isinstance(event, InstrumentInfo):
             self._describe(event)
             self._found += self.signals.on_info(event, self._clamped(event.ts_event, clock), clock)
@@ -312,10 +243,6 @@ class SymbolKeeper:
         elif quote.bid is not None and quote.ask is not None:
             self.signals.on_reference(quote.provider, (quote.bid + quote.ask) / 2, ts)
 
-    def _describe(self, info: InstrumentInfo) -> None:
-        self.info = info
-        self._flow_floor = notional_floor(quote_currency(self.instrument, info))
-
     def _fold_book(self, event: BookEvent, ts: int) -> BookChange | None:
         if isinstance(event, BookSnapshot) or self.record.source not in ("", event.provider):
             self._gaps.close(*BOOK_CHANNELS)
@@ -326,6 +253,10 @@ class SymbolKeeper:
         return self.record.source if isinstance(event, BookEvent) else self.latest.source_of(event)
 
     def _fold_gap(self, gap: Gap, clock: int) -> None:
+        if gap.reason == CLOCK_SET_BACK:
+            self._set_back(clock)
+        if gap.opened and gap.channel in BOOK_CHANNELS:
+            self._forgive(gap)
         of = touched(gap, book=self.record.source, trades=getattr(self.last_trade, "provider", ""))
         if of is None:
             return
@@ -340,53 +271,16 @@ class SymbolKeeper:
             self._taint_next = True
             self._bars.taint_forming()
 
+    def _forgive(self, gap: Gap) -> None:
+        """Whose connection or book is lost is waited for no longer than a source is at first."""
+        kinds: dict[Kind, str] = {"book": self.record.source}
+        if gap.channel == "feed":
+            kinds |= {"trade": getattr(self.last_trade, "provider", "")}
+            kinds |= {"quote": getattr(self.last_quote, "provider", "")}
+            kinds |= {"ticker": getattr(self.last_ticker, "provider", "")}
+        self._patience.lost(*(kind for kind, source in kinds.items() if concerns(gap, source)))
+
     def _resume(self) -> None:
         """Data flow again: that ends a feed's gap, except where a book still waits for its snapshot."""
         if not self.book.synchronised:
             self._gaps.close("feed")
-
-    def snapshot(self) -> KeeperState:
-        book = self.book
-        return KeeperState(
-            instrument=self.instrument,
-            sender=self.sender,
-            info=self.info,
-            last_trade=self.last_trade,
-            last_trade_ts=self._last_trade_ts,
-            latest=self.latest.snapshot(),
-            book=book.snapshot() if isinstance(book, OrderBook) else None,
-            orders=book.snapshot() if isinstance(book, OrderQueue) else None,
-            bars=self._bars.snapshot(),
-            flow=self.flow.snapshot(),
-            seen=self._seen.snapshot(),
-            gaps=tuple(sorted(self._gaps.items())),
-            taint_next=self._taint_next,
-            skew_told_at=self._skew.told_at,
-            late_trades=self.late_trades,
-            book_source=self.record.source,
-            signals=self.signals.snapshot(),
-            indicators=b"" if self.kept is None else self.kept.packed(self.instrument),
-        )
-
-    @classmethod
-    def restored(cls, state: KeeperState, settings: PartitionSettings) -> SymbolKeeper:
-        keeper = cls(state.instrument, settings)
-        keeper.sender = state.sender
-        if state.info is not None:
-            keeper._describe(state.info)
-        keeper.last_trade, keeper._last_trade_ts = state.last_trade, state.last_trade_ts
-        keeper.latest = Latest.restored(state.latest)
-        book = OrderBook() if state.book is None else OrderBook.restored(state.book)
-        orders = None if state.orders is None else OrderQueue.restored(state.orders)
-        keeper.record = RecordBook(orders or book, state.book_source)
-        keeper._bars.restore(state.bars)
-        keeper.flow = TradeFlow.restored(state.flow)
-        if state.signals is not None:
-            keeper.signals = Signals.restored(state.signals)
-        keeper._seen = SeenSeries.restored(state.seen)
-        keeper._gaps = OpenGaps(state.gaps)
-        keeper._taint_next = state.taint_next
-        keeper._skew.told_at = state.skew_told_at
-        keeper.late_trades = state.late_trades
-        keeper.deadline = keeper._earliest()
-        return keeper

@@ -50,3 +50,4 @@ class KeeperState(Struct, frozen=True, array_like=True):
     indicators: bytes = b""
     """As `KeptIndicators.packed`."""
     signals: SignalsState | None = None
+    patience: tuple[tuple[str, int], ...] = ()

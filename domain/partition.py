@@ -8,6 +8,12 @@ incarnation opens a gap on the instruments its predecessor fed, since nobody wat
 due meanwhile; then the timers of the sender's instruments run up to that clock, in deadline order; then
 each observation is followed by its decisions. All state is plain numbers and text, bounded per instrument,
 and independent of how events were batched.
+
+Where wall time shows a new incarnation that the old one's clock had been ahead, its clock is believed, unless
+the venues' own times deny it: what was dated ahead of it is no longer the newest (`CLOCK_SET_BACK`).
+
+Where much is due at once, `catch_up` does it in slices, as heartbeats before the batch: the same events in
+the same order.
 """
 
 from __future__ import annotations
@@ -15,11 +21,11 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from heapq import heapify, heappop, heappush
 
 import msgspec
 from msgspec import Struct
 
+from domain.clock import NS_PER_MIN
 from domain.envelope import Admitted, Batch, MarketEvent
 from domain.errors import Conflict, Corrupt
 from domain.exposure import Exposure
@@ -27,19 +33,22 @@ from domain.indicators.armed import SENDER, Arming
 from domain.indicators.kept import KeptIndicators
 from domain.keeper import SymbolKeeper
 from domain.keeper_state import KeeperState, PartitionSettings
-from domain.market.bars import NEVER
 from domain.market.decisions import BookBroken, Decision
-from domain.market.gaps import NEW_INCARNATION
+from domain.market.gaps import CLOCK_SET_BACK, NEW_INCARNATION
 from domain.market.instrument import described
 from domain.market.observations import Gap, InstrumentInfo
 from domain.senders import Senders, SenderState
+from domain.timers import Timers
 
 __all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Changes whenever the same events would fold to other bytes."""
 
-SPARE_TIMERS = 64
+EVIDENCE_NS = NS_PER_MIN
+"""So far back by the old clock goes what is asked about a new one that lies before it."""
+EVERY = 1 << 62
+"""Timers at once: all that are due."""
 
 
 class PartitionState(Struct, frozen=True, array_like=True):
@@ -70,8 +79,7 @@ class MarketPartition:
         self.repeats = 0
         self._keepers: dict[str, SymbolKeeper] = {}
         self._senders = Senders()
-        self._timers: dict[str, list[tuple[int, str]]] = {}
-        self._timers_known = True
+        self._timers = Timers(self._keepers)
         self._lost_books: set[str] | None = set()  # None after a replay: to be looked for
         self._exposure: Exposure | None = None
         self.indicators = KeptIndicators()
@@ -102,10 +110,7 @@ class MarketPartition:
 
     def next_deadline(self, sender: str) -> int | None:
         """When the first timer of a sender's instruments is due, ns UTC on its clock."""
-        timers = self._timers_of(sender)
-        while timers and not self._is_current(sender, *timers[0]):
-            heappop(timers)
-        return timers[0][0] if timers else None
+        return self._timers.next(sender)
 
     def observe(self, batch: Batch) -> tuple[Admitted | None, list[MarketEvent]]:
         """Fold a batch. Returns its trace for the block header and the new events in log order.
@@ -116,10 +121,7 @@ class MarketPartition:
         """
         if not self._senders.is_next(batch):
             return None, []
-        clock = self._senders.clock(batch.sender, batch.clock)
-        events: list[MarketEvent] = []
-        if batch.incarnation > self.last_sequence(batch.sender)[0]:
-            self._open_gaps(batch.sender, clock, events)
+        clock, events = self._begun(batch)
         self._run_timers(batch.sender, clock, events)
         if _is_heartbeat(batch, self.last_sequence(batch.sender)) and not events:
             return None, []
@@ -128,6 +130,37 @@ class MarketPartition:
         admitted = Admitted(batch.sender, batch.incarnation, batch.sequence, clock, len(events))
         self._senders.note(admitted)
         return admitted, events
+
+    def catch_up(self, batch: Batch, most: int) -> tuple[Admitted | None, list[MarketEvent]]:
+        """Ahead of `observe`: `most` of the timers that a batch's clock makes due, as a heartbeat.
+
+        (None, []) where no more than that are due, and for a batch admitted before: observe it. Raises as
+        `observe`.
+        """
+        if not self._senders.is_next(batch):
+            return None, []
+        sender, incarnation = batch.sender, batch.incarnation
+        if not self._timers.more_due(sender, self._senders.clock(sender, batch.clock), most):
+            return None, []
+        last, sequence = self.last_sequence(sender)
+        clock, events = self._begun(batch)
+        self._run_timers(sender, clock, events, most)
+        self.indicators.observe(events)
+        admitted = Admitted(sender, incarnation, sequence if incarnation == last else 0, clock, len(events))
+        self._senders.note(admitted)
+        return admitted, events
+
+    def _begun(self, batch: Batch) -> tuple[int, list[MarketEvent]]:
+        """The clock by which a batch is folded, and the gaps that it opens."""
+        sender, events = batch.sender, list[MarketEvent]()
+        was = self._senders.set_back_from(batch, self.settings.skew_tolerance_ns)
+        if was is not None and not self._venues_deny(batch, was):
+            self._set_back(sender, batch.clock, events)
+            return batch.clock, events
+        clock = self._senders.clock(sender, batch.clock)
+        if batch.incarnation > self.last_sequence(sender)[0]:
+            self._open_gaps(sender, clock, events)
+        return clock, events
 
     def arm(
         self, orders: Sequence[Arming], incarnation: int, clock: int
@@ -159,14 +192,14 @@ class MarketPartition:
 
     def _apply_fed(self, admitted: Admitted, events: Sequence[MarketEvent]) -> None:
         sender, keepers = admitted.sender, self._keepers
-        clock = self._senders.clock(sender, admitted.clock)
+        clock = self._senders.clock_of(admitted)
         for event in events:
             self._note_change(event.instrument)
             keeper = keepers.get(event.instrument) or self._open(event.instrument)
             keeper.apply(event, clock)
             keeper.sender = sender
         self.indicators.observe(events)
-        self._timers_known = False
+        self._timers.forget()
         self._lost_books = None
 
     def _evolve_indicators(self, events: Sequence[MarketEvent]) -> None:
@@ -235,7 +268,7 @@ class MarketPartition:
                 yield
         except (msgspec.MsgspecError, struct.error) as error:
             raise Corrupt(f"snapshot cannot be read: {error}") from None
-        self._timers_known = False
+        self._timers.forget()
         self._lost_books = None
 
     def _fold(self, batch: Batch, clock: int, events: list[MarketEvent]) -> None:
@@ -248,7 +281,7 @@ class MarketPartition:
             if keeper.sender != sender and keeper.deadline <= clock:
                 # Another feed takes over, and by its clock timers are due before its first event.
                 events.extend(keeper.run_timers(clock))
-                self._schedule(keeper, sender)
+                self._timers.schedule(keeper, sender)
             decisions = keeper.observe(event, clock)
             if decisions is None:
                 self.repeats += 1
@@ -258,7 +291,7 @@ class MarketPartition:
                 events.extend(decisions)
                 self._note_lost(decisions)
             if keeper.deadline != keeper.timer_at or keeper.sender != sender:
-                self._schedule(keeper, sender)
+                self._timers.schedule(keeper, sender)
 
     def _note_lost(self, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
@@ -270,46 +303,44 @@ class MarketPartition:
         keeper.kept = self.indicators
         return keeper
 
+    def _venues_deny(self, batch: Batch, was: int) -> bool:
+        """Whether most of what the feed told last bears a venue's own time beyond the new clock: then the old
+        one was right, and bars of the past must not be built of what comes by the new one."""
+        limit, since = batch.clock + self.settings.skew_tolerance_ns, was - EVIDENCE_NS
+        later = earlier = 0
+        for keeper in self._keepers.values():
+            for ts in keeper.venue_times(since) if keeper.sender == batch.sender else ():
+                later += ts > limit
+                earlier += ts <= limit
+        return later > earlier
+
     def _open_gaps(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
-        """What the last incarnation fed may have moved on unseen."""
+        """What the last incarnation fed may have moved on unseen; a reference is fed by several at once."""
         for instrument, keeper in sorted(self._keepers.items()):
-            if keeper.sender == sender:
-                self._note_change(instrument)
-                gap = _incarnation_gap(sender, instrument, clock)
-                events.append(gap)
-                events.extend(keeper.observe(gap, clock) or ())
+            if keeper.sender == sender or keeper.signals.hears(sender):
+                self._open_gap(_gap(sender, instrument, clock, NEW_INCARNATION), clock, events)
 
-    def _run_timers(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
-        timers = self._timers_of(sender)
-        while timers and timers[0][0] <= clock:
-            deadline, instrument = heappop(timers)
-            if self._is_current(sender, deadline, instrument):
-                self._note_change(instrument)
-                keeper = self._keepers[instrument]
-                events.extend(keeper.run_timers(clock, deadline))
-                self._schedule(keeper, sender)
+    def _set_back(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
+        """The same, and of whatever else is dated ahead: other feeds ran by the same wrong clock."""
+        limit = clock + self.settings.skew_tolerance_ns
+        for instrument, keeper in sorted(self._keepers.items()):
+            if keeper.sender == sender or keeper.is_ahead_of(limit):
+                self._open_gap(_gap(sender, instrument, clock, CLOCK_SET_BACK), clock, events)
 
-    def _is_current(self, sender: str, deadline: int, instrument: str) -> bool:
-        """Timers are left behind where a deadline moved or another feed took over."""
-        keeper = self._keepers[instrument]
-        return keeper.deadline == deadline and keeper.sender == sender
+    def _open_gap(self, gap: Gap, clock: int, events: list[MarketEvent]) -> None:
+        self._note_change(gap.instrument)
+        keeper = self._keepers[gap.instrument]
+        events.append(gap)
+        events.extend(keeper.observe(gap, clock) or ())
+        self._timers.schedule(keeper, gap.provider)
 
-    def _schedule(self, keeper: SymbolKeeper, sender: str) -> None:
-        keeper.sender = sender
-        keeper.timer_at = keeper.deadline
-        if keeper.deadline == NEVER:
-            return
-        timers = self._timers.setdefault(sender, [])
-        heappush(timers, (keeper.deadline, keeper.instrument))
-        if len(timers) > 2 * len(self._keepers) + SPARE_TIMERS:
-            self._timers_known = False
-
-    def _timers_of(self, sender: str) -> list[tuple[int, str]]:
-        """A heap of (deadline, instrument): derived from the keepers, in no snapshot."""
-        if not self._timers_known:
-            self._timers = _timers(self._keepers.values())
-            self._timers_known = True
-        return self._timers.setdefault(sender, [])
+    def _run_timers(self, sender: str, clock: int, events: list[MarketEvent], most: int = EVERY) -> None:
+        while most > 0 and (due := self._timers.take_due(sender, clock)) is not None:
+            deadline, keeper = due
+            self._note_change(keeper.instrument)
+            events.extend(keeper.run_timers(clock, deadline))
+            self._timers.schedule(keeper, sender)
+            most -= 1
 
 
 _decode_keeper = msgspec.msgpack.Decoder(KeeperState).decode
@@ -329,26 +360,15 @@ def _is_heartbeat(batch: Batch, last: tuple[int, int]) -> bool:
     return not batch.events and batch.sequence == (sequence if batch.incarnation == incarnation else 0)
 
 
-def _incarnation_gap(sender: str, instrument: str, clock: int) -> Gap:
+def _gap(sender: str, instrument: str, clock: int, reason: str) -> Gap:
     return Gap(
         provider=sender,
         instrument=instrument,
         ts_event=clock,
         ts_recv=clock,
         channel="feed",
-        reason=NEW_INCARNATION,
+        reason=reason,
     )
-
-
-def _timers(keepers: Iterable[SymbolKeeper]) -> dict[str, list[tuple[int, str]]]:
-    timers: dict[str, list[tuple[int, str]]] = {}
-    for keeper in keepers:
-        keeper.timer_at = keeper.deadline
-        if keeper.deadline != NEVER:
-            timers.setdefault(keeper.sender, []).append((keeper.deadline, keeper.instrument))
-    for heap in timers.values():
-        heapify(heap)
-    return timers
 
 
 def _unseal(snapshot: bytes, settings: PartitionSettings) -> PartitionState:

@@ -20,7 +20,7 @@ class SenderState(Struct, frozen=True, array_like=True):
 
 
 class Senders:
-    """Of one partition. A batch is admitted once, in sequence; a sender's clock never goes back."""
+    """Of one partition. A batch is admitted once, in sequence; an incarnation's clock never goes back."""
 
     def __init__(self, states: Iterable[SenderState] = ()) -> None:
         self._states = {state.sender: state for state in states}
@@ -37,6 +37,18 @@ class Senders:
         """The later of a sender's clock and a new one."""
         state = self._states.get(sender)
         return clock if state is None else max(clock, state.clock)
+
+    def clock_of(self, admitted: Admitted) -> int:
+        """The same for a batch of the log, which says itself with what clock an incarnation began."""
+        begins = admitted.incarnation > self.last(admitted.sender)[0]
+        return admitted.clock if begins else self.clock(admitted.sender, admitted.clock)
+
+    def set_back_from(self, batch: Batch, tolerance_ns: int) -> int | None:
+        """The old incarnation's clock, where the wall time of a new one lies before it; else None."""
+        state = self._states.get(batch.sender)
+        if state is None or not batch.wall or batch.incarnation <= state.incarnation:
+            return None
+        return state.clock if batch.clock + tolerance_ns < state.clock else None
 
     def is_next(self, batch: Batch) -> bool:
         """False for a batch admitted before. Raises Conflict, OutOfSequence."""
@@ -67,7 +79,7 @@ class Senders:
         return sequence + 1 if incarnation == before else 1
 
     def note(self, admitted: Admitted) -> None:
-        clock = self.clock(admitted.sender, admitted.clock)
+        clock = self.clock_of(admitted)
         self._states[admitted.sender] = SenderState(
             admitted.sender, admitted.incarnation, admitted.sequence, clock
         )

@@ -39,6 +39,7 @@ class Signals:
         "_scanner",
         "_watch",
         "consensus",
+        "hears",
         "is_repeat",
         "on_quote",
         "on_reference",
@@ -55,6 +56,7 @@ class Signals:
         self.on_reference = self._watch.on_reference
         self.is_repeat = self._watch.is_repeat
         self.consensus = self._watch.consensus
+        self.hears = self._watch.hears
 
     def on_gap(self, gap: Gap, ts: int, clock: int) -> Sequence[Signal]:
         return self._watch.on_gap(gap, ts, clock)
@@ -79,6 +81,10 @@ class Signals:
         """When `due` is to be asked, ns UTC; it moves on as things come, and asking early is harmless."""
         deadline = self._watch.next_deadline()
         return NEVER if deadline is None else deadline
+
+    def newest_ts(self) -> int:
+        """Of all that is watched, ns UTC; 0 before the first."""
+        return self._watch.newest_ts()
 
     def due(self, limit: int, clock: int) -> Sequence[Signal]:
         return self._watch.due(limit, clock)

@@ -57,7 +57,7 @@ _event = operator.attrgetter("event")
 _offset = operator.attrgetter("offset")
 _recorded_at = operator.attrgetter("recorded_at")
 _payload_decoder = msgspec.msgpack.Decoder(tuple[bytes, list[RowGroup], list[ColumnGroup]])
-_batch_decoder = msgspec.msgpack.Decoder(tuple[str, int, int, int, bytes, list[RowGroup]])
+_batch_decoder = msgspec.msgpack.Decoder(tuple[str, int, int, int, bytes, list[RowGroup], bool])
 _recorded_decoder = msgspec.msgpack.Decoder(tuple[str, list[int], list[int], bytes, list[RowGroup]])
 _forms = by_code((*FORMS, *RETIRED))
 _columns: dict[Any, Column] = {}
@@ -137,17 +137,18 @@ def encode_batch(batch: Batch) -> bytes:
     """A batch as feeds hand it over to shards: rows, not compressed. Raises Malformed."""
     order, groups = _grouped(batch.events)
     rows = [_row_group(*group) for group in groups]
-    return _packed((batch.sender, batch.incarnation, batch.sequence, batch.clock, order, rows))
+    place = (batch.sender, batch.incarnation, batch.sequence, batch.clock)
+    return _packed((*place, order, rows, batch.wall))
 
 
 def decode_batch(data: bytes) -> Batch:
     """Raises Malformed."""
     try:
-        sender, incarnation, sequence, clock, order, rows = _batch_decoder.decode(data)
+        sender, incarnation, sequence, clock, order, rows, wall = _batch_decoder.decode(data)
         events: list[Any] = _interleaved(order, [_from_rows(group) for group in rows])
     except (*_UNDECODABLE, Corrupt) as error:
         raise Malformed(f"batch of {len(data)} bytes cannot be read: {error}") from None
-    return Batch(sender, incarnation, sequence, clock, tuple(events))
+    return Batch(sender, incarnation, sequence, clock, tuple(events), wall)
 
 
 def encode_recorded(recorded: Sequence[Recorded]) -> bytes:

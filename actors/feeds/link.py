@@ -83,7 +83,7 @@ class Wire:
         self._received = received
         self._settings = settings
         self._doom = ""
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._run: list[Received] = []
         self._run_chars = 0
         self._handing_over: asyncio.Handle | None = None
@@ -108,6 +108,17 @@ class Wire:
         if self._error is not None:
             raise self._error
         return self._doom if self.reader.cancelled() else self.reader.result()
+
+    def fault(self) -> BaseException | None:
+        """What went wrong with the frames of a socket that has ended; None where nothing did."""
+        if self._error is None and self.reader.done() and not self.reader.cancelled():
+            return self.reader.exception()
+        return self._error
+
+    def fail(self, error: BaseException) -> None:
+        """End, with what went wrong elsewhere."""
+        self._error = self._error or error
+        self.reader.cancel()
 
     async def close(self) -> None:
         self._idle()
@@ -144,8 +155,7 @@ class Wire:
         try:
             self._hand_over()
         except Exception as error:  # noqa: BLE001 - raised again by `why`, to whom the end is of interest
-            self._error = error
-            self.reader.cancel()
+            self.fail(error)
 
     def _hand_over(self) -> None:
         run, self._run, self._run_chars = self._run, [], 0
@@ -275,7 +285,8 @@ class Link:
         return await self._dial()
 
     async def _retire(self, old: Wire, new: Wire) -> None:
-        """Go on reading the old socket until the new one delivers; then close it."""
+        """Go on reading the old socket until the new one delivers; then close it. What its frames broke must
+        not go by unseen: the session has taken them, and nobody has had what they gave."""
         try:
             async with asyncio.timeout(self._settings.overlap_s):
                 await new.delivers.wait()
@@ -283,6 +294,8 @@ class Link:
             pass  # a quiet market: the old one is as silent as the new one
         finally:
             await old.close()
+            if (fault := old.fault()) is not None:
+                new.fail(fault)
 
     def _leave(self, wire: Wire, successor: asyncio.Task[Socket]) -> None:
         """The connection is over: nothing is read or left open."""

@@ -4,7 +4,7 @@
 
 Everything runs in one event loop, so calls to the session never overlap. When the sink is full the
 sockets are dropped and the session opens its gaps; when there is room again everything is dialled and
-subscribed anew. Nothing is lost silently.
+subscribed anew. Nothing is lost silently. Where the machine's clock was set the source ends (`steady_clock`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from actors.feeds.capture import CaptureLine, CaptureSource
 from actors.feeds.link import Link, LinkSettings
 from actors.feeds.requests import RequestQueue, RequestSettings
 from actors.feeds.source import Sink, Step
+from actors.steady_clock import ClockSet, SteadyClock
 from actors.transport import Response, Transport, TransportSettings
 from domain.clock import Clock
 from domain.errors import OverLimit
@@ -58,10 +59,9 @@ class LiveSource:
     ) -> None:
         self._name = adapter.name
         self._session = adapter.session(feed)
-        self._clock = clock
+        self._clock = SteadyClock(clock)
         self._settings = settings or LiveSettings()
         self._tap = tap
-        self._now = 0
         self._told = 0
         self._transport = Transport(self._settings.transport)
         self._gate = asyncio.Event()
@@ -77,13 +77,24 @@ class LiveSource:
 
     def now_ns(self) -> int:
         """Wall time that never goes back, whatever is done to the machine's clock."""
-        self._now = max(self._now, self._clock.now_ns())
-        return self._now
+        return self._clock.now_ns()
 
     def _moment(self) -> int:
-        """Now, as the session is about to be told."""
+        """Now, as the session is about to be told. Raises ClockSet."""
         self._told = self.now_ns()
+        self._require_steady()
         return self._told
+
+    def _require_steady(self) -> None:
+        """Raises ClockSet. The session hears no more; who plays the tape hears that the sockets are gone."""
+        try:
+            self._clock.require()
+        except ClockSet as error:
+            tap, self._tap = self._tap, None
+            for link in self._links.values():
+                if tap is not None and link.is_open:
+                    tap(CaptureLine(self._told, "close", link.endpoint.url, str(error), link.connection))
+            raise
 
     def connections(self) -> tuple[int, int]:
         return sum(link.is_open for link in self._links.values()), len(self._links)
@@ -94,7 +105,7 @@ class LiveSource:
             self._apply(self._session.resync(instrument, now), Step(now))
 
     async def run(self, sink: Sink) -> None:
-        """Until cancelled. Raises what the sink raises (but OverLimit)."""
+        """Until cancelled. Raises what the sink raises (but OverLimit), ClockSet."""
         self._sink = sink
         try:
             async with asyncio.TaskGroup() as group:
@@ -150,6 +161,7 @@ class LiveSource:
         Each frame keeps the time when it was taken from the socket, but for microseconds: none is before
         what the session was told of already (a timer, another socket), whose time never decreases.
         """
+        self._require_steady()
         connection, url, told = link.connection, link.endpoint.url, self._told
         if run[0][1] < told:
             run = [(frame, max(now, told)) for frame, now in run]

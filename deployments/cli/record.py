@@ -16,6 +16,7 @@ from actors.feeds.redaction import redact
 from actors.feeds.registry import load_adapter
 from actors.feeds.source import Step
 from actors.runtime import WallClock
+from actors.steady_clock import ClockSet
 from deployments.duration import parse_duration_s
 from deployments.settings import read_settings
 from domain.errors import Malformed, Unavailable
@@ -71,10 +72,13 @@ class Watcher:
 async def record_for(
     adapter: Adapter, feed: FeedSettings, seconds: float, writer: CaptureWriter, watcher: Watcher
 ) -> None:
-    """Run the live session and tape everything it is told."""
-    source = LiveSource(adapter, feed, WallClock(), tap=writer.write)
+    """Run the live session and tape everything it is told; anew where the machine's clock was set."""
     try:
         async with asyncio.timeout(seconds):
-            await source.run(watcher)
+            while True:
+                try:
+                    await LiveSource(adapter, feed, WallClock(), tap=writer.write).run(watcher)
+                except ClockSet as error:
+                    print(f"connecting again: {error}", file=sys.stderr)
     except TimeoutError:
         return

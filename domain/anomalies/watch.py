@@ -119,6 +119,10 @@ class Watch:
         heard = None if self.panel is None else self.reference.heard(ticker.provider)
         return heard is not None and ts <= heard
 
+    def hears(self, provider: str) -> bool:
+        """Whether a provider is one of those that meet here; of a reference alone."""
+        return self.panel is not None and self.panel.hears(provider)
+
     def consensus(self) -> Reference | None:
         """What the providers of a reference agree on, as of the newest sample; None elsewhere."""
         newest = None if self.panel is None else self.reference.newest
@@ -157,6 +161,10 @@ class Watch:
         if self._halted:
             self._halted, self._hours.resumed = False, clock
         return NOTHING
+
+    def newest_ts(self) -> int:
+        """The newest time that was heard of, ns UTC; 0 before the first."""
+        return max(self._pulse.last, self.reference.newest or 0, self._bar_ts, self._hours.resumed)
 
     def next_deadline(self) -> int | None:
         """When silence is to be looked at; None while nothing is expected."""

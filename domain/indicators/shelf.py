@@ -127,10 +127,11 @@ class Shelf:
         chain = chains.get(event.interval)
         if chain is None:
             chain = chains[event.interval] = self._new_chain(event.interval)
-            history = [*event.bars, *self._rolled(chain, event)]
+            chain.roll, history = _told(chain, event)
         else:  # it knows better which bars came last
             kept = chain.bars(len(chain.starts))
-            history = [bar for bar in event.bars if not kept or bar[0] < kept[0][0]] + kept
+            _, told = _told(chain, event)
+            history = [bar for bar in told if not kept or bar[0] < kept[0][0]] + kept
         chain.hold(history)
         for text in event.specs:
             self._begin(chain, parse_spec(text), history)
@@ -182,13 +183,6 @@ class Shelf:
 
     def _new_chain(self, interval: str) -> Chain:
         return Chain(interval, 2 * self._depth + 2)
-
-    def _rolled(self, chain: Chain, event: IndicatorArmed) -> list[WarmBar]:
-        """The bars that the event's parts make, where the chain's are made of others."""
-        if chain.base == chain.interval:
-            return []
-        chain.roll = Roll(chain.interval, event.begun)
-        return [bar for part in event.parts for bar in chain.roll.add(part)]
 
     def _begin(self, chain: Chain, spec: Spec, history: Sequence[WarmBar]) -> None:
         text, figure = str(spec), str(spec.figure)
@@ -292,6 +286,14 @@ class Shelf:
             self._columns[figure].bank.restore(row, (each.fed, each.now, each.newer, each.older))
             chain.outputs[figure] = each.outputs
         return chain
+
+
+def _told(chain: Chain, event: IndicatorArmed) -> tuple[Roll | None, list[WarmBar]]:
+    """The bars that the event tells of: with those that its parts make where the chain's are made of such."""
+    if chain.base == chain.interval:
+        return None, list(event.bars)
+    roll = Roll(chain.interval, event.begun)
+    return roll, [*event.bars, *(bar for part in event.parts for bar in roll.add(part))]
 
 
 def _columns(bars: Sequence[WarmBar]) -> Bars:

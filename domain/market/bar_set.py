@@ -68,6 +68,15 @@ class BarSet:
         for builder in self._builders:
             builder.taint_forming()
 
+    def newest_start(self) -> int:
+        """Of all bars that are held; 0 without any."""
+        return max(builder.newest_start() for builder in self._builders)
+
+    def set_back(self, now: int) -> None:
+        """See `BarBuilder.set_back`."""
+        for builder in self._builders:
+            builder.set_back(now)
+
     def snapshot(self) -> tuple[BarsState, ...]:
         return tuple(builder.snapshot() for builder in self._builders)
 

@@ -203,6 +203,20 @@ class BarBuilder:
         for bar in self._forming.values():
             bar.tainted = True
 
+    def newest_start(self) -> int:
+        """Of the bars that are held, ns UTC; 0 without any."""
+        return max(self._closed.newest_start or 0, max(self._forming, default=0))
+
+    def set_back(self, now: int) -> None:
+        """The clock had been ahead: bars that began after `now` are given up, or those of the present would
+        come behind them. Those that were told stand as told; a trade of a bar that was pushed out is late.
+        """
+        self._closed.drop_after(now, bar_start(now, self.interval_ns))
+        self._forming = {start: bar for start, bar in self._forming.items() if start <= now}
+        forming = self._forming
+        self.deadline = min(forming) + self.interval_ns + self.allowance_ns if forming else NEVER
+        self._current = forming[max(forming)] if forming else _nothing()
+
     def forming(self) -> tuple[BarClosed, ...]:
         """The bars not yet closed as they stand, oldest first; `ts_recv` is when each was opened."""
         return tuple(self._view(self._forming[start]) for start in sorted(self._forming))

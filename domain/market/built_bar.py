@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 from domain.market.decisions import BarClosed, BarCorrected
@@ -178,6 +178,13 @@ class ClosedBars:
         oldest = self._starts.pop(0)
         del self._packed[0]
         self.floor = oldest if self.floor is None else max(self.floor, oldest)
+
+    def drop_after(self, start: int, floor: int) -> None:
+        """Forget the bars that start later. Where the floor lies beyond `floor` it comes down to it."""
+        kept = bisect_right(self._starts, start)
+        del self._starts[kept:], self._packed[kept:]
+        if self.floor is not None:
+            self.floor = min(self.floor, floor)
 
     def packed(self) -> tuple[bytes, ...]:
         """Oldest first."""

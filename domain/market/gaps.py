@@ -18,6 +18,10 @@ KNOWN_CHANNELS = frozenset((*BOOK_CHANNELS, *TRADE_CHANNELS))
 
 NEW_INCARNATION = "new incarnation"
 """Reason of the gap that a restarted feed opens; its provider is the feed's own name."""
+CLOCK_SET_BACK = "clock set back"
+"""The same where the feed's clock had been ahead by mistake: what was dated by it is no longer the newest."""
+OF_THE_FEED = frozenset((NEW_INCARNATION, CLOCK_SET_BACK))
+"""Gaps that the fold opens itself, of all that a feed told."""
 
 
 class Touched(NamedTuple):
@@ -39,7 +43,7 @@ def touched(gap: Gap, *, book: str, trades: str) -> Touched | None:
 
 def concerns(gap: Gap, source: str) -> bool:
     """Whether a gap is one of a source of record ("": there is none yet)."""
-    return source in ("", gap.provider) or gap.reason == NEW_INCARNATION
+    return source in ("", gap.provider) or gap.reason in OF_THE_FEED
 
 
 class OpenGaps(dict[str, str]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from domain.market.observations import Bar, FxRate, Quote, Ticker
-from domain.market.sources import takes_over
+from domain.market.sources import Patience
 
 MAX_PROVIDER_BARS = 16
 """Intervals for which a provider's bar is kept."""
@@ -28,9 +28,10 @@ class Latest:
     `bars`: interval -> the newest bar that a provider built, closed or not.
     """
 
-    __slots__ = ("_quote_ts", "_ticker_ts", "bars", "fx", "quote", "ticker")
+    __slots__ = ("_patience", "_quote_ts", "_ticker_ts", "bars", "fx", "quote", "ticker")
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
         self.quote: Quote | None = None
         self.ticker: Ticker | None = None
         self.fx: FxRate | None = None
@@ -43,8 +44,10 @@ class Latest:
         `ts`: its event time, clamped to the feed clock; so for the ticker.
         """
         known = self.quote
-        if known is not None and quote.provider != known.provider and not takes_over(ts, self._quote_ts):
-            return False
+        if known is not None and quote.provider != known.provider:
+            if not self._patience.is_over("quote", ts, self._quote_ts):
+                return False
+            self._patience.changed("quote")
         if ts >= self._quote_ts:
             self._quote_ts = ts
             self.quote = quote
@@ -53,8 +56,10 @@ class Latest:
     def fold_ticker(self, ticker: Ticker, ts: int) -> bool:
         """As `fold_quote`."""
         known = self.ticker
-        if known is not None and ticker.provider != known.provider and not takes_over(ts, self._ticker_ts):
-            return False
+        if known is not None and ticker.provider != known.provider:
+            if not self._patience.is_over("ticker", ts, self._ticker_ts):
+                return False
+            self._patience.changed("ticker")
         if ts >= self._ticker_ts:
             self._ticker_ts = ts
             self.ticker = ticker
@@ -69,16 +74,26 @@ class Latest:
             known = self.ticker
         return "" if known is None else known.provider
 
-    def fold_fx(self, rate: FxRate) -> None:
-        if self.fx is None or rate.ts_event >= self.fx.ts_event:
+    def fold_fx(self, rate: FxRate, clock: int) -> None:
+        """A rate or bar may be dated ahead of the feed's clock; it then holds up none that comes after it."""
+        if self.fx is None or rate.ts_event >= self.fx.ts_event or self.fx.ts_event > clock:
             self.fx = rate
 
-    def fold_bar(self, bar: Bar) -> None:
+    def fold_bar(self, bar: Bar, clock: int) -> None:
         kept = self.bars.get(bar.interval)
         if kept is None and len(self.bars) >= MAX_PROVIDER_BARS:
             return
-        if kept is None or bar.ts_event >= kept.ts_event:
+        if kept is None or bar.ts_event >= kept.ts_event or kept.ts_event > clock:
             self.bars[bar.interval] = bar
+
+    def newest_ts(self) -> int:
+        """Of the quote and the ticker, as the fold took their times; 0 before the first."""
+        return max(self._quote_ts, self._ticker_ts)
+
+    def set_back(self, now: int) -> None:
+        """Times beyond `now` were of a wrong clock: whatever comes next is newer."""
+        self._quote_ts = min(self._quote_ts, now)
+        self._ticker_ts = min(self._ticker_ts, now)
 
     def newest(self) -> Quote | Ticker | FxRate | Bar | None:
         """Whichever of all these was last by event time."""
@@ -90,8 +105,8 @@ class Latest:
         return LatestState(self.quote, self._quote_ts, self.ticker, self._ticker_ts, self.fx, bars)
 
     @classmethod
-    def restored(cls, state: LatestState) -> Latest:
-        latest = cls()
+    def restored(cls, state: LatestState, patience: Patience | None = None) -> Latest:
+        latest = cls(patience)
         latest.quote, latest._quote_ts = state.quote, state.quote_ts
         latest.ticker, latest._ticker_ts = state.ticker, state.ticker_ts
         latest.fx = state.fx

@@ -1,8 +1,8 @@
 """The order book of one instrument, by level or by order, and the provider it is taken from.
 
-source A ──events──> folded                              another's: not admitted
-A silent for SOURCE_SILENCE_NS ──snapshot of B──> B is the source, its snapshot the book
-                               ──change of B────> B is the source, the book broken until its snapshot
+source A ──events──> folded                       another's: not admitted
+patience with A is over ──snapshot of B──> B is the source, its snapshot the book
+                        ──change of B────> B is the source, the book broken until its snapshot
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from domain.market.book import BookChange, Broken, OrderBook, Restored
 from domain.market.observations import BookDelta, BookOrder, BookSnapshot
 from domain.market.order_queue import OrderQueue
-from domain.market.sources import takes_over
+from domain.market.sources import Patience
 
 BookEvent = BookDelta | BookSnapshot | BookOrder
 
@@ -18,11 +18,14 @@ BookEvent = BookDelta | BookSnapshot | BookOrder
 class RecordBook:
     """`book` as it stands; `source` "" before the first snapshot. Used by the fold and whoever follows it."""
 
-    __slots__ = ("book", "source")
+    __slots__ = ("_patience", "book", "source")
 
-    def __init__(self, book: OrderBook | OrderQueue | None = None, source: str = "") -> None:
+    def __init__(
+        self, book: OrderBook | OrderQueue | None = None, source: str = "", patience: Patience | None = None
+    ) -> None:
         self.book: OrderBook | OrderQueue = OrderBook() if book is None else book
         self.source = source
+        self._patience = patience or Patience()
 
     def admits(self, event: BookEvent, ts: int) -> bool:
         """False for a repeat and for what a provider tells that is not the source of record.
@@ -30,7 +33,7 @@ class RecordBook:
         `ts`: its event time, clamped to the feed clock; so for `fold`.
         """
         if self.source not in ("", event.provider):
-            return takes_over(ts, self.book.ts_event)
+            return self._patience.is_over("book", ts, self.book.ts_event)
         book = self.book
         if isinstance(event, BookDelta):
             return not (isinstance(book, OrderBook) and book.repeats(event))
@@ -38,9 +41,12 @@ class RecordBook:
 
     def fold(self, event: BookEvent, ts: int) -> BookChange | None:
         """Any event that was admitted."""
+        changes = self.source not in ("", event.provider)
+        if changes:
+            self._patience.changed("book")
         if isinstance(event, BookSnapshot):
             return self._begin(event, ts)
-        if self.source not in ("", event.provider):
+        if changes:
             return self._hand_over(event, ts)
         if isinstance(event, BookOrder):
             return self._order_queue().apply_order(event, ts)

@@ -42,5 +42,9 @@ class SkewGuard:
             return None
         return on_skew(event, clock)
 
+    def set_back(self, now: int) -> None:
+        """The clock had been ahead."""
+        self.told_at = min(self.told_at, now)
+
     def evolve(self, skewed: ClockSkewed) -> None:
         self.told_at = skewed.ts_recv

@@ -76,6 +76,7 @@ class Stage:
         writer: KeepingWriter | None = None,
         bound: int = 1000,
         telemetry: Telemetry | None = None,
+        instruments: Sequence[str] = ("TOY-USD.TOY",),
     ) -> None:
         self.source = source
         self.writer = writer or KeepingWriter()
@@ -84,7 +85,7 @@ class Stage:
         self.actor = FeedActor(
             "toy",
             source,
-            ["TOY-USD.TOY"],
+            instruments,
             claim=self._claim,
             make_sender=self._sender,
             settings=QUICK,
@@ -303,5 +304,21 @@ def test_a_second_feed_of_a_provider_fences_the_first() -> None:
         journal.started(EPOCH_NS, first, [])
         with pytest.raises(Conflict):
             await asyncio.wait_for(journal.run(), 2)
+
+    asyncio.run(scenario())
+
+
+def test_keepers_hear_of_a_new_life_before_its_source_says_anything() -> None:
+    """Of the instruments and of the references where their prices meet others'."""
+
+    async def scenario() -> None:
+        stage = Stage(ListSource([], ends=False), instruments=("BTC-USD.COINBASE", "ETH-USDT.BINANCE"))
+        task = asyncio.create_task(stage.actor.run())
+        await until(lambda: stage.senders and stage.senders[0].beats)
+        assert set(stage.senders[0].watched) == {
+            *("BTC-USD.COINBASE", "BTC-USD.CRYPTO", "ETH-USDT.BINANCE", "ETH-USD.CRYPTO")
+        }
+        await stage.actor.stop()
+        await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(scenario())

@@ -217,6 +217,27 @@ def test_a_planned_reconnect_loses_nothing_and_is_no_gap() -> None:
     run(scenario())
 
 
+def test_what_breaks_on_the_old_socket_of_a_planned_reconnect_ends_the_source_too() -> None:
+    class OnceBroken(KeepingSink):
+        broken = False
+
+        def take(self, step: Step) -> None:
+            if step.observations and not self.broken:
+                self.broken = True
+                raise RuntimeError("a defect")
+            super().take(step)
+
+    async def scenario() -> None:
+        async with scene(sink=OnceBroken()) as on:
+            await on.server.broadcast('{"please": 1}')
+            await until(lambda: len(on.server.sockets) == 2)
+            await on.server.sockets[0].send(on.venue.next_trade())
+            with pytest.raises(RuntimeError, match="a defect"):
+                await asyncio.wait_for(on.task, 5)
+
+    run(scenario())
+
+
 def test_an_old_socket_is_replaced_before_the_venue_ends_it() -> None:
     async def scenario() -> None:
         async with scene(ToyAdapter(max_life_s=0.1)) as on:

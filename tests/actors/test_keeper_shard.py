@@ -12,7 +12,7 @@ from domain.envelope import Batch
 from domain.errors import NotOwner, Unavailable
 from storage.codec import encode_batch
 from storage.memory import Fault
-from tests.actors.shard_bench import PARTITION, START_NS, A, Bench, batch, refusals, run, turns
+from tests.actors.shard_bench import PARTITION, START_NS, A, Bench, a_trade, batch, refusals, run, turns
 
 
 @run
@@ -278,3 +278,24 @@ async def test_a_closed_shard_refuses_and_leaves_nobody_waiting() -> None:
     await shard.close()
     assert refusals(await call) == ["unavailable"]
     assert refusals(await shard.observe([batch(1, 1)])) == ["not_owner"]
+
+
+@run
+async def test_what_a_jump_of_time_makes_due_leaves_turns_to_others() -> None:
+    bench = Bench(ShardSettings(linger_ms=0.0, timer_slice=5))
+    shard = await bench.started()
+    trades = tuple(a_trade(number, f"C{number:03}.SIM") for number in range(100))
+    await shard.observe([(PARTITION, encode_batch(Batch("sim", 1, 1, START_NS, trades)))])
+    before = (await bench.log.heads())[0].offset
+    beat = encode_batch(Batch("sim", 1, 1, START_NS + 2 * 86_400 * NS_PER_S, ()))
+    call = asyncio.create_task(shard.observe([(PARTITION, beat)]))
+    given = 0
+    while not call.done():
+        await asyncio.sleep(0)
+        given += 1
+    assert given >= 200 // 5, "each slice leaves a turn"
+    assert refusals(await call) == [None]
+    await turns()
+    assert (await bench.log.heads())[0].offset == before + 200, "a 1s and a 1m bar each"
+    again = await bench.started("keeper-1")
+    assert (await again.state("C099.SIM")).last is not None

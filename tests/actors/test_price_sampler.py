@@ -57,6 +57,15 @@ def test_the_first_trade_of_a_second_is_the_sample() -> None:
     )
 
 
+def test_one_price_from_the_far_future_holds_up_none_that_follow() -> None:
+    feed = Feed()
+    feed.hear(trade(1.0, 0.1), at_s=0.1)
+    feed.hear(trade(66.0, 86_400.0), at_s=2.0)
+    feed.hear(quote(66.0, 66.1, 86_400.0), at_s=9.0)
+    feed.hear(trade(2.0, 20.0), at_s=20.0)
+    assert feed.prices() == [1.0, 2.0]
+
+
 def test_what_has_no_reference_goes_through_untouched() -> None:
     observations = [a_trade(ts=at(second)) for second in range(9)]
     assert PriceSampler().with_samples(observations, at(9)) is observations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.keeper import SymbolKeeper
+from domain.market.bars import NEVER
 from domain.market.decisions import BarClosed, BarCorrected, ClockSkewed
 from domain.market.gaps import MAX_GAP_CHANNELS
 from domain.market.latest import MAX_PROVIDER_BARS
@@ -184,14 +185,14 @@ def test_what_providers_can_make_it_remember_is_bounded():
 
 def test_the_next_deadline_is_the_earliest_close():
     keeper = a_keeper()
-    assert keeper.next_deadline() is None
+    assert keeper.deadline == NEVER
     keeper.observe(a_trade(ts=at(0.5)), at(0.5))
-    assert keeper.next_deadline() == at(2)
+    assert keeper.deadline == at(2)
     assert [bar.interval for bar in only(list(keeper.run_timers(at(2))), BarClosed)] == ["1s"]
-    assert keeper.next_deadline() == at(61)
+    assert keeper.deadline == at(61)
     assert keeper.run_timers(at(61) - 1) == ()
     assert [bar.interval for bar in only(list(keeper.run_timers(at(61))), BarClosed)] == ["1m"]
-    assert keeper.next_deadline() is None
+    assert keeper.deadline == NEVER
 
 
 def test_a_recorded_decision_stands_whatever_the_trades_say():

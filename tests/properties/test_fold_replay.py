@@ -48,6 +48,7 @@ trades = st.builds(
     trade_id=st.none() | st.integers(0, 40) | st.just("x"),
     side=st.sampled_from(("buy", "sell", None)),
     instrument=instruments,
+    ts_recv=st.none() | times,
 )
 books = st.one_of(
     st.builds(
@@ -108,8 +109,12 @@ lost = st.builds(
 observations = st.one_of(trades, trades, books, others, samples, lost)
 
 
+STEPS = (-1.0, 0.0, 0.3, 1.0, 2.0, 20.0)
+SET_STEPS = (*STEPS, -100.0, -90_000.0, 90_000.0)
+
+
 @st.composite
-def batches(draw: st.DrawFn) -> list[Batch]:
+def batches(draw: st.DrawFn, steps: Sequence[float] = STEPS, *, wall: bool = False) -> list[Batch]:
     """Batches as two feeds may send them: clocks that mostly advance, heartbeats, new incarnations."""
     sent: list[Batch] = []
     place = dict.fromkeys(SENDERS, (1, 0))
@@ -120,9 +125,9 @@ def batches(draw: st.DrawFn) -> list[Batch]:
         if draw(st.integers(0, 7)) == 0:
             incarnation, sequence = incarnation + 1, 0
         events = tuple(draw(st.lists(observations, max_size=10)))
-        clocks[sender] += draw(st.sampled_from((-1.0, 0.0, 0.3, 1.0, 2.0, 20.0)))
+        clocks[sender] += draw(st.sampled_from(steps))
         place[sender] = (incarnation, sequence + 1 if events else sequence)
-        sent.append(Batch(sender, *place[sender], at(clocks[sender]), events))
+        sent.append(Batch(sender, *place[sender], at(clocks[sender]), events, wall))
     return sent
 
 
@@ -141,8 +146,11 @@ def new() -> MarketPartition:
     return MarketPartition("market/00", SMALL)
 
 
-@settings(max_examples=60, deadline=None)
-@given(batches())
+any_batches = st.one_of(batches(), batches(SET_STEPS, wall=True))
+
+
+@settings(max_examples=80, deadline=None)
+@given(any_batches)
 def test_a_replay_ends_in_the_bytes_of_the_live_fold(sent: list[Batch]):
     partition = new()
     log = live(sent, partition)
@@ -150,7 +158,7 @@ def test_a_replay_ends_in_the_bytes_of_the_live_fold(sent: list[Batch]):
 
 
 @settings(max_examples=60, deadline=None)
-@given(batches(), st.data())
+@given(any_batches, st.data())
 def test_a_snapshot_and_the_tail_make_the_full_replay(sent: list[Batch], data: st.DataObject):
     partition = new()
     log = live(sent, partition)
@@ -162,7 +170,7 @@ def test_a_snapshot_and_the_tail_make_the_full_replay(sent: list[Batch], data: s
 
 
 @settings(max_examples=50, deadline=None)
-@given(batches(), st.data())
+@given(any_batches, st.data())
 def test_a_restored_partition_decides_like_the_one_that_went_on(sent: list[Batch], data: st.DataObject):
     partition = new()
     cut = data.draw(st.integers(0, len(sent)))
@@ -170,6 +178,29 @@ def test_a_restored_partition_decides_like_the_one_that_went_on(sent: list[Batch
     restored = MarketPartition.restore(partition.snapshot(), SMALL)
     assert live(sent[cut:], restored) == live(sent[cut:], partition)
     assert restored.snapshot() == partition.snapshot()
+
+
+def sliced(sent: Sequence[Batch], partition: MarketPartition, most: int) -> Log:
+    """Live, with what time makes due done in slices."""
+    log: Log = []
+    for batch in sent:
+        while True:
+            admitted, events = partition.catch_up(batch, most)
+            if admitted is None:
+                break
+            log.append((admitted, events))
+        log += live([batch], partition)
+    return log
+
+
+@settings(max_examples=80, deadline=None)
+@given(any_batches, st.integers(1, 2))
+def test_timers_run_in_slices_give_the_same_events(sent: list[Batch], most: int):
+    whole, cut = new(), new()
+    at_once = [event for _, events in live(sent, whole) for event in events]
+    log = sliced(sent, cut, most)
+    assert [event for _, events in log for event in events] == at_once
+    assert cut.snapshot() == whole.snapshot() == replay(log, new()).snapshot()
 
 
 def singles(sent: Sequence[Batch]) -> list[Batch]:
@@ -180,7 +211,7 @@ def singles(sent: Sequence[Batch]) -> list[Batch]:
         key = (batch.sender, batch.incarnation)
         for events in [(event,) for event in batch.events] or [()]:
             sequences[key] = sequences.get(key, 0) + len(events)
-            split.append(Batch(*key, sequences[key], batch.clock, events))
+            split.append(Batch(*key, sequences[key], batch.clock, events, batch.wall))
     return split
 
 
@@ -190,7 +221,7 @@ def states(partition: MarketPartition) -> list[object]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(batches())
+@given(any_batches)
 def test_how_observations_are_grouped_into_batches_does_not_matter(sent: list[Batch]):
     grouped, single = new(), new()
     in_groups = [event for _, events in live(sent, grouped) for event in events]
@@ -200,7 +231,7 @@ def test_how_observations_are_grouped_into_batches_does_not_matter(sent: list[Ba
 
 
 @settings(max_examples=60, deadline=None)
-@given(batches())
+@given(any_batches)
 def test_batches_sent_again_change_nothing(sent: list[Batch]):
     once, twice = new(), new()
     log = live(sent, once)

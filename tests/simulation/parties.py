@@ -222,6 +222,8 @@ class Feed:
         self.sender: Sender | None = None
         self.stopping = False
         self.finished = False
+        self.ahead_ns = 0
+        """How wrong its host's clock is; venues' times are right."""
         self._random = random.Random(f"feed-{world.seed}-{name}")
 
     def begin(self) -> None:
@@ -242,7 +244,7 @@ class Feed:
             if sender.full:
                 await sender.room()
             if self._random.random() < 0.15:
-                sender.heartbeat(self.world.now_ns())
+                sender.heartbeat(self.now_ns())
             else:
                 self._add(sender, self._news())
         for venue in self.venues:  # a last word, so that no batch of repeats stays held
@@ -264,10 +266,14 @@ class Feed:
                     routes.slots,
                     refresh=routes.refresh,
                     settings=SENDING,
+                    wall=True,
                 )
 
+    def now_ns(self) -> int:
+        return self.world.now_ns() + self.ahead_ns
+
     def _add(self, sender: Sender, observations: list[Observation]) -> None:
-        sender.add(observations, self.world.now_ns())
+        sender.add(observations, self.now_ns())
 
     def _missed(self, venue: Venue) -> list[Observation]:
         """The venue's last trades, asked for after a start: known ones, and ones that were missed."""

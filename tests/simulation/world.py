@@ -57,6 +57,7 @@ class World:
             linger_polled_ms=3.0,
             intake_events=120,
             fold_slice_events=10,
+            timer_slice=1,
             recent_events=60,
             lease_s=1.0,
             snapshot_events=40,
@@ -75,6 +76,7 @@ class World:
         self.placing = asyncio.Lock()
         self.story: list[str] = []
         self.held = 0
+        self.set_clocks = 0
 
     def wall_clock(self) -> SkewedClock:
         return SkewedClock(self.loop, self.random.randrange(-40, 40) * NS_PER_MS)
@@ -119,6 +121,7 @@ class World:
             (2, self._log_outage),
             (3, self._kill_a_feed),
             (2, self._freeze_the_poller),
+            (2, self._set_a_feeds_clock),
         ]
         weights = [weight for weight, _ in misfortunes]
         while self.loop.time() < CHAOS_S:
@@ -179,6 +182,7 @@ class World:
             "restored": sum(slot.restored() for slot in self.slots),
             "held": self.held,
             "unknown": self.network.unknown,
+            "set": self.set_clocks,
             "lost": self.network.lost,
             "duplicated": self.network.duplicated,
             "lives": sum(party.lives for party in (*self.slots, *self.feeds)),
@@ -232,6 +236,15 @@ class World:
     async def _kill_a_feed(self) -> None:
         feed = self.random.choice(self.feeds)
         self.tell(f"kill {feed.process.name}")
+        self.loop.kill(feed.process)
+        feed.begin()
+
+    async def _set_a_feeds_clock(self) -> None:
+        """Ahead by days, or back: a live feed ends then and begins again by the new time."""
+        feed = self.random.choice(self.feeds)
+        feed.ahead_ns = 0 if feed.ahead_ns else self.random.choice((60, 2 * 86_400)) * NS_PER_S
+        self.tell(f"set the clock of {feed.process.name} {feed.ahead_ns / NS_PER_S:.0f} s ahead")
+        self.set_clocks += 1
         self.loop.kill(feed.process)
         feed.begin()
 

@@ -10,6 +10,7 @@ from actors.feeds.sim.incidents import parse_incident
 from actors.feeds.sim.market import PROVIDER, STEP_NS, Market
 from actors.feeds.sim.views import parse_views
 from actors.feeds.source import Sink, Step
+from actors.steady_clock import SteadyClock
 from domain.clock import NS_PER_S, Clock
 from domain.errors import OverLimit
 
@@ -28,8 +29,8 @@ class SimSource:
 
         `prices` continues from earlier last prices.
         """
-        self._clock = clock
-        self._began = self._now = clock.now_ns()
+        self._clock = SteadyClock(clock)
+        self._began = self._now = self._clock.now_ns()
         self._speed = settings.speed
         self._running = False
         self._market = Market(
@@ -44,11 +45,12 @@ class SimSource:
         )
 
     async def run(self, sink: Sink) -> None:
-        """Until cancelled."""
+        """Until cancelled. Raises ClockSet."""
         self._running = True
         await self._hand_over(sink, Step(clock=self._now, observations=self._market.describe()))
         while True:
             await asyncio.sleep(STEP_NS / NS_PER_S / self._speed)
+            self._clock.require()
             self._now = max(self._now, self._simulated_now())
             observations = self._market.step(self._now)
             await self._hand_over(sink, Step(clock=self._now, frames=1, observations=observations))

@@ -180,6 +180,22 @@ def test_a_warm_up_is_as_good_as_having_seen_the_bars(count: int, more: int, bac
         assert found_start == start and found == (None if value is None else pytest.approx(value, rel=1e-12))
 
 
+def test_a_second_order_begins_with_the_bars_between_those_told_and_those_kept() -> None:
+    """One traded minute in five, so that 120 parts make more 5m bars than are kept for corrections."""
+    closes = [100.0 + number * 37 % 23 for number in range(300)]
+    bars = tuple(cells(a_bar("A-USD.SIM", "1m", 5 * number, close)) for number, close in enumerate(closes))
+
+    def order(*specs: str) -> IndicatorArmed:
+        return IndicatorArmed("indicators", "A-USD.SIM", 0, 0, "5m", specs, bars[:180], bars[180:])
+
+    at_once, in_turn = Shelf(depth=DEPTH), Shelf(depth=DEPTH)
+    at_once.arm(order("sma(60)", "sma(61)"))
+    in_turn.arm(order("sma(60)"))
+    in_turn.arm(order("sma(61)"))
+    assert in_turn.newest("A-USD.SIM") == at_once.newest("A-USD.SIM")
+    assert in_turn.newest("A-USD.SIM")["sma(61)@5m"][1] == pytest.approx(sum(closes[-62:-1]) / 61)
+
+
 def test_what_is_armed_twice_stays_as_it_is() -> None:
     shelf = fold(a_shelf(), [a_bar("A-USD.SIM", "1m", number, 2.0) for number in range(9)], [])
     before = states(shelf)

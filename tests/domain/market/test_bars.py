@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import Malformed
-from domain.market.bars import BarBuilder
+from domain.market.bars import NEVER, BarBuilder
 from domain.market.decisions import BarClosed, BarCorrected, LateTrade
 from domain.partition import PartitionSettings
 from tests.builders import INSTRUMENT, PROVIDER, T0, a_bar, a_gap, a_trade, at
@@ -141,7 +141,7 @@ def test_a_late_first_trade_closes_the_newest_bar_at_once():
     recorded = folding.fold(a_trade(10, ts=at(0)), clock=at(30))
     assert [(bar.ts_event, bar.revision) for bar in only(recorded, BarClosed)] == [(at(0), 0)]
     assert folding.keeper.builders["1s"].forming() == ()
-    assert folding.keeper.next_deadline() is None
+    assert folding.keeper.deadline == NEVER
 
 
 def test_a_bar_born_after_newer_ones_is_published_as_a_correction_of_revision_0():

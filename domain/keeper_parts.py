@@ -1,0 +1,173 @@
+"""What the fold of one instrument is made of: how it begins, is put down and taken up again."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from domain.indicators.kept import KeptIndicators
+from domain.keeper_state import KeeperState, PartitionSettings
+from domain.market.bar_set import BarSet
+from domain.market.bars import NEVER
+from domain.market.book import OrderBook
+from domain.market.flow import TradeFlow, notional_floor
+from domain.market.gaps import OpenGaps
+from domain.market.instrument import quote_currency
+from domain.market.latest import Latest
+from domain.market.observations import InstrumentInfo, Quote, Ticker, Trade
+from domain.market.order_queue import OrderQueue
+from domain.market.record_book import RecordBook
+from domain.market.seen_ids import SeenSeries
+from domain.market.skew import SkewGuard
+from domain.market.sources import Patience
+from domain.signals import Signal, Signals
+
+
+class KeeperParts:
+    """State of one instrument; `SymbolKeeper` folds into it.
+
+    `last_trade` is the newest by event time, among equals the last to arrive; a backfilled trade is
+    never last. Bars that a provider built are kept in `latest`, not mixed with those built here.
+    `sender` is the feed that brought the last observation, `late_trades` counts LateTrade.
+    `kept`: where the partition keeps this instrument's indicators, if it has one.
+    `timer_at` is the partition's note of the deadline it has scheduled, and no state.
+    """
+
+    __slots__ = (
+        "_allowance_ns", "_bars", "_clamped", "_flow_floor", "_found", "_gaps", "_last_trade_ts",
+        "_patience", "_seen", "_skew", "_taint_next", "builders", "deadline", "flow", "info",
+        "instrument", "kept", "last_trade", "late_trades", "latest", "record", "sender", "settings",
+        "signals", "timer_at",
+    )  # fmt: skip
+
+    def __init__(self, instrument: str, settings: PartitionSettings) -> None:
+        self.instrument = instrument
+        self.settings = settings
+        self.sender = ""
+        self.kept: KeptIndicators | None = None
+        self.info: InstrumentInfo | None = None
+        self.last_trade: Trade | None = None
+        self._patience = Patience()
+        self.latest = Latest(self._patience)
+        self.record = RecordBook(patience=self._patience)
+        self.flow = TradeFlow()
+        self.signals = Signals(instrument)
+        self._found: list[Signal] = []  # by the event being folded: recorded live, dropped in replay
+        self.late_trades = 0
+        self.deadline = NEVER
+        self.timer_at = NEVER
+        self._bars = BarSet(
+            instrument, settings.intervals, allowance_ns=settings.allowance_ns, keep=settings.keep_bars
+        )
+        self.builders = self._bars.by_interval
+        self._seen = SeenSeries()
+        self._gaps = OpenGaps()
+        self._taint_next = False
+        self._last_trade_ts = 0
+        self._allowance_ns = settings.allowance_ns
+        self._skew = SkewGuard(settings.skew_tolerance_ns, settings.skew_cooldown_ns)
+        self._clamped = self._skew.clamped
+        self._flow_floor = notional_floor(quote_currency(instrument, None))
+
+    @property
+    def book(self) -> OrderBook | OrderQueue:
+        return self.record.book
+
+    @property
+    def last_quote(self) -> Quote | None:
+        return self.latest.quote
+
+    @property
+    def last_ticker(self) -> Ticker | None:
+        return self.latest.ticker
+
+    @property
+    def gaps_open(self) -> tuple[str, ...]:
+        """`channel: reason` of each open gap, by channel."""
+        return self._gaps.told()
+
+    @property
+    def book_lost(self) -> bool:
+        """The fold found the book broken and no gap says so: its feed takes it for whole."""
+        return self.book.synchronised and not self.book.usable and not self._gaps.hide_book
+
+    def venue_times(self, since: int) -> list[int]:
+        """Event times of the newest trade and quote, ns UTC, where they were received after `since` by the
+        feed's clock and the time is the venue's own."""
+        newest = (self.last_trade, self.last_quote)
+        return [
+            fact.ts_event
+            for fact in newest
+            if fact is not None and fact.ts_recv > since and fact.ts_event != fact.ts_recv
+        ]
+
+    def is_ahead_of(self, ts: int) -> bool:
+        """Whether anything that is the newest of its kind here is dated after a time, ns UTC."""
+        mine = max(self._last_trade_ts, self.book.ts_event, self._bars.newest_start())
+        return max(mine, self.latest.newest_ts(), self.signals.newest_ts()) > ts
+
+    def _describe(self, info: InstrumentInfo) -> None:
+        self.info = info
+        self._flow_floor = notional_floor(quote_currency(self.instrument, info))
+
+    def _earliest(self) -> int:
+        """Silence is looked at when it was due as the last bar began or closed: if too early, once more."""
+        return min(self._bars.deadline(), self.signals.deadline)
+
+    def _set_back(self, now: int) -> None:
+        """The clock by which things were dated was ahead: nothing that is known is newer than now."""
+        self._last_trade_ts = min(self._last_trade_ts, now)
+        self.latest.set_back(now)
+        self.book.ts_event = min(self.book.ts_event, now)
+        self._bars.set_back(now)
+        self._skew.set_back(now)
+        if self.signals.newest_ts() > now:
+            self.signals = Signals(self.instrument)  # its habits are of times that never were
+        self.deadline = self._earliest()
+
+    def snapshot(self) -> KeeperState:
+        book = self.book
+        return KeeperState(
+            instrument=self.instrument,
+            sender=self.sender,
+            info=self.info,
+            last_trade=self.last_trade,
+            last_trade_ts=self._last_trade_ts,
+            latest=self.latest.snapshot(),
+            book=book.snapshot() if isinstance(book, OrderBook) else None,
+            orders=book.snapshot() if isinstance(book, OrderQueue) else None,
+            bars=self._bars.snapshot(),
+            flow=self.flow.snapshot(),
+            seen=self._seen.snapshot(),
+            gaps=tuple(sorted(self._gaps.items())),
+            taint_next=self._taint_next,
+            skew_told_at=self._skew.told_at,
+            late_trades=self.late_trades,
+            book_source=self.record.source,
+            signals=self.signals.snapshot(),
+            patience=self._patience.snapshot(),
+            indicators=b"" if self.kept is None else self.kept.packed(self.instrument),
+        )
+
+    @classmethod
+    def restored(cls, state: KeeperState, settings: PartitionSettings) -> Self:
+        keeper = cls(state.instrument, settings)
+        keeper.sender = state.sender
+        if state.info is not None:
+            keeper._describe(state.info)
+        keeper.last_trade, keeper._last_trade_ts = state.last_trade, state.last_trade_ts
+        patience = keeper._patience = Patience(state.patience)
+        keeper.latest = Latest.restored(state.latest, patience)
+        book = OrderBook() if state.book is None else OrderBook.restored(state.book)
+        orders = None if state.orders is None else OrderQueue.restored(state.orders)
+        keeper.record = RecordBook(orders or book, state.book_source, patience)
+        keeper._bars.restore(state.bars)
+        keeper.flow = TradeFlow.restored(state.flow)
+        if state.signals is not None:
+            keeper.signals = Signals.restored(state.signals)
+        keeper._seen = SeenSeries.restored(state.seen)
+        keeper._gaps = OpenGaps(state.gaps)
+        keeper._taint_next = state.taint_next
+        keeper._skew.told_at = state.skew_told_at
+        keeper.late_trades = state.late_trades
+        keeper.deadline = keeper._earliest()
+        return keeper
