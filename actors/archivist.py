@@ -5,29 +5,35 @@
 
 Never dropped: the block at a partition's head, what a projection has not applied, and what follows the
 older of the two newest usable snapshots of a market partition: one to begin with, one to fall back on.
-A slice that is not what was sealed is kept, and everything after it, until somebody has looked.
+A slice that is not what was sealed is kept, and everything after it, until somebody has looked; so is all
+that follows an anchor which our key has not signed. One log has one key, whoever works on it: while its
+anchors are of another one, nothing is dropped. A clock that was set makes nothing old for an hour: so long
+has whoever set it wrongly to set it right.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from actors.restore import fitting
+from actors.steady_clock import ClockSet, SteadyClock
 from domain.clock import Clock
 from domain.errors import Conflict, Corrupt, Gone, Rejected, Retryable
 from domain.keeper_state import PartitionSettings
 from observability.log import get_log
 from storage.anchor_key import AnchorKey
-from storage.anchors import Anchor
+from storage.anchors import Anchor, require_key
 from storage.block import verify_chain
 from storage.event_log import GENESIS_HASH, Checkpoint, EventLog, Head, SnapshotStore
 from storage.retention import Retention, Slice
 
 DAY_NS = 86_400 * 10**9
+SETTLING_NS = 3_600 * 10**9
 SNAPSHOTS_NEEDED = 2
 READ_BLOCKS = 64
 SMALLEST_SLICE_BYTES, LARGEST_SLICE_BYTES = 4 << 10, 8 << 20
@@ -79,17 +85,23 @@ class Archivist:
         projections: Sequence[str],
         families: Sequence[str],
         fold: PartitionSettings | None = None,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.log_bytes = 0
         self.dropped_blocks = 0
         self.stuck: dict[str, str] = {}
         """partition -> why nothing more of it is dropped"""
+        self.refused = ""
+        """Why nothing is dropped at all."""
         self._log = event_log
         self._snapshots = snapshots
         self._checkpoints = checkpoints
         self._retention = retention
         self._key = key
         self._clock = clock
+        self._monotonic_ns = monotonic_ns
+        self._steady = SteadyClock(clock, monotonic_ns)
+        self._settled_at = 0
         self._settings = settings
         self._projections = projections
         self._families = families
@@ -112,6 +124,8 @@ class Archivist:
         self.log_bytes = sum(one.bytes for one in slices)
         over = await self._over()
         anchors = await self._log.anchors()
+        if not self._is_ours(anchors.values()):
+            return 0
         heads = {head.partition: head for head in await self._log.heads()}
         before, kept = self.dropped_blocks, set(self.stuck)
         for one in slices:
@@ -132,6 +146,18 @@ class Archivist:
         self._tell(self.dropped_blocks - before, over)
         return self.dropped_blocks - before
 
+    def _is_ours(self, anchors: Iterable[Anchor]) -> bool:
+        """Whether nobody else's key has signed; told once where it has."""
+        try:
+            require_key(self._key.key_id, [anchor.key_id for anchor in anchors])
+        except Conflict as error:
+            if not self.refused:
+                log.error("nothing is dropped", error=str(error))
+            self.refused = str(error)
+            return False
+        self.refused = ""
+        return True
+
     async def _over(self) -> int:
         """Bytes of the log beyond its bound."""
         if not self._settings.max_bytes:
@@ -140,7 +166,20 @@ class Archivist:
 
     def _is_old(self, one: Slice) -> bool:
         days = self._settings.max_age_days
-        return days > 0 and one.recorded_ns < self._clock.now_ns() - int(days * DAY_NS)
+        if days <= 0 or not self._knows_the_time():
+            return False
+        return one.recorded_ns < self._clock.now_ns() - int(days * DAY_NS)
+
+    def _knows_the_time(self) -> bool:
+        """Whether nobody has set the clock within the last hour."""
+        self._steady.now_ns()
+        try:
+            self._steady.require()
+        except ClockSet as error:
+            log.warning("nothing counts as old for an hour", error=str(error))
+            self._steady = SteadyClock(self._clock, self._monotonic_ns)
+            self._settled_at = self._monotonic_ns() + SETTLING_NS
+        return self._monotonic_ns() >= self._settled_at
 
     def _tell(self, blocks: int, over: int) -> None:
         """That a bound cannot be kept is told once, and again when it was kept meanwhile."""
@@ -189,6 +228,8 @@ class Archivist:
         """The new anchor; None where the slice stays: it is damaged, or another archivist is at it."""
         offset, block_hash = (anchor.offset, anchor.hash) if anchor else (0, GENESIS_HASH)
         try:
+            if anchor is not None and not self._key.has_signed(anchor):
+                raise Corrupt(f"the anchor of {one.partition!r} at {offset} is not what our key has signed")
             offset, block_hash = await self._verified(one, offset, block_hash)
         except Gone as gone:
             log.warning("overtaken", partition=one.partition, error=str(gone))

@@ -20,10 +20,10 @@ import asyncio
 from msgspec import Struct
 
 from actors.verify_state import States
-from domain.errors import Corrupt, FinanceHubError, Gone, Rejected
+from domain.errors import Corrupt, Gone, Rejected
 from domain.keeper_state import PartitionSettings
 from storage.anchor_key import AnchorKey
-from storage.anchors import Anchor
+from storage.anchors import Anchor, require_key
 from storage.block import events_of
 from storage.block import verify as verify_block
 from storage.event_log import GENESIS_HASH, Block, EventLog, Head, SnapshotStore
@@ -69,12 +69,12 @@ async def verify(
     """A verdict for every partition that was ever claimed, by name.
 
     `settings` are those of the market partitions' fold, `key` is the instance's that signs anchors. While
-    the system runs, events appended meanwhile are left out. Raises Unavailable; FinanceHubError where there
-    are anchors and no key to check them with.
+    the system runs, events appended meanwhile are left out. Raises Unavailable; Conflict where the anchors
+    are of another key, or there is none to check them with.
     """
-    if key is None and (anchors := await log.anchors()):
-        named = sorted({anchor.key_id for anchor in anchors.values()})
-        raise FinanceHubError(f"anchors are signed with the key {', '.join(named)}, which is not at hand")
+    named = {anchor.key_id for anchor in (await log.anchors()).values()}
+    if key is None or key.key_id not in named:
+        require_key("" if key is None else key.key_id, named)
     fold = settings or PartitionSettings()
     return [await _verdict(log, snapshots, head, fold, key, full) for head in await log.heads()]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from domain.errors import Conflict
-from storage.anchors import Anchor
+from storage.anchors import Anchor, require_key
 from storage.pool import Connection, Pool, domain_errors
 from storage.postgres_log import recorded_at
 from storage.retention import SLICE_BLOCKS, SLICE_NS, Slice
@@ -110,9 +110,17 @@ class PostgresRetention:
     async def drop(self, anchor: Anchor) -> None:
         with domain_errors(f"drop old blocks of {anchor.partition}"):
             async with self._pool.acquire() as connection, connection.transaction():
+                await _require_key(connection, anchor)
                 await _require_end(connection, anchor)
                 await _delete(connection, anchor)
                 await _keep(connection, anchor)
+
+
+async def _require_key(connection: Connection, anchor: Anchor) -> None:
+    """Of two instances that begin at once one is first: whoever drops waits for who is at it."""
+    await connection.execute("LOCK TABLE log_anchors IN SHARE ROW EXCLUSIVE MODE")
+    rows = await connection.fetch("SELECT DISTINCT key_id FROM log_anchors")
+    require_key(anchor.key_id, [row["key_id"] for row in rows])
 
 
 async def _require_end(connection: Connection, anchor: Anchor) -> None:

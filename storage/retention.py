@@ -45,5 +45,6 @@ class Retention(Protocol):
     async def drop(self, anchor: Anchor) -> None:
         """Drop the partition's blocks up to the anchor and its unusable snapshots; keep the anchor.
 
-        All in one transaction. Raises Conflict where no block with the anchor's hash ends at its offset.
+        All in one transaction. Raises Conflict where no block with the anchor's hash ends at its offset, and
+        where the log has an anchor that was signed with another key.
         """

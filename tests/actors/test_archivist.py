@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from msgspec.structs import replace
 
-from actors.archivist import Archivist, RetentionSettings
+from actors.archivist import DAY_NS, SETTLING_NS, Archivist, RetentionSettings
 from actors.projector import Projector
 from actors.restore import restore
 from actors.verify import PartitionVerdict, verify
 from domain.access_events import SessionOpened
-from domain.clock import MAX_NS, NS_PER_S
+from domain.clock import MAX_NS, NS_PER_S, ManualClock
 from domain.errors import FinanceHubError, Gone
 from domain.partition import FOLD_VERSION
 from storage.anchor_key import AnchorKey
+from storage.anchors import Anchor
 from storage.forms import BY_TYPE
 from storage.memory import MemoryCheckpoints, MemoryRetention
 from storage.projections import ProjectionRunner
@@ -25,6 +28,7 @@ from tests.builders import INSTRUMENT, T0, a_trade, at
 pytestmark = pytest.mark.anyio
 
 KEY = AnchorKey(bytes(range(32)))
+OTHER_KEY = AnchorKey(bytes(32))
 BLOCKS, SNAPSHOT_EVERY = 40, 5
 NOTHING = 1
 """Bytes: everything that may go, goes."""
@@ -52,18 +56,27 @@ async def _written(blocks: int = BLOCKS, *, snapshot_every: int = SNAPSHOT_EVERY
     return written
 
 
-def _archivist(written: WrittenLog, checkpoints=None, *, projections=(), **settings) -> Archivist:
+def _archivist(
+    written: WrittenLog,
+    checkpoints=None,
+    *,
+    key: AnchorKey = KEY,
+    projections=(),
+    monotonic_ns=time.monotonic_ns,
+    **settings,
+) -> Archivist:
     return Archivist(
         written.log,
         written.snapshots,
         checkpoints or MemoryCheckpoints(),
         MemoryRetention(written.log, written.snapshots),
-        KEY,
+        key,
         written.clock,
         RetentionSettings(**{"max_bytes": 0, "slice_bytes": 1} | settings),
         projections=projections,
         families=("market",),
         fold=FOLD,
+        monotonic_ns=monotonic_ns,
     )
 
 
@@ -302,10 +315,49 @@ async def test_an_anchor_that_was_changed_is_a_fault(changes):
     assert verdict.first_divergence == anchor.offset + 1
 
 
-async def test_an_anchor_of_somebody_else_s_key_is_a_fault():
+async def test_an_anchor_of_somebody_else_s_key_among_ours_is_a_fault():
     written = await _written()
     await _archivist(written, max_bytes=NOTHING).sweep()
-    assert (await _verdict(written, AnchorKey(bytes(32)))).anchor_ok is False
+    written.log._anchors["access/0"] = KEY.signed(Anchor("access/0", 1, bytes(32), T0, T0))
+    written.log._anchors[PARTITION] = OTHER_KEY.signed((await written.log.anchors())[PARTITION])
+    assert (await _verdict(written)).anchor_ok is False
+
+
+async def test_a_log_that_is_another_key_s_is_not_judged_and_the_key_is_named():
+    written = await _written()
+    await _archivist(written, max_bytes=NOTHING).sweep()
+    with pytest.raises(FinanceHubError, match=f"{KEY.key_id}.*{OTHER_KEY.key_id}.*copy .*anchor-ed25519.pem"):
+        await _verdict(written, OTHER_KEY)
+
+
+async def test_two_instances_do_not_sign_one_log_with_two_keys():
+    written = await _written()
+    await _archivist(written, max_bytes=NOTHING).sweep()
+    before = await written.log.anchors()
+    for second in range(BLOCKS, 2 * BLOCKS):
+        await written.write(a_trade(ts=at(second), trade_id=second))
+        if second % SNAPSHOT_EVERY == 0:
+            await written.snapshot()
+    stranger = _archivist(written, key=OTHER_KEY, max_bytes=NOTHING)
+    assert await stranger.sweep() == 0
+    assert KEY.key_id in stranger.refused and "copy" in stranger.refused
+    assert await written.log.anchors() == before
+    assert await _archivist(written, max_bytes=NOTHING).sweep() > 0
+    assert (await _verdict(written)).ok
+
+
+async def test_an_anchor_that_was_forged_is_not_signed_over():
+    written = await _written()
+    await _archivist(written, max_bytes=NOTHING).sweep()
+    anchor = (await written.log.anchors())[PARTITION]
+    written.log._anchors[PARTITION] = replace(anchor, dropped_ns=1)
+    for second in range(BLOCKS, 2 * BLOCKS):
+        await written.write(a_trade(ts=at(second), trade_id=second))
+        await written.snapshot()
+    archivist = _archivist(written, max_bytes=NOTHING)
+    assert await archivist.sweep() == 0
+    assert "anchor" in archivist.stuck[PARTITION]
+    assert (await written.log.anchors())[PARTITION].dropped_ns == 1
 
 
 async def test_blocks_that_are_missing_without_an_anchor_are_a_hole():
@@ -376,3 +428,18 @@ async def test_a_rebuild_after_a_cut_keeps_the_rows_that_the_log_cannot_make_aga
     assert await _first_kept(written) > 1
     await projector.rebuild("bars")
     assert await bars.bars(INSTRUMENT, "1s", 0, MAX_NS, 1000) == before and before
+
+
+async def test_a_clock_that_was_set_ahead_makes_nothing_old_until_it_has_stood_for_an_hour():
+    written = await _written()
+    up = ManualClock(0)
+    archivist = _archivist(written, monotonic_ns=up.now_ns, max_age_days=1.0)
+    for step_ns in (2 * DAY_NS, -2 * DAY_NS, 2 * DAY_NS):
+        written.clock.advance(step_ns)
+        assert await archivist.sweep() == 0
+    for clock in (up, written.clock):
+        clock.advance(SETTLING_NS - 1)
+    assert await archivist.sweep() == 0
+    for clock in (up, written.clock):
+        clock.advance(1)
+    assert await archivist.sweep() > 0, "then it is what people call the time"

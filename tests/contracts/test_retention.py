@@ -17,7 +17,7 @@ from actors.verify import verify
 from domain.access_events import SessionOpened
 from domain.clock import ManualClock
 from domain.envelope import Batch
-from domain.errors import Conflict, Gone
+from domain.errors import Conflict, FinanceHubError, Gone
 from domain.partition import FOLD_VERSION, MarketPartition
 from storage import postgres_retention
 from storage.anchor_key import AnchorKey
@@ -241,6 +241,34 @@ async def test_an_old_log_is_cut_to_its_age_and_stays_provable(backend: Backend,
     assert verdict.ok and verdict.anchor_ok and verdict.state_equal
     assert verdict.kept_from == anchor.offset + 1
     assert verdict.events == kept.blocks[-1].last_offset - anchor.offset
+
+
+async def test_the_first_anchor_s_key_is_the_log_s(backend: Backend, kept: Kept) -> None:
+    """Of two instances on one database, each with a data directory of its own."""
+    await kept.backend.retention.drop(kept.anchor(3))
+    theirs = AnchorKey(bytes(32))
+    other = await Kept(backend, f"{kept.partition}x").write(4)
+    for anchor in (kept.anchor(9), other.anchor(1)):
+        with pytest.raises(Conflict, match=f"{KEY.key_id}.*{theirs.key_id}"):
+            await kept.backend.retention.drop(theirs.signed(anchor))
+    assert await kept.kept() == kept.blocks[4:]
+    stranger = Archivist(
+        backend.log,
+        backend.snapshots,
+        backend.checkpoints,
+        backend.retention,
+        theirs,
+        kept.clock,
+        RetentionSettings(max_bytes=0, max_age_days=0.001),
+        projections=(),
+        families=(),
+    )
+    kept.clock.advance(400 * 86_400 * 10**9)
+    assert await stranger.sweep() == 0
+    assert KEY.key_id in stranger.refused
+    with pytest.raises(FinanceHubError, match="copy"):
+        await verify(backend.log, backend.snapshots, key=theirs)
+    await kept.backend.retention.drop(kept.anchor(9))
 
 
 async def test_tail_begins_where_the_log_does(kept: Kept) -> None:
