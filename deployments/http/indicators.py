@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -27,11 +28,11 @@ from deployments.http.parameters import (
     span,
     within,
 )
-from deployments.http.problems import BadParameter
+from deployments.http.problems import BadParameter, row_of
 from deployments.http.serving import Serving, serving
 from domain.clock import format_time
 from domain.envelope import Cursor
-from domain.errors import FinanceHubError, OverLimit
+from domain.errors import FinanceHubError, OverLimit, Retryable
 from domain.indicators.bank import first_values
 from domain.indicators.catalog import CATALOG, Entry
 from domain.indicators.spec import parse_spec
@@ -138,10 +139,11 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Unanswered(Struct, frozen=True):
-    """One instrument that cannot be answered, and why."""
+    """One instrument that cannot be answered, and why. `retryable`: not now; ask for it again."""
 
     instrument: str
     detail: str
+    retryable: bool = False
 
 
 class Answers(Struct, frozen=True):
@@ -192,7 +194,9 @@ async def get_indicators(
 
 @post("/v1/indicators", status_code=200, summary="Indicators of several instruments", tags=["Indicators"])
 async def post_indicators(request: AnyRequest, data: JSONBody[Question]) -> Answers:
-    """Several specs over several instruments. An instrument that is not known is listed in `rejected`."""
+    """Several specs over several instruments. Those that cannot be answered are listed in `rejected`; where
+    that is all of them and one of them is our fault, the answer is that error (503: try again).
+    """
     here = serving(request)
     count = within("limit", data.limit, 1, MAX_VALUES)
     start, end = span(data.from_, data.to, here.now_ns())
@@ -202,7 +206,10 @@ async def post_indicators(request: AnyRequest, data: JSONBody[Question]) -> Answ
     turns = asyncio.Semaphore(AT_ONCE)
     found = await asyncio.gather(*(_answer(here, name, asked, turns) for name in data.instruments))
     answers = [each for each in found if isinstance(each, ValuesList)]
-    return Answers(answers, [each for each in found if isinstance(each, Unanswered)], None)
+    failures = [each for each in found if not isinstance(each, ValuesList)]
+    if not answers:
+        _raise_ours(error for _, error in failures)
+    return Answers(answers, [_unanswered(name, error) for name, error in failures], None)
 
 
 def _asked(
@@ -238,12 +245,23 @@ def _check_work(data: Question, asked: IndicatorsAsked) -> None:
 
 async def _answer(
     here: Serving, instrument: str, asked: IndicatorsAsked, turns: asyncio.Semaphore
-) -> ValuesList | Unanswered:
+) -> ValuesList | tuple[str, FinanceHubError]:
     try:
         async with turns:
             return await _values(here, await here.index.resolve(instrument), asked, None)
     except FinanceHubError as error:
-        return Unanswered(instrument, str(error))
+        return instrument, error
+
+
+def _unanswered(instrument: str, error: FinanceHubError) -> Unanswered:
+    return Unanswered(instrument, str(error), isinstance(error, Retryable))
+
+
+def _raise_ours(errors: Iterable[FinanceHubError]) -> None:
+    """Raises the first that is not the caller's."""
+    for error in errors:
+        if row_of(error).status >= 500:
+            raise error
 
 
 async def _values(here: Serving, name: str, asked: IndicatorsAsked, place: int | Cursor | None) -> ValuesList:

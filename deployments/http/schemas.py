@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec import Raw, Struct
 
-from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, StateAnswer
+from actors.answers import BookAnswer, FeedStatus, LastAnswer, StateAnswer
+from actors.bar_text import BarBody, bar_body
 from deployments.http.references import ReferenceBody, reference_body
 from domain.clock import format_time
 from domain.envelope import Cursor, Recorded
@@ -57,27 +56,6 @@ class TickerBody(Struct, frozen=True):
     quote_volume: float | None
     change_pct: float | None
     market_cap: float | None
-
-
-class BarBody(Struct, frozen=True):
-    """`ts_event`: start of the bar. `closed` False: still forming, provisional."""
-
-    provider: str
-    instrument: str
-    ts_event: str
-    ts_recv: str
-    interval: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    trades: int
-    vwap: float | None
-    closed: bool
-    adjusted: bool
-    revision: int
-    tainted: bool
 
 
 class LastBody(Struct, frozen=True):
@@ -185,6 +163,14 @@ class BarList(Struct, frozen=True):
     cursor: str
 
 
+class WrittenBars(Struct, frozen=True):
+    """A `BarList` whose items are written already."""
+
+    items: Raw
+    next_page: str | None
+    cursor: str
+
+
 class FeedList(Struct, frozen=True):
     items: list[FeedBody]
     next_page: str | None
@@ -254,18 +240,6 @@ def ticker_body(ticker: Ticker) -> TickerBody:
         change_pct=ticker.change_pct,
         market_cap=ticker.market_cap,
     )
-
-
-def bar_body(row: BarRow) -> BarBody:
-    """A page has thousands: the row's fields as they stand, with times as text."""
-    provider, instrument, ts_event, ts_recv, *others = astuple(row)
-    return BarBody(provider, instrument, _bar_start(ts_event), format_time(ts_recv), *others)
-
-
-_bar_start = lru_cache(maxsize=8_192)(format_time)
-"""Bars of all instruments begin at the same times: five days of minutes."""
-if BarBody.__struct_fields__ != BarRow.__struct_fields__:
-    raise TypeError("a bar's body has the fields of its row, in that order")
 
 
 def last_body(answer: LastAnswer) -> LastBody:

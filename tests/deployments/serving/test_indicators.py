@@ -8,6 +8,7 @@ import pytest
 
 from deployments.http.indicators import AT_ONCE
 from domain.clock import NS_PER_MIN, format_time
+from domain.errors import Corrupt, Unavailable
 from domain.indicators.catalog import CATALOG
 from tests.deployments.serving.kit import BTC, ETH, START, a_bar
 from tests.deployments.serving.log_directory import bar_row
@@ -149,3 +150,53 @@ async def test_a_faulty_call_for_several_is_refused(serve, traded, change, statu
         answer = await http.post("/v1/indicators", json=asked)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def failing(directory, *failures):
+    """`failures`: (instrument, error) of those that cannot be read."""
+    read, errors = directory.indicators, dict(failures)
+
+    async def sometimes(asked, *, at=None):
+        if asked.instrument in errors:
+            raise errors[asked.instrument]
+        return await read(asked, at=at)
+
+    directory.indicators = sometimes
+    return directory
+
+
+ASKED = {"instruments": [BTC, ETH, "NO-SUCH.SIM"], "specs": ["sma(2)"]}
+
+
+async def test_what_may_be_asked_again_is_told_apart_from_what_may_not(serve, traded):
+    failing(traded, (ETH, Unavailable("no reader answers")))
+    async with serve() as served, served.http() as http:
+        answer = await http.post("/v1/indicators", json=ASKED)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert [each["instrument"] for each in body["items"]] == [BTC]
+    assert [(each["instrument"], each["retryable"]) for each in body["rejected"]] == [
+        (ETH, True),
+        ("NO-SUCH.SIM", False),
+    ]
+
+
+async def test_where_nothing_could_be_read_the_whole_call_is_to_be_made_again(serve, traded):
+    failing(traded, (BTC, Unavailable("no reader answers")), (ETH, Unavailable("no reader answers")))
+    async with serve() as served, served.http() as http:
+        answer = await http.post("/v1/indicators", json=ASKED)
+    problem(answer, 503, "unavailable")
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_where_nothing_asked_for_is_known_there_is_nothing_to_try_again(serve, traded):
+    async with serve() as served, served.http() as http:
+        answer = await http.post("/v1/indicators", json=ASKED | {"instruments": ["NO-SUCH.SIM"]})
+    assert answer.status_code == 200
+    assert [each["retryable"] for each in answer.json()["rejected"]] == [False]
+
+
+async def test_where_stored_data_are_damaged_and_nothing_else_was_asked_it_is_our_fault(serve, traded):
+    failing(traded, (BTC, Corrupt("the block is not what was sealed")))
+    async with serve() as served, served.http() as http:
+        problem(await http.post("/v1/indicators", json=ASKED | {"instruments": [BTC]}), 500, "corrupt")
