@@ -12,15 +12,25 @@ is so far behind that it does not reach the keeper's oldest bar, the log fills i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Sized
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.answers import BarRow
 from domain.market.intervals import bar_start, interval_ns
-from storage.read_models.bars import BASE, MAX_ROWS, Source, StoredBar, replaces, rolled_up
+from storage.read_models.bars import (
+    BASE,
+    MAX_ROWS,
+    BarRun,
+    ListedRun,
+    Source,
+    StoredBar,
+    as_told,
+    replaces,
+    rolled_up,
+)
 from storage.read_models.bars import ROLLED_UP_NS as ROLLED_UP
 
 FOREVER = 2**62
@@ -33,6 +43,9 @@ class BarsModel(Protocol):
         self, instrument: str, interval: str, start: int, end: int, limit: int = MAX_ROWS
     ) -> list[StoredBar]:
         """start <= ts_event < end, oldest first, the first `limit`."""
+
+    async def run(self, instrument: str, interval: str, start: int, end: int, limit: int) -> BarRun:
+        """The same as a run."""
 
     async def nth_before(self, instrument: str, interval: str, before: int, count: int) -> int | None:
         """Start of the `count`th bar (from 1) counted back from before a time; None: there are fewer."""
@@ -48,6 +61,7 @@ class Tail(Struct, frozen=True):
     past_ns: int | None = None
 
 
+Rows = TypeVar("Rows", bound=Sized)
 Fill = Callable[[], Awaitable[list[StoredBar]]]
 """The bars recorded after what the projection has done, up to the tail's place."""
 
@@ -68,20 +82,50 @@ class BarsQuery:
         self, instrument: str, interval: str, start: int, end: int, limit: int, tail: Tail, fill: Fill
     ) -> list[BarRow]:
         """start <= ts_event < end, oldest first, the first `limit`; forming bars with `closed` False."""
-        keeper = [_stored(row) for row in tail.rows]
-        oldest = _oldest_closed(keeper)
-        view = _StoredView(self._model, instrument, tail.past_ns, oldest)
+        view = _StoredView(self._model, instrument, tail)
+
+        async def before(edge: int) -> list[StoredBar]:
+            return await view.bars(interval, start, min(end, edge), limit)
+
+        rows, rest = await self._parts(view, interval, end, limit, before, fill)
+        return [row_of(bar) for bar in (*rows, *rest) if start <= bar.ts_event < end][:limit]
+
+    async def parts(
+        self, instrument: str, interval: str, start: int, end: int, limit: int, tail: Tail, fill: Fill
+    ) -> tuple[BarRun, list[BarRow]]:
+        """The same in two parts: what is stored for good, and what follows. Of the present only."""
+        view = _StoredView(self._model, instrument, tail)
+
+        async def before(edge: int) -> BarRun:
+            last = min(end, edge)
+            if start >= last:
+                return ListedRun(())
+            return await self._model.run(instrument, interval, start, last, limit)
+
+        stored, rest = await self._parts(view, interval, end, limit, before, fill)
+        rows = [row_of(bar) for bar in rest if start <= bar.ts_event < end]
+        return stored, rows[: limit - len(stored)]
+
+    async def _parts(
+        self,
+        view: _StoredView,
+        interval: str,
+        end: int,
+        limit: int,
+        before: Callable[[int], Awaitable[Rows]],
+        fill: Fill,
+    ) -> tuple[Rows, list[StoredBar]]:
+        """(what `before` tells of bars before the edge, bars from there on)."""
+        keeper, oldest, instrument = view.keeper, view.oldest_closed, view.instrument
         edge = _edge_of(keeper, interval)
 
-        async def read(edge: int) -> tuple[list[StoredBar], _Recent]:
-            return await asyncio.gather(
-                view.bars(interval, start, min(end, edge), limit), _recent(view, interval, edge, end)
-            )
+        async def read(edge: int) -> tuple[Rows, _Recent]:
+            return await asyncio.gather(before(edge), _recent(view, interval, edge, end))
 
         # Rows of now from the edge on also say how far the projection is; else that is a question of its own.
-        asked = oldest is not None and (tail.past_ns is not None or edge >= end)
+        asked = oldest is not None and (view.past_ns is not None or edge >= end)
         probe = self._later(instrument, base_of(interval), oldest or 0, len(keeper) if asked else 0)
-        if tail.past_ns is None:
+        if view.past_ns is None:
             later, (rows, recent) = await asyncio.gather(probe, read(edge))
         else:
             later = await probe
@@ -92,8 +136,8 @@ class BarsQuery:
             edge = _edge_of([*keeper, *extra], interval)
             rows, recent = await read(edge)  # it goes on meanwhile: what the log no longer adds is stored now
         if len(rows) < limit and edge < end:
-            rows += _from_edge(interval, keeper, extra, recent)
-        return [_row(bar) for bar in rows if start <= bar.ts_event < end][:limit]
+            return rows, _from_edge(interval, keeper, extra, recent)
+        return rows, []
 
     async def _later(self, instrument: str, base: str, start: int, limit: int) -> list[StoredBar]:
         return await self._model.bars(instrument, base, start, FOREVER, limit) if limit else []
@@ -137,27 +181,26 @@ def _built_from(bar: StoredBar, start: int) -> bool:
 
 
 class _StoredView:
-    """Stored rows of one instrument as they were at a recorded time, or are now where that is None.
+    """Stored rows of one instrument as they were at the tail's time, or are now where that is None.
 
     Of the past: a provider's bar if it had been received; anything else where it is older than the
     keeper's oldest closed bar of then (None: it had closed none), for later ones the keeper has its own.
     """
 
-    def __init__(
-        self, model: BarsModel, instrument: str, past_ns: int | None, oldest_closed: int | None
-    ) -> None:
+    def __init__(self, model: BarsModel, instrument: str, tail: Tail) -> None:
         self._model = model
-        self._instrument = instrument
-        self._past_ns = past_ns
-        self._oldest_closed = oldest_closed
+        self.instrument = instrument
+        self.past_ns = tail.past_ns
+        self.keeper = [_stored(row) for row in tail.rows]
+        self.oldest_closed = _oldest_closed(self.keeper)
 
     async def bars(self, interval: str, start: int, end: int, limit: int) -> list[StoredBar]:
         """start <= ts_event < end, oldest first, the first `limit`."""
         limit = min(limit, MAX_ROWS)
         found: list[StoredBar] = []
         while start < end and len(found) < limit:
-            rows = await self._model.bars(self._instrument, interval, start, end, limit)
-            found.extend(rows if self._past_ns is None else filter(self._was_there, rows))
+            rows = await self._model.bars(self.instrument, interval, start, end, limit)
+            found.extend(rows if self.past_ns is None else filter(self._was_there, rows))
             if len(rows) < limit:
                 break
             start = rows[-1].ts_event + 1
@@ -165,8 +208,8 @@ class _StoredView:
 
     def _was_there(self, row: StoredBar) -> bool:
         if row.source is Source.PROVIDER:
-            return self._past_ns is None or row.ts_recv <= self._past_ns
-        return self._oldest_closed is not None and row.ts_event < self._oldest_closed
+            return self.past_ns is None or row.ts_recv <= self.past_ns
+        return self.oldest_closed is not None and row.ts_event < self.oldest_closed
 
 
 def _edge_of(bars: Sequence[StoredBar], interval: str) -> int:
@@ -235,23 +278,5 @@ def _stored(row: BarRow) -> StoredBar:
     )
 
 
-def _row(bar: StoredBar) -> BarRow:
-    """`trades` 0 where a provider does not say. By place, not by name: a page has thousands."""
-    return BarRow(
-        bar.provider,
-        bar.instrument,
-        bar.ts_event,
-        bar.ts_recv,
-        bar.interval,
-        bar.open,
-        bar.high,
-        bar.low,
-        bar.close,
-        bar.volume,
-        bar.trades or 0,
-        bar.vwap,
-        bar.closed,
-        bar.adjusted,
-        bar.revision,
-        bar.tainted,
-    )
+def row_of(bar: StoredBar) -> BarRow:
+    return BarRow(*as_told(bar))

@@ -3,6 +3,7 @@
     read_log, events, events_between   blocks, skipped by their headers where nothing in them is wanted
     state_at                           snapshot + tail, see history.py
     bars                               stored rows + the live tail, see bars_query.py
+    bars_page                          the same as JSON, see bar_text.py
     indicators                         computed from these, see indicators_query.py
     patterns                           found in these, see patterns_query.py
     decisions                          the read model + what it has not reached, see decisions_query.py
@@ -22,6 +23,7 @@ from msgspec import Struct
 
 from actors import views
 from actors.answers import MAX_EVENTS, BarRow, OrdersAnswer, Page, Place, StateAnswer
+from actors.bar_text import BarsPage, BarTexts
 from actors.bars_query import BarsModel, BarsQuery, Tail, base_of
 from actors.block_cache import BlockCache
 from actors.block_scan import BlockScan
@@ -93,6 +95,7 @@ class Reader:
         self._log = log
         self._history = history
         self._bars = BarsQuery(bars)
+        self._texts = BarTexts()
         self._indicators = IndicatorsQuery(bars)
         self._decisions = DecisionsQuery(events)
         self._checkpoints = checkpoints
@@ -257,6 +260,36 @@ class Reader:
         async with self._keeper_at(instrument, at) as (keeper, recorded_ns, place):
             tail = Tail(tuple(views.bar_rows(keeper, base)), past_ns=recorded_ns)
         return await self._bars_of(instrument, interval, start, end, limit, tail, place)
+
+    async def bars_page(
+        self,
+        instrument: str,
+        interval: str,
+        start: int,
+        end: int,
+        count: int,
+        *,
+        tail: Sequence[BarRow],
+        place: Place,
+    ) -> tuple[BarsPage, Cursor]:
+        """The first `count` of the same, written as JSON."""
+
+        async def fill() -> list[StoredBar]:
+            return await self._unprojected_bars(instrument, *place)
+
+        limit = self._capped(count + 1)
+        held = Tail(tuple(tail))
+        stored, later = await self._bars.parts(instrument, interval, start, end, limit, held, fill)
+        page = self._texts.page(instrument, interval, stored, later, min(count, limit - 1))
+        return page, Cursor(dict([place]))
+
+    async def bars_page_at(
+        self, instrument: str, interval: str, start: int, end: int, count: int, at: int | Cursor
+    ) -> tuple[BarsPage, Cursor]:
+        """The same as it was. Raises NotFound before the instrument's first event."""
+        limit = self._capped(count + 1)
+        rows, cursor = await self.bars_at(instrument, interval, start, end, limit, at)
+        return self._texts.page_of(instrument, interval, rows, min(count, limit - 1)), cursor
 
     async def _bars_of(
         self, instrument: str, interval: str, start: int, end: int, limit: int, tail: Tail, place: Place

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from actors import spawn
@@ -16,15 +16,16 @@ from actors.archivist import Archivist, RetentionSettings
 from actors.arming import Keep
 from actors.backoff import Backoff
 from actors.connections import ConnectionManager, ConnectionSettings
-from actors.direct import DirectServer, Door
 from actors.feed import FeedActor
 from actors.feeds.provider_log import claim_provider
 from actors.feeds.source import Source
 from actors.history import History
 from actors.keeper_shard import KeeperShard
+from actors.memory import keep_freed_memory
 from actors.projector import FAMILIES, Projector
 from actors.reader import Reader
 from actors.routes import Routes
+from actors.runtime import Runtime
 from actors.sender import Sender
 from actors.shard_settings import ShardSettings
 from actors.shells import Shell, still_running
@@ -53,12 +54,22 @@ log = get_log("roles")
 class _OverDatabase(Shell):
     """A shell whose inside works on the database."""
 
+    def __init__(self, name: str, runtime: Runtime) -> None:
+        super().__init__(name, runtime)
+        self._pools: list[Pool] = []
+
     async def connect(self) -> PostgresLog:
         settings = StorageSettings(
             dsn=self.runtime.dsn, allow_unsafe_durability=self.runtime.allow_unsafe_durability
         )
-        self.pool: Pool = await open_pool(settings, role=self.runtime.service_role)
+        self.pool = await self.pool_of(settings, self.runtime.service_role)
         return PostgresLog(self.pool, settings)
+
+    async def pool_of(self, settings: StorageSettings, role: str | None) -> Pool:
+        """A pool that is closed with the inside, or with the attempt to build it."""
+        pool = await open_pool(settings, role=role)
+        self._pools.append(pool)
+        return pool
 
     def reader(self, event_log: PostgresLog) -> Reader:
         """Over this process's own pool."""
@@ -68,7 +79,12 @@ class _OverDatabase(Shell):
         return Reader(event_log, history, bars, events, checkpoints, self.clock, count)
 
     async def close(self, inside: Any) -> None:
-        await close_pool(self.pool)
+        self.shut_door()
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        while self._pools:
+            await close_pool(self._pools.pop())
 
     @property
     def life(self) -> str:
@@ -80,6 +96,7 @@ class KeeperShardActor(_OverDatabase):
     """Hosts a `KeeperShard`. After a restart by Ray it takes up what the log says it owned."""
 
     role: ClassVar[str] = "keeper_shard"
+    has_door: ClassVar[bool] = True
 
     async def build(self) -> KeeperShard:
         event_log = await self.connect()
@@ -97,22 +114,15 @@ class KeeperShardActor(_OverDatabase):
         )
         if spawn.was_restarted():
             heads = await event_log.heads("market")
-            await shard.start([h.partition for h in heads if h.owner.startswith(f"{self.name}#")])
-        self._direct = DirectServer(shard)
-        self._door = await self._opened(self._direct)
+            await self._take_up(shard, [h.partition for h in heads if h.owner.startswith(f"{self.name}#")])
         return shard
 
-    async def door(self) -> Door | None:
-        """Where the shard can be called without Ray."""
-        await self._ready()
-        return self._door
-
-    async def _opened(self, direct: DirectServer) -> Door | None:
+    async def _take_up(self, shard: KeeperShard, partitions: Sequence[str]) -> None:
+        """What cannot be restored must not keep the others away; the supervisor sees what is missing."""
         try:
-            return await direct.start(spawn.node_address())
-        except OSError as error:
-            log.warning("no direct way", shard=self.name, error=repr(error))
-            return None
+            await shard.start(partitions)
+        except FinanceHubError as error:
+            log.error("not all taken up", shard=self.name, error=str(error))
 
     async def about(self, inside: KeeperShard) -> dict[str, Any]:
         stats = dict(inside.stats())
@@ -128,7 +138,7 @@ class KeeperShardActor(_OverDatabase):
                 await inside.release(held["partition"])
             except FinanceHubError as error:
                 log.warning("not released", partition=held["partition"], error=str(error))
-        self._direct.close()  # not before: who still calls learns that the partitions are elsewhere
+        self.shut_door()  # not before: who still calls learns that the partitions are elsewhere
         await inside.close()
         await super().close(inside)
 
@@ -137,8 +147,10 @@ class ReaderActor(_OverDatabase):
     """Hosts a `Reader`."""
 
     role: ClassVar[str] = "reader"
+    has_door: ClassVar[bool] = True
 
     async def build(self) -> Reader:
+        keep_freed_memory()
         return self.reader(await self.connect())
 
 
@@ -151,9 +163,8 @@ class ProjectorActor(_OverDatabase):
         event_log = await self.connect()
         models: list[Projection[Connection]] = [PostgresBars(self.pool), PostgresEvents(self.pool)]
         projector = Projector(event_log, PostgresCheckpoints(self.pool), models)
+        self._archivist = await self._make_archivist(event_log, [model.name for model in models])
         self._running = asyncio.create_task(projector.run())
-        names = [model.name for model in models]
-        self._archivist, self._archive_pool = await self._make_archivist(event_log, names)
         self._archiving = asyncio.create_task(self._archivist.run()) if self._archivist else None
         self._counted = 0
         return projector
@@ -175,20 +186,16 @@ class ProjectorActor(_OverDatabase):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._archive_pool is not None:
-            await close_pool(self._archive_pool)
         await super().close(inside)
 
-    async def _make_archivist(
-        self, event_log: PostgresLog, projections: list[str]
-    ) -> tuple[Archivist | None, Pool | None]:
+    async def _make_archivist(self, event_log: PostgresLog, projections: list[str]) -> Archivist | None:
         """It works beside the projector, whose checkpoints it must not overtake, in a role of its own."""
         told = self.runtime
         if not told.anchor_seed or not (told.log_max_bytes or told.log_max_age_days):
-            return None, None
+            return None
         settings = StorageSettings(dsn=told.dsn, pool_min=0, pool_max=1, read_timeout_s=ARCHIVE_TIMEOUT_S)
-        pool = await open_pool(settings, role=MAINTENANCE_ROLE if told.service_role else None)
-        archivist = Archivist(
+        pool = await self.pool_of(settings, MAINTENANCE_ROLE if told.service_role else None)
+        return Archivist(
             event_log,
             PostgresSnapshots(self.pool),
             PostgresCheckpoints(self.pool),
@@ -199,13 +206,13 @@ class ProjectorActor(_OverDatabase):
             projections=projections,
             families=FAMILIES,
         )
-        return archivist, pool
 
 
 class ConnectionsActor(_OverDatabase):
     """Hosts the `ConnectionManager`."""
 
     role: ClassVar[str] = "connections"
+    has_door: ClassVar[bool] = True
 
     async def build(self) -> ConnectionManager:
         event_log = await self.connect()
@@ -221,6 +228,7 @@ class ConnectionsActor(_OverDatabase):
             inside.expire_silent()
 
     async def close(self, inside: ConnectionManager) -> None:
+        self.shut_door()
         await inside.stop()
         await super().close(inside)
 
@@ -230,13 +238,16 @@ class FeedShell(_OverDatabase):
 
     role: ClassVar[str] = "feed"
 
+    def __init__(self, name: str, runtime: Runtime) -> None:
+        super().__init__(name, runtime)
+        self._routes = Routes(runtime)
+
     @property
     def provider(self) -> str:
         return self.runtime.feed_names()[self.name]
 
     async def build(self) -> FeedShell:
         event_log = await self.connect()
-        self._routes = Routes(self.runtime)
         self._writer_of: Callable[[], LogWriter] = lambda: LogWriter(
             event_log, f"{self.name}#{self.life}", self.clock
         )
@@ -254,6 +265,10 @@ class FeedShell(_OverDatabase):
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         await super().close(inside)
+
+    async def abandon(self) -> None:
+        await self._routes.close()  # else each new attempt would leave a connection with every shard
+        await super().abandon()
 
     async def _run(self) -> None:
         """One incarnation after another; each opens a gap, so a failing one comes back ever more slowly."""
@@ -291,6 +306,7 @@ class FeedShell(_OverDatabase):
             self.runtime.partition_count,
             self._routes.owners,
             refresh=self._routes.refresh,
+            wall=True,
         )
 
     async def _source(self) -> Source:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.answers import BarRow, BookAnswer, LastAnswer, OrdersAnswer, Page, PollReply, StateAnswer
+from actors.bar_text import BarsPage
 from actors.bars_query import base_of
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, parse_asked
 from actors.patterns_query import PatternsAnswer, PatternsAsked, check_asked
@@ -92,6 +93,25 @@ class RoutedDirectory(ABC):
         else:
             tail, place = await self._ask_owner(instrument, "bars", instrument, base_of(interval))
             answer = await self._ask_reader("bars", *window, tail=tail, place=place)
+        return answer
+
+    async def bars_page(
+        self,
+        instrument: str,
+        interval: str,
+        start: int,
+        end: int,
+        count: int,
+        *,
+        at: int | Cursor | None = None,
+    ) -> tuple[BarsPage, Cursor]:
+        answer: tuple[BarsPage, Cursor]
+        window = (instrument, interval, start, end, count)
+        if at is not None:
+            answer = await self._ask_reader("bars_page_at", *window, at, timeout_s=PAST_S)
+        else:
+            tail, place = await self._ask_owner(instrument, "bars", instrument, base_of(interval))
+            answer = await self._ask_reader("bars_page", *window, tail=tail, place=place)
         return answer
 
     async def indicators(

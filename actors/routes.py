@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from actors import spawn
 from actors.answers import LastAnswer, PollReply
 from actors.intake import Ack
+from actors.reached import ASK_TIMEOUT_S, ReachedActor
 from actors.runtime import SUPERVISOR, Runtime
 from actors.sender import Payload, ShardHandle
 from actors.shard_line import ShardLine
 from actors.spawn import Remote
-from domain.errors import FinanceHubError
+from domain.errors import FinanceHubError, NotFound, Unavailable
 from domain.market.observations import Trade
 
-ASK_TIMEOUT_S = 3.0
 OBSERVE_TIMEOUT_S = 30.0
 POLL_GRACE_S = 5.0
 
 
-class RemoteShard:
-    """A keeper shard in another process: through its own door where that is open, else by Ray.
-
-    A call that a lost connection leaves unanswered is Unavailable, like one that Ray loses.
-    """
+class RemoteShard(ReachedActor):
+    """A keeper shard in another process."""
 
     def __init__(self, remote: Remote) -> None:
-        self.remote = remote
-        self._line = ShardLine(remote.name, partial(remote.door, ASK_TIMEOUT_S))
+        super().__init__(remote.name, remote)
+        self._line: ShardLine = ShardLine(remote.name, self.door)
 
     async def observe(self, payload: Payload) -> list[Ack]:
         if self._line.open:
             return await self._line.observe(payload)
-        acks: list[Ack] = await self.remote.call("observe", payload, timeout_s=OBSERVE_TIMEOUT_S)
+        acks: list[Ack] = await self.by_ray("observe", payload, timeout_s=OBSERVE_TIMEOUT_S)
         return acks
 
     async def poll(self, after: Mapping[str, int], wait_s: float) -> PollReply:
@@ -42,7 +38,7 @@ class RemoteShard:
         timeout_s = wait_s + POLL_GRACE_S
         if self._line.open:
             return await self._line.poll(after, wait_s, timeout_s)
-        reply: PollReply = await self.remote.call("poll", after, wait_s, timeout_s=timeout_s)
+        reply: PollReply = await self.by_ray("poll", after, wait_s, timeout_s=timeout_s)
         return reply
 
 
@@ -63,21 +59,22 @@ class Routes:
         await asyncio.shield(self._refreshing)
 
     async def _refresh(self) -> None:
-        supervisor = await asyncio.to_thread(spawn.find, SUPERVISOR)
+        supervisor = await _found(SUPERVISOR)
         topology: dict[str, str] = await supervisor.call("topology", timeout_s=ASK_TIMEOUT_S)
         for partition, name in topology.items():
             self.names[partition] = name
             self.owners[partition] = await self.shard(name)
 
     async def shard(self, name: str) -> RemoteShard:
-        """Equal names give the same object. Raises NotFound."""
+        """Equal names give the same object. Raises Unavailable."""
         if name not in self._shards:
-            self._shards[name] = RemoteShard(await asyncio.to_thread(spawn.find, name))
+            self._shards[name] = RemoteShard(await _found(name))
         return self._shards[name]
 
-    def forget(self, name: str) -> None:
-        """The actor behind a name was made anew: find it again."""
-        self._shards.pop(name, None)
+    async def close(self) -> None:
+        """Give all connections back."""
+        for shard in self._shards.values():
+            await shard.close()
 
     async def last_prices(self, instruments: Sequence[str]) -> dict[str, float]:
         """Newest trade price of the instruments that have one; empty where nobody answers.
@@ -95,7 +92,15 @@ class Routes:
     async def _last_trade(self, name: str, instrument: str) -> Trade | None:
         try:
             shard = await self.shard(name)
-            answer: LastAnswer = await shard.remote.call("last", instrument, timeout_s=ASK_TIMEOUT_S)
+            answer: LastAnswer = await shard.call("last", instrument, timeout_s=ASK_TIMEOUT_S)
         except FinanceHubError:
             return None
         return answer.trade
+
+
+async def _found(name: str) -> Remote:
+    """Raises Unavailable: an actor that is not there now may come, and NotFound would be told to users."""
+    try:
+        return await asyncio.to_thread(spawn.find, name)
+    except NotFound as error:
+        raise Unavailable(str(error)) from None

@@ -2,7 +2,7 @@
 
 A shell builds its inside at the first call, so that a process that Ray has restarted comes back by
 itself as soon as anybody talks to it (the supervisor does, every second). A build that fails is tried
-again by the next call.
+again by the next call. One that was told to stop builds nothing any more, whoever calls.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import inspect
 import os
 from typing import Any, ClassVar
 
+from actors.direct import DirectServer, Door
 from actors.garbage import settle_garbage
 from actors.runtime import Runtime, WallClock
-from actors.spawn import node_id
+from actors.spawn import node_address, node_id
 from domain.errors import FinanceHubError, Unavailable
 from observability.log import configure, get_log
 from observability.metrics import Sample, Telemetry
@@ -40,6 +41,8 @@ class Shell:
     """One actor process."""
 
     role: ClassVar[str]
+    has_door: ClassVar[bool] = False
+    """Whether its inside can be called without Ray; see `actors.direct`."""
 
     def __init__(self, name: str, runtime: Runtime) -> None:
         configure(runtime.log_level)
@@ -48,7 +51,10 @@ class Shell:
         self.clock = WallClock()
         self.telemetry = Telemetry(name, otlp_endpoint=runtime.otlp_endpoint)
         self._inside: Any = None
-        self._building: asyncio.Lock | None = None
+        self._direct: DirectServer | None = None
+        self._door: Door | None = None
+        self._changing = asyncio.Lock()  # one build or close at a time
+        self._stopped = False
         self._ticking: asyncio.Task[None] | None = None
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -65,23 +71,25 @@ class Shell:
             return who | await self.about(inside)
         except FailedForGood as failure:
             log.error("begins again", actor=self.name, error=repr(failure.__cause__))
-            await self.stop()
+            await self._end(inside)
             raise Unavailable(f"{self.name} has failed and begins again") from None
 
     async def told(self) -> Runtime:
         """What this process was started with."""
         return self.runtime
 
+    async def door(self) -> Door | None:
+        """Where the inside can be called without Ray; None where it cannot."""
+        await self._ready()
+        return self._door
+
     async def samples(self) -> list[Sample]:
         return self.telemetry.collect()
 
     async def stop(self) -> None:
-        """Drain; the process is ended by whoever asked."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-        if self._inside is not None:
-            inside, self._inside = self._inside, None
-            await self.close(inside)
+        """Drain; the process is ended by whoever asked. Calls that come from now on are refused."""
+        self._stopped = True
+        await self._end()
 
     async def build(self) -> Any:
         """Make the plain object and start it."""
@@ -97,25 +105,61 @@ class Shell:
     async def close(self, inside: Any) -> None:
         """Give back what `build` took."""
 
+    async def abandon(self) -> None:
+        """Give back what a `build` that failed had taken: it is tried again every second."""
+
     async def _ready(self) -> Any:
         if self._inside is not None:
             return self._inside
-        if self._building is None:
-            self._building = asyncio.Lock()
-        async with self._building:
+        self._check_wanted()
+        async with self._changing:
+            self._check_wanted()
             if self._inside is None:
                 self._inside = await self._build_guarded()
                 settle_garbage()
                 self._ticking = asyncio.create_task(self._tick_forever(self._inside))
+                await self._open_door()
         return self._inside
+
+    def _check_wanted(self) -> None:
+        if self._stopped:
+            raise Unavailable(f"{self.name} has been stopped")
+
+    async def _end(self, failed: Any = None) -> None:
+        """Close the inside, or that very one where it is named; the next is not built before that is done."""
+        async with self._changing:
+            inside = self._inside
+            if inside is None or (failed is not None and inside is not failed):
+                return
+            self._inside = None
+            if self._ticking is not None:
+                self._ticking.cancel()
+            await self.close(inside)
+
+    async def _open_door(self) -> None:
+        if not self.has_door:
+            return
+        self._direct = DirectServer(self._inside)
+        try:
+            self._door = await self._direct.start(node_address())
+        except OSError as error:
+            log.warning("no direct way", actor=self.name, error=repr(error))
+
+    def shut_door(self) -> None:
+        """Before anything behind it ends; whoever asks meanwhile loses the connection and comes by Ray."""
+        self._door = None
+        if self._direct is not None:
+            self._direct.close()
 
     async def _build_guarded(self) -> Any:
         try:
             return await self.build()
         except FinanceHubError:
+            await self.abandon()
             raise
         except Exception as error:
             log.error("build failed", actor=self.name, exc_info=True)
+            await self.abandon()
             raise Unavailable(f"{self.name} cannot start: {error!r}") from error
 
     async def _tick_forever(self, inside: Any) -> None:

@@ -38,14 +38,19 @@ def exposed_name(name: str) -> str:
 
 def _series(exposed: str, labels: dict[str, str], sample: Sample) -> list[str]:
     if sample.kind != "histogram":
-        return [f"{exposed}{_labels(labels)} {sample.value:g}"]
+        return [f"{exposed}{_labels(labels)} {_number(sample.value)}"]
     lines, running = [], 0
     for bound, count in zip([*(f"{b:g}" for b in sample.bounds), "+Inf"], sample.buckets, strict=True):
         running += count
         lines.append(f"{exposed}_bucket{_labels({**labels, 'le': bound})} {running}")
-    lines.append(f"{exposed}_sum{_labels(labels)} {sample.value:g}")
+    lines.append(f"{exposed}_sum{_labels(labels)} {_number(sample.value)}")
     lines.append(f"{exposed}_count{_labels(labels)} {sample.count}")
     return lines
+
+
+def _number(value: float) -> str:
+    """Every digit: a counter of millions that is cut to six of them stands still for many events."""
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _labels(labels: dict[str, str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import MediaType, Request, Response
@@ -14,6 +15,11 @@ T = TypeVar("T", bound=Struct)
 _encode = msgspec.json.Encoder().encode
 
 
+def written(request: Request[Any, Any, Any], answer: Struct, told: bytes) -> Response[Any]:
+    """The same where the answer is long and `told` differs wherever its bodies do, but for the cursor."""
+    return _answer(request, _tag_of(hashlib.sha256(told)), lambda: _encode(answer))
+
+
 def snapshot(request: Request[Any, Any, Any], answer: T) -> Response[T]:
     """200 with a weak ETag, or 304 without a body.
 
@@ -21,12 +27,15 @@ def snapshot(request: Request[Any, Any, Any], answer: T) -> Response[T]:
     changes nothing that is told here, which is what a weak tag says.
     """
     body = _encode(answer)
-    tag = _tag(body, getattr(answer, "cursor", None))
+    return _answer(request, _tag(body, getattr(answer, "cursor", None)), lambda: body)
+
+
+def _answer(request: Request[Any, Any, Any], tag: str, body: Callable[[], bytes]) -> Response[Any]:
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if _matches(request.headers.get("if-none-match"), tag):
-        return cast("Response[T]", Response(None, status_code=304, headers=headers))
+        return Response(None, status_code=304, headers=headers)
     # Encoded here, as the tag needs the bytes anyway; the declared type describes them in OpenAPI.
-    return cast("Response[T]", Response(body, media_type=MediaType.JSON, headers=headers))
+    return Response(body(), media_type=MediaType.JSON, headers=headers)
 
 
 def _tag(body: bytes, cursor: str | None) -> str:
@@ -38,6 +47,10 @@ def _tag(body: bytes, cursor: str | None) -> str:
         digest.update(view[begun:at])
         begun = at + len(left_out)
     digest.update(view[begun:])
+    return _tag_of(digest)
+
+
+def _tag_of(digest: hashlib._Hash) -> str:
     return f'W/"{digest.hexdigest()[:24]}"'
 
 

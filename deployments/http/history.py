@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
+from msgspec import Raw
 
 from actors.directory import Directory
 from deployments.http import schemas
-from deployments.http.answering import snapshot
+from deployments.http.answering import snapshot, written
 from deployments.http.parameters import (
     DEFAULT_BARS,
     DEFAULT_LIMIT,
@@ -112,10 +113,11 @@ async def list_bars(
         end = newest - newest % length + length  # the bar of the newest trade is the last
     if start is None:
         start = max(0, end - count * length)
-    rows, reached = await here.directory.bars(name, spec, max(start, resumed or 0), end, count + 1, at=place)
-    more = page_token("bars", str(rows[count].ts_event)) if len(rows) > count else None
-    bodies = [schemas.bar_body(row) for row in rows[:count]]
-    return snapshot(request, schemas.BarList(bodies, more, reached.encode()))
+    first = max(start, resumed or 0)
+    page_, reached = await here.directory.bars_page(name, spec, first, end, count, at=place)
+    more = None if page_.following is None else page_token("bars", str(page_.following))
+    answer = schemas.WrittenBars(Raw(page_.items), more, reached.encode())
+    return written(request, answer, page_.tag + (more or "").encode())
 
 
 def _length(interval: str) -> int:

@@ -13,9 +13,13 @@ import functools
 import operator
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import Any, Protocol
 
+import msgspec
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from domain.clock import NS_PER_MIN
 from domain.envelope import Event, Recorded
@@ -32,6 +36,8 @@ ROLLED_UP_NS = {
 }
 """Buckets begin at whole multiples since 1970-01-01 UTC."""
 MAX_ROWS = 10_000
+
+_encode_bars = msgspec.msgpack.Encoder().encode
 
 
 class Source(IntEnum):
@@ -64,6 +70,11 @@ class StoredBar(Struct, frozen=True):
     tainted: bool
     source: Source
 
+
+Starts = NDArray[np.int64]
+Told = tuple[Any, ...]
+"""A bar as it is told: (provider, instrument, ts_event, ts_recv, interval, open, high, low, close, volume,
+trades, vwap, closed, adjusted, revision, tainted). `trades` 0 where a provider does not say."""
 
 Key = tuple[str, str, int]
 Bucket = tuple[str, str, int, int]
@@ -99,6 +110,28 @@ def _stored(bar: Bar | BarClosed | BarCorrected, source: Source) -> StoredBar:
         revision=0,
         tainted=False,
         source=source,
+    )
+
+
+def as_told(bar: StoredBar) -> Told:
+    """By place, not by name: a page has thousands."""
+    return (
+        bar.provider,
+        bar.instrument,
+        bar.ts_event,
+        bar.ts_recv,
+        bar.interval,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+        bar.trades or 0,
+        bar.vwap,
+        bar.closed,
+        bar.adjusted,
+        bar.revision,
+        bar.tainted,
     )
 
 
@@ -192,6 +225,42 @@ def _total(values: Iterable[float]) -> float:
     return functools.reduce(operator.add, values)
 
 
+class BarRun(Protocol):
+    """Bars of one instrument and interval, one per start, oldest first, as one query has found them.
+
+    Most are asked for again and again and have not changed: what was made of some of them before is found
+    by their `key`.
+    """
+
+    def __len__(self) -> int: ...
+
+    @property
+    def starts(self) -> Starts:
+        """(n,), ns UTC."""
+
+    def key(self, first: int, last: int) -> bytes:
+        """Of the bars from `first` to before `last`: equal keys of one query's runs, equal bars."""
+
+    def told(self, first: int, last: int) -> list[Told]: ...
+
+
+class ListedRun:
+    """Of bars that are here already."""
+
+    def __init__(self, bars: Sequence[StoredBar]) -> None:
+        self._bars = bars
+        self.starts: Starts = np.array([bar.ts_event for bar in bars], np.int64)
+
+    def __len__(self) -> int:
+        return len(self._bars)
+
+    def key(self, first: int, last: int) -> bytes:
+        return _encode_bars(self._bars[first:last])
+
+    def told(self, first: int, last: int) -> list[Told]:
+        return list(map(as_told, self._bars[first:last]))
+
+
 class MemoryBars:
     """The projection in memory: `apply` ignores its connection."""
 
@@ -237,6 +306,10 @@ class MemoryBars:
         """start <= ts_event < end, oldest first, the first `limit`."""
         keys = sorted(key for key in self._rows if key[:2] == (instrument, interval))
         return [self._rows[key] for key in keys if start <= key[2] < end][:limit]
+
+    async def run(self, instrument: str, interval: str, start: int, end: int, limit: int) -> BarRun:
+        """The same bars as a run."""
+        return ListedRun(await self.bars(instrument, interval, start, end, limit))
 
     async def nth_before(self, instrument: str, interval: str, before: int, count: int) -> int | None:
         """Start of the `count`th bar (from 1) counted back from before a time; None: there are fewer."""

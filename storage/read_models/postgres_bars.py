@@ -14,8 +14,10 @@ from storage.read_models.bars import (
     BASE,
     KINDS,
     MAX_ROWS,
+    BarRun,
     Bucket,
     Key,
+    ListedRun,
     Source,
     StoredBar,
     buckets_of,
@@ -23,6 +25,7 @@ from storage.read_models.bars import (
     late,
     newest,
 )
+from storage.read_models.postgres_bars_run import RUN, SentRun
 
 _COLUMNS = StoredBar.__struct_fields__
 _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
@@ -138,6 +141,12 @@ class PostgresBars:
         with domain_errors("query bars"):
             rows = await self._pool.fetch(_QUERY, instrument, interval, start, end, limit)
         return [StoredBar(*(*row[:-1], _SOURCES[row[-1]])) for row in rows]
+
+    async def run(self, instrument: str, interval: str, start: int, end: int, limit: int) -> BarRun:
+        """The same bars as a run, which costs a tenth of making them."""
+        with domain_errors("query bars"):
+            sent = await self._pool.fetchval(RUN, instrument, interval, start, end, limit)
+        return SentRun(instrument, interval, sent) if sent else ListedRun(())
 
     async def nth_before(self, instrument: str, interval: str, before: int, count: int) -> int | None:
         """Start of the `count`th bar (from 1) counted back from before a time; None: there are fewer."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from actors.answers import BarRow
+from actors.bar_text import BarTexts, bar_body
 from actors.bars_query import BarsQuery, Tail, base_of, merged, roll_up
 from actors.views import bar_rows
 from domain.clock import NS_PER_MIN, NS_PER_S
@@ -61,6 +63,17 @@ class Trading:
         tail = tail or Tail(tuple(bar_rows(keeper, base_of(interval))))
         return await BarsQuery(self.stored).answer(INSTRUMENT, interval, start, end, limit, tail, self.fill)
 
+    async def page(
+        self, interval: str, start: int = T0, end: int = FOREVER, count: int = 10_000
+    ) -> tuple[bytes, int | None]:
+        keeper = self.written.market.keeper(INSTRUMENT)
+        assert keeper is not None
+        tail = Tail(tuple(bar_rows(keeper, base_of(interval))))
+        window = (INSTRUMENT, interval, start, end, count + 1)
+        stored, later = await BarsQuery(self.stored).parts(*window, tail, self.fill)
+        page = BarTexts().page(INSTRUMENT, interval, stored, later, count)
+        return page.items, page.following
+
 
 async def _traded(seconds: int, *, step: float = 1.0) -> Trading:
     written = WrittenLog()
@@ -77,6 +90,21 @@ async def _everything(trading: Trading, interval: str) -> list[BarRow]:
     blocks = len(await trading.written.log.read(trading.written.partition, 0, max_blocks=100_000))
     await current.project(blocks)
     return await current.bars(interval)
+
+
+@pytest.mark.parametrize("projected", [0, 100, 350, 399, 400])
+async def test_a_page_has_the_bars_of_the_answer_however_far_the_projection_is(projected: int):
+    trading = await _traded(400)
+    await trading.project(projected)
+    rng = random.Random(projected)
+    for interval in ("1s", "1m", "5m"):
+        for _ in range(12):
+            start, end = sorted(at(rng.randrange(-20, 420)) for _ in range(2))
+            count = rng.choice((1, 3, 64, 1_000))
+            rows = await trading.bars(interval, start, end, count + 1)
+            items, following = await trading.page(interval, start, end, count)
+            assert items == msgspec.json.encode([bar_body(row) for row in rows[:count]])
+            assert following == (rows[count].ts_event if len(rows) > count else None)
 
 
 async def test_without_any_stored_bar_the_keeper_s_own_answer():

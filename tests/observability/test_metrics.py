@@ -42,6 +42,17 @@ def test_histogram_buckets_are_cumulative_and_end_in_the_count(telemetry: Teleme
     assert 'financehub_shard_append_seconds_count{process="p1"} 4' in lines
 
 
+def test_no_digit_is_lost_of_what_has_counted_far(telemetry: Telemetry) -> None:
+    telemetry.count("financehub.feed.frames", 1_234_567_890_123, provider="sim")
+    telemetry.observe("financehub.shard.append", 1_234_567.0)
+    telemetry.observe("financehub.shard.append", 0.0625)
+    telemetry.gauge("financehub.log.size", 20_000_000_001)
+    lines = exposition(telemetry)
+    assert 'financehub_feed_frames_total{process="p1",provider="sim"} 1234567890123' in lines
+    assert 'financehub_shard_append_seconds_sum{process="p1"} 1234567.0625' in lines
+    assert 'financehub_log_size{process="p1"} 20000000001' in lines
+
+
 def test_label_values_are_escaped(telemetry: Telemetry) -> None:
     telemetry.count("financehub.feed.rejected", provider='a"b\\c\nd')
     assert 'provider="a\\"b\\\\c\\nd"' in "\n".join(exposition(telemetry))

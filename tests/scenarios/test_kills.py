@@ -101,8 +101,9 @@ def test_a_killed_database_is_started_again(instance: Instance, client: Follower
 def test_after_all_that_books_equal_the_log_and_the_log_is_sound(
     instance: Instance, client: Follower
 ) -> None:
-    since = client.cursor
+    since, closed = client.cursor, len(client.bars)
     client.recovery_s(lambda: None, *EVERYTHING)
+    until(lambda: len(client.bars) > closed, 30.0, "a bar closes")
     nothing_lost_or_doubled(instance, client, since)
     client.stop()
     books_equal_the_log(instance.tail(), client)
