@@ -11,6 +11,7 @@ from domain.market.decisions import BarClosed, BarCorrected
 from domain.market.observations import InstrumentInfo, Level, Quote, Ticker, Trade
 from domain.market.order_queue import OrderQueueState
 from domain.market.reference_price import Reference
+from domain.market.splits import Split
 
 Place = tuple[str, int]
 """(partition, offset): the state includes every event up to it and is durable."""
@@ -77,6 +78,14 @@ class BarRow(Struct, frozen=True, array_like=True):
     tainted: bool = False
 
 
+class HeldBars(Struct, frozen=True):
+    """What a keeper holds of some intervals by `bars`, and the instrument's splits, those to come as well."""
+
+    bars: dict[str, Sequence[BarRow]]
+    splits: tuple[Split, ...]
+    place: Place
+
+
 class Page(Struct, frozen=True):
     """`next_page` None: there is no more."""
 
@@ -99,6 +108,8 @@ class StateAnswer(Struct, frozen=True):
     place: Place
     indicators: dict[str, tuple[int | None, float | None]] = {}
     """Kept up in the fold: `spec@interval` -> (start of its newest bar, value there)."""
+    splits: tuple[Split, ...] = ()
+    """All that were announced and stand, oldest first."""
 
 
 class FeedStatus(Struct, frozen=True):

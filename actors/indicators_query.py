@@ -24,7 +24,9 @@ from domain.indicators.beside import Series, spec_columns
 from domain.indicators.reach import Reach, reach
 from domain.indicators.sessions import UTC_DAYS, Sessions, parse_sessions
 from domain.indicators.spec import Spec, parse_spec
+from domain.market.adjust import adjusted
 from domain.market.intervals import bar_start, interval_ns
+from domain.market.splits import Split, in_force, shares_of
 from storage.read_models.bars import MAX_ROWS
 
 MAX_BACK = 8_000
@@ -38,7 +40,7 @@ class IndicatorsAsked(Struct, frozen=True, array_like=True):
     """start <= ts_event < end, the first `limit` bars of `interval`. Times in ns UTC.
 
     `start` None: so many intervals before the end. `end` None: after the newest bar. `session`: see
-    `domain.indicators.sessions`; empty: the UTC day.
+    `domain.indicators.sessions`; empty: the UTC day. `adjusted`: in the shares of the newest bar there is.
     """
 
     instrument: str
@@ -48,6 +50,7 @@ class IndicatorsAsked(Struct, frozen=True, array_like=True):
     start: int | None = None
     end: int | None = None
     session: str = ""
+    adjusted: bool = True
 
 
 class SpecAnswer(Struct, frozen=True, array_like=True):
@@ -66,6 +69,7 @@ class IndicatorsAnswer(Struct, frozen=True, array_like=True):
     """Columns, a row per bar, oldest first; `values` one column per spec, None where there is no value.
 
     `closed` False: the bar still forms and its values are provisional. `more`: start of the next bar.
+    `splits`: by which the bars were adjusted, oldest first; `next_split`: when another one takes effect.
     """
 
     instrument: str
@@ -76,6 +80,8 @@ class IndicatorsAnswer(Struct, frozen=True, array_like=True):
     revisions: list[int]
     values: list[list[float | None]]
     more: int | None
+    splits: tuple[Split, ...] = ()
+    next_split: int | None = None
 
 
 ReadBars = Callable[[str, int, int, int], Coroutine[Any, Any, Sequence[BarRow]]]
@@ -160,9 +166,14 @@ class IndicatorsQuery:
         self._model = model
 
     async def answer(
-        self, parsed: Parsed, tails: Mapping[str, Sequence[BarRow]], now_ns: int, read: ReadBars
+        self,
+        parsed: Parsed,
+        tails: Mapping[str, Sequence[BarRow]],
+        now_ns: int,
+        read: ReadBars,
+        splits: Sequence[Split] = (),
     ) -> IndicatorsAnswer:
-        """`tails` by base interval: what the instrument's keeper holds."""
+        """`tails` by base interval: what the instrument's keeper holds. `splits`: all of its."""
         asked = parsed.asked
         length = interval_ns(asked.interval)
         end = asked.end if asked.end is not None else _end_of(tails, asked.interval, now_ns)
@@ -172,11 +183,13 @@ class IndicatorsQuery:
         rows = reads[asked.interval].rows
         first = bisect_left(rows, start, key=_start_of)
         last = first + asked.limit
-        base = _series(asked.interval, rows[:last], parsed.sessions)
+        newest = _newest_end(tails, now_ns)
+        adjusting = in_force(splits, newest) if asked.adjusted else ()
+        base = _series(asked.interval, rows[:last], parsed.sessions, adjusting)
 
         def coarser(interval: str) -> Series:
             closed = [row for row in reads[interval].rows if row.closed]
-            return _series(interval, closed, parsed.sessions)
+            return _series(interval, closed, parsed.sessions, adjusting)
 
         columns = spec_columns(parsed.specs, base, coarser)
         return IndicatorsAnswer(
@@ -188,6 +201,8 @@ class IndicatorsQuery:
             [row.revision for row in rows[first:last]],
             [_numbers(column[first:]) for column in columns],
             rows[last].ts_event if len(rows) > last else None,
+            adjusting,
+            min((each.effective for each in splits if each.effective >= newest), default=None),
         )
 
 
@@ -277,14 +292,26 @@ def _end_of(tails: Mapping[str, Sequence[BarRow]], interval: str, now_ns: int) -
     return bar_start(newest, length) + length
 
 
-def _series(interval: str, rows: Sequence[BarRow], sessions: Sessions) -> Series:
+def _newest_end(tails: Mapping[str, Sequence[BarRow]], now_ns: int) -> int:
+    """Of all bars that the keeper has; now where it has none."""
+    ends = [row.ts_event + interval_ns(row.interval) for rows in tails.values() for row in rows[-1:]]
+    return max(ends, default=now_ns)
+
+
+def _series(
+    interval: str, rows: Sequence[BarRow], sessions: Sessions, splits: Sequence[Split] = ()
+) -> Series:
     starts = np.array([row.ts_event for row in rows], np.int64)
     prices = np.array(
         [(row.open, row.high, row.low, row.close, row.volume) for row in rows], np.float64
     ).reshape(-1, 5)
     opened, high, low, close, volume = np.ascontiguousarray(prices.T)
     bars = Bars(opened, high, low, close, volume, sessions.days(starts))
-    return Series(interval, starts, starts + interval_ns(interval), bars)
+    length = interval_ns(interval)
+    if splits:
+        shares = [shares_of(row.ts_event, length, row.ts_recv, adjusted=row.adjusted) for row in rows]
+        bars = adjusted(np.array(shares, np.int64), bars, splits)
+    return Series(interval, starts, starts + length, bars)
 
 
 def _numbers(column: Floats) -> list[float | None]:

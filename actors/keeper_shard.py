@@ -22,7 +22,7 @@ from typing import TypeVar
 import msgspec
 
 from actors import views
-from actors.answers import BookAnswer, LastAnswer, OrdersAnswer, Place, PollReply, StateAnswer
+from actors.answers import BookAnswer, HeldBars, LastAnswer, OrdersAnswer, Place, PollReply, StateAnswer
 from actors.arming import ArmingLoop, Keep
 from actors.commit import GroupCommit
 from actors.intake import Ack, accepted, refused, undecoded
@@ -316,6 +316,10 @@ class KeeperShard:
         return await self._read(
             instrument, after, lambda keeper, place: (PackedBars(views.bar_rows(keeper, interval)), place)
         )
+
+    async def held(self, instrument: str, intervals: Sequence[str]) -> HeldBars:
+        """`bars` of several intervals at one place, with the splits they have to be adjusted by."""
+        return await self._read(instrument, None, lambda keeper, at: views.held(keeper, intervals, at))
 
     async def instruments(self) -> list[InstrumentInfo]:
         """What venues said of the instruments of the partitions owned here, by id."""

@@ -46,6 +46,7 @@ from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, Rejected, Unavailable
 from domain.ids import market_partition
 from domain.keeper import SymbolKeeper
+from domain.market.splits import Split
 from storage.event_log import Checkpoint, EventLog, Head
 from storage.read_models.bars import StoredBar, newest
 
@@ -302,15 +303,20 @@ class Reader:
         return PackedBars(rows), Cursor(dict([place]))
 
     async def indicators(
-        self, asked: IndicatorsAsked, *, tails: Mapping[str, Sequence[BarRow]], place: Place
+        self,
+        asked: IndicatorsAsked,
+        *,
+        tails: Mapping[str, Sequence[BarRow]],
+        place: Place,
+        splits: Sequence[Split] = (),
     ) -> tuple[IndicatorsAnswer, Cursor]:
         """Indicator values at the bars of a window, and the cursor they are true at.
 
-        `tails` and `place`: what the instrument's shard answers for the intervals that `bases_of` names.
+        `tails`, `place` and `splits`: what the instrument's shard answers for the intervals of `bases`.
         Raises Malformed and OverLimit for a question that cannot be answered.
         """
         held = {base: Tail(tuple(rows)) for base, rows in tails.items()}
-        return await self._indicators_of(asked, held, place)
+        return await self._indicators_of(asked, held, place, splits)
 
     async def indicators_at(
         self, asked: IndicatorsAsked, at: int | Cursor
@@ -319,10 +325,11 @@ class Reader:
         bases = parse_asked(asked).bases
         async with self._keeper_at(asked.instrument, at) as (keeper, recorded_ns, place):
             held = {base: Tail(tuple(views.bar_rows(keeper, base)), recorded_ns) for base in bases}
-        return await self._indicators_of(asked, held, place)
+            splits = keeper.splits.known()
+        return await self._indicators_of(asked, held, place, splits)
 
     async def _indicators_of(
-        self, asked: IndicatorsAsked, held: Mapping[str, Tail], place: Place
+        self, asked: IndicatorsAsked, held: Mapping[str, Tail], place: Place, splits: Sequence[Split]
     ) -> tuple[IndicatorsAnswer, Cursor]:
         async def fill() -> list[StoredBar]:
             return await self._unprojected_bars(asked.instrument, *place)
@@ -332,7 +339,7 @@ class Reader:
             return await self._bars.answer(asked.instrument, interval, start, end, limit, tail, fill)
 
         tails = {base: tail.rows for base, tail in held.items()}
-        answer = await self._indicators.answer(parse_asked(asked), tails, self._clock.now_ns(), read)
+        answer = await self._indicators.answer(parse_asked(asked), tails, self._clock.now_ns(), read, splits)
         return answer, Cursor(dict([place]))
 
     async def patterns(

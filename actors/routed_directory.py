@@ -9,12 +9,20 @@ How an owner or a Reader is reached, and what happens while it moves, is the dir
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from actors.answers import BarRow, BookAnswer, LastAnswer, OrdersAnswer, Page, PollReply, StateAnswer
+from actors.answers import (
+    BarRow,
+    BookAnswer,
+    HeldBars,
+    LastAnswer,
+    OrdersAnswer,
+    Page,
+    PollReply,
+    StateAnswer,
+)
 from actors.bar_text import BarsPage
 from actors.bars_query import base_of
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, parse_asked
@@ -123,10 +131,10 @@ class RoutedDirectory(ABC):
             answer = await self._ask_reader("indicators_at", asked, at, timeout_s=PAST_S)
             return answer
         name = asked.instrument
-        held = await asyncio.gather(*(self._ask_owner(name, "bars", name, base) for base in bases))
-        tails = {base: rows for base, (rows, _) in zip(bases, held, strict=True)}
-        place = min(place for _, place in held)
-        answer = await self._ask_reader("indicators", asked, tails=tails, place=place)
+        held: HeldBars = await self._ask_owner(name, "held", name, bases)
+        answer = await self._ask_reader(
+            "indicators", asked, tails=held.bars, place=held.place, splits=held.splits
+        )
         return answer
 
     async def patterns(self, asked: PatternsAsked) -> tuple[PatternsAnswer, Cursor]:

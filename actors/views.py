@@ -6,7 +6,10 @@ state `at` the head equals the state the shard tells.
 
 from __future__ import annotations
 
-from actors.answers import BarRow, BookAnswer, LastAnswer, OrdersAnswer, Place, StateAnswer
+from collections.abc import Sequence
+
+from actors.answers import BarRow, BookAnswer, HeldBars, LastAnswer, OrdersAnswer, Place, StateAnswer
+from actors.packed import PackedBars
 from domain.keeper import SymbolKeeper
 from domain.market.book import OrderBook
 from domain.market.decisions import BarClosed, BarCorrected
@@ -74,6 +77,7 @@ def state_answer(keeper: SymbolKeeper, at: int, place: Place, depth: int = STATE
         flow=keeper.flow.figures(),
         gaps_open=keeper.gaps_open,
         place=place,
+        splits=keeper.splits.known(),
         indicators={} if keeper.kept is None else keeper.kept.newest(keeper.instrument),
     )
 
@@ -86,6 +90,12 @@ def bar_rows(keeper: SymbolKeeper, interval: str) -> list[BarRow]:
         return []
     closed = [bar_row(bar) for bar in builder.closed]
     return closed + [bar_row(bar, closed=False) for bar in builder.forming()]
+
+
+def held(keeper: SymbolKeeper, intervals: Sequence[str], place: Place) -> HeldBars:
+    """See `bar_rows`."""
+    bars: dict[str, Sequence[BarRow]] = {each: PackedBars(bar_rows(keeper, each)) for each in intervals}
+    return HeldBars(bars, keeper.splits.known(), place)
 
 
 def bar_row(bar: BarClosed | BarCorrected, *, closed: bool = True) -> BarRow:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from actors import views
+from actors.adjusting import adjusted_cells
 from actors.answers import BarRow, Place
 from domain.clock import MAX_NS
 from domain.envelope import Cursor
@@ -94,7 +95,7 @@ class WarmUp:
         if not _overlap(self._rows, held):
             return None
         older = [row for row in self._rows if row.ts_event < held[0].ts_event]
-        return _bars([*older, *held]), (), None
+        return self._bars([*older, *held]), (), None
 
     def _of_minutes(
         self, held: Sequence[BarRow]
@@ -106,9 +107,14 @@ class WarmUp:
             self._interval
         ):
             return None
-        before = _bars([row for row in self._minutes if first <= row.ts_event < parts[0].ts_event])
+        before = self._bars([row for row in self._minutes if first <= row.ts_event < parts[0].ts_event])
         begun = summed(first, None, list(before)) if before else None
-        return _bars([row for row in self._rows if row.ts_event < first]), _bars(parts), begun
+        return self._bars([row for row in self._rows if row.ts_event < first]), self._bars(parts), begun
+
+    def _bars(self, rows: Sequence[BarRow]) -> tuple[WarmBar, ...]:
+        """In the shares of the fold's newest bar."""
+        splits = self._keeper.splits.in_force
+        return tuple((row.ts_event, *adjusted_cells(row, splits)) for row in rows)
 
 
 async def read_warm_up(
@@ -145,7 +151,3 @@ def _base(interval: str) -> str:
 def _overlap(stored: Sequence[BarRow], held: Sequence[BarRow]) -> bool:
     """No bar has left the keeper unread."""
     return bool(stored) and held[0].ts_event <= stored[-1].ts_event
-
-
-def _bars(rows: Sequence[BarRow]) -> tuple[WarmBar, ...]:
-    return tuple((row.ts_event, row.open, row.high, row.low, row.close, row.volume) for row in rows)

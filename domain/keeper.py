@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.anomalies.announced import explained
 from domain.anomalies.found import AnomalyFound
 from domain.envelope import MarketEvent
 from domain.indicators.armed import Arming
@@ -22,6 +23,7 @@ from domain.market.bars import NEVER
 from domain.market.book import BookChange
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
 from domain.market.gaps import BOOK_CHANNELS, CLOCK_SET_BACK, concerns, touched
+from domain.market.intervals import interval_ns
 from domain.market.observations import (
     Bar,
     BookSnapshot,
@@ -30,6 +32,7 @@ from domain.market.observations import (
     InstrumentInfo,
     Observation,
     Quote,
+    SplitAnnounced,
     Ticker,
     Trade,
 )
@@ -151,6 +154,8 @@ class SymbolKeeper(KeeperParts):
     def _evolve(self, decision: Decision) -> None:
         if isinstance(decision, BarClosed | BarCorrected):
             if self._bars.settle(decision):
+                if len(self.splits):
+                    self._pass_bar(decision)
                 if isinstance(decision, BarClosed):
                     self._found += self.signals.on_bar(decision)
                 self.deadline = self._earliest()
@@ -164,6 +169,12 @@ class SymbolKeeper(KeeperParts):
             self.signals.evolve(decision)
             if decision.taints:
                 self._bars.taint(decision.ts_event)
+
+    def _pass_bar(self, bar: BarClosed | BarCorrected) -> None:
+        """Figures are of bars in the shares of today: where those change they are armed anew."""
+        end = bar.ts_event + interval_ns(bar.interval)
+        if (self.splits.pass_bar(end) or self.splits.precedes(end)) and self.kept is not None:
+            self.kept.forget(self.instrument)
 
     def _fold_trade(self, trade: Trade, clock: int, verdict: Verdict) -> Landings | None:
         """None in the common case: every builder amended a forming bar and the time was plausible."""
@@ -186,7 +197,7 @@ class SymbolKeeper(KeeperParts):
                 self.flow.add(size, trade.side)
                 found = self.signals.on_trade(trade, ts, clock)
                 if found:
-                    self._found += found
+                    self._found += self._explained(found)
             elif ts >= self._last_trade_ts - self._allowance_ns:
                 self.flow.add(size, trade.side)
         if self._gaps:
@@ -221,7 +232,7 @@ class SymbolKeeper(KeeperParts):
         elif isinstance(event, Bar):
             self.latest.fold_bar(event, clock)
             if self._clamped(event.ts_event, clock) == event.ts_event:
-                self._found += self.signals.on_provider_bar(event, clock)
+                self._found += self._explained(self.signals.on_provider_bar(event, clock))
         elif isinstance(event, FxRate):
             self.latest.fold_fx(event, clock)
         elif isinstance(event, InstrumentInfo):
@@ -229,6 +240,8 @@ class SymbolKeeper(KeeperParts):
             self._found += self.signals.on_info(event, self._clamped(event.ts_event, clock), clock)
         elif isinstance(event, Gap):
             self._fold_gap(event, clock)
+        elif isinstance(event, SplitAnnounced):
+            self._announce(event)
         if self._gaps and counts and isinstance(event, _RESUMING):
             self._resume()
         return None
@@ -251,6 +264,19 @@ class SymbolKeeper(KeeperParts):
     def _source_of(self, event: Observation) -> str:
         """The provider of record of an observation's kind; "" before the first and where there is none."""
         return self.record.source if isinstance(event, BookEvent) else self.latest.source_of(event)
+
+    def _explained(self, found: Sequence[Signal]) -> Sequence[Signal]:
+        """What a split explains that was announced is no error."""
+        splits = self.splits.known()
+        if not splits:
+            return found
+        return [explained(each, splits) if isinstance(each, AnomalyFound) else each for each in found]
+
+    def _announce(self, split: SplitAnnounced) -> None:
+        if not len(self.splits):
+            self.splits.pass_bar(self._bars.closed_until())
+        if self.splits.fold(split) and self.kept is not None:
+            self.kept.forget(self.instrument)
 
     def _fold_gap(self, gap: Gap, clock: int) -> None:
         if gap.reason == CLOCK_SET_BACK:

@@ -19,6 +19,7 @@ from domain.market.record_book import RecordBook
 from domain.market.seen_ids import SeenSeries
 from domain.market.skew import SkewGuard
 from domain.market.sources import Patience
+from domain.market.splits import KnownSplits
 from domain.signals import Signal, Signals
 
 
@@ -36,7 +37,7 @@ class KeeperParts:
         "_allowance_ns", "_bars", "_clamped", "_flow_floor", "_found", "_gaps", "_last_trade_ts",
         "_patience", "_seen", "_skew", "_taint_next", "builders", "deadline", "flow", "info",
         "instrument", "kept", "last_trade", "late_trades", "latest", "record", "sender", "settings",
-        "signals", "timer_at",
+        "signals", "splits", "timer_at",
     )  # fmt: skip
 
     def __init__(self, instrument: str, settings: PartitionSettings) -> None:
@@ -51,6 +52,7 @@ class KeeperParts:
         self.record = RecordBook(patience=self._patience)
         self.flow = TradeFlow()
         self.signals = Signals(instrument)
+        self.splits = KnownSplits()
         self._found: list[Signal] = []  # by the event being folded: recorded live, dropped in replay
         self.late_trades = 0
         self.deadline = NEVER
@@ -145,6 +147,7 @@ class KeeperParts:
             book_source=self.record.source,
             signals=self.signals.snapshot(),
             patience=self._patience.snapshot(),
+            splits=self.splits.snapshot(),
             indicators=b"" if self.kept is None else self.kept.packed(self.instrument),
         )
 
@@ -169,5 +172,6 @@ class KeeperParts:
         keeper._taint_next = state.taint_next
         keeper._skew.told_at = state.skew_told_at
         keeper.late_trades = state.late_trades
+        keeper.splits = KnownSplits(state.splits)
         keeper.deadline = keeper._earliest()
         return keeper

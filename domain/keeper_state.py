@@ -12,6 +12,7 @@ from domain.market.latest import LatestState
 from domain.market.observations import InstrumentInfo, Trade
 from domain.market.order_queue import OrderQueueState
 from domain.market.seen_ids import SeenIdsState
+from domain.market.splits import SplitsState
 from domain.signals import SignalsState
 
 
@@ -51,3 +52,4 @@ class KeeperState(Struct, frozen=True, array_like=True):
     """As `KeptIndicators.packed`."""
     signals: SignalsState | None = None
     patience: tuple[tuple[str, int], ...] = ()
+    splits: SplitsState = SplitsState()

@@ -40,6 +40,7 @@ from domain.market.observations import (
     Gap,
     InstrumentInfo,
     Quote,
+    SplitAnnounced,
     Ticker,
     Trade,
 )
@@ -90,6 +91,7 @@ FORMS = (
     Form(801, FxRate),
     Form(901, InstrumentInfo),
     Form(1001, Gap),
+    Form(1101, SplitAnnounced),
     Form(20001, BarClosed),
     Form(20101, BarCorrected),
     Form(20201, BookBroken),

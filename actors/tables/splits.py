@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from domain.errors import Malformed, NotFound
-from domain.market.adjust import Split
+from domain.market.splits import Split
 from domain.tables import parse_table_time
 
 MAX_BYTES = 1 << 20

@@ -19,8 +19,9 @@ from domain.indicators.catalog import CATALOG
 from domain.indicators.resample import coarser
 from domain.indicators.sessions import Sessions, parse_sessions
 from domain.indicators.spec import Spec, parse_spec
-from domain.market.adjust import Split, adjusted
+from domain.market.adjust import adjusted
 from domain.market.intervals import INTERVAL_NS, interval_ns
+from domain.market.splits import Split
 from domain.tables import Table
 
 DONE, NEGATIVE = 0, 1

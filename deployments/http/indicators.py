@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, get, post
 from litestar.params import JSONBody, QueryParameter
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from actors.indicators_query import MAX_VALUES, IndicatorsAnswer, IndicatorsAsked, parse_asked
 from deployments.http.answering import snapshot
@@ -29,6 +30,7 @@ from deployments.http.parameters import (
     within,
 )
 from deployments.http.problems import BadParameter, row_of
+from deployments.http.schemas import SplitBody
 from deployments.http.serving import Serving, serving
 from domain.clock import format_time
 from domain.envelope import Cursor
@@ -59,6 +61,15 @@ Session = Annotated[
     QueryParameter(
         name="session",
         description="when `vwap` begins anew: `00:00` (UTC, the default) or `17:00@America/New_York`",
+    ),
+]
+
+
+Adjusted = Annotated[
+    bool | None,
+    QueryParameter(
+        name="adjusted",
+        description="in the shares of today, as if each split had always been in force (the default)",
     ),
 ]
 
@@ -118,12 +129,15 @@ class ValuesBody(Struct, frozen=True):
 
 
 class ValuesList(Struct, frozen=True):
+    """`splits`: by which the bars were adjusted, oldest first."""
+
     instrument: str
     interval: str
     specs: list[SpecBody]
     items: list[ValuesBody]
     next_page: str | None
     cursor: str
+    splits: list[SplitBody] = []
 
 
 class Question(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +150,7 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     to: str | None = None
     limit: int = 1
     session: str | None = None
+    adjusted: bool = True
 
 
 class Unanswered(Struct, frozen=True):
@@ -171,6 +186,7 @@ async def get_indicators(
     limit: Limit = None,
     page: PageToken = None,
     session: Session = None,
+    adjusted: Adjusted = None,
     at: At = None,
     after: After = None,
 ) -> Response[ValuesList]:
@@ -186,7 +202,9 @@ async def get_indicators(
     start, end = span(from_, to, here.now_ns())
     if page is not None:
         start = read_page_number("indicators", page)
-    asked = _asked("", interval or DEFAULT_INTERVAL, spec, count, start, end, session)
+    asked = _asked(
+        interval or DEFAULT_INTERVAL, spec, count, start, end, session, adjusted=adjusted is not False
+    )
     await here.wait_for(after)
     name = await here.index.resolve(instrument)
     return snapshot(request, await _values(here, name, asked, place))
@@ -201,7 +219,7 @@ async def post_indicators(request: AnyRequest, data: JSONBody[Question]) -> Answ
     count = within("limit", data.limit, 1, MAX_VALUES)
     start, end = span(data.from_, data.to, here.now_ns())
     _check_size(data, count)
-    asked = _asked("", data.interval, data.specs, count, start, end, data.session)
+    asked = _asked(data.interval, data.specs, count, start, end, data.session, adjusted=data.adjusted)
     _check_work(data, asked)
     turns = asyncio.Semaphore(AT_ONCE)
     found = await asyncio.gather(*(_answer(here, name, asked, turns) for name in data.instruments))
@@ -213,16 +231,19 @@ async def post_indicators(request: AnyRequest, data: JSONBody[Question]) -> Answ
 
 
 def _asked(
-    name: str,
     interval: str,
     specs: list[str],
     count: int,
     start: int | None,
     end: int | None,
     session: str | None,
+    *,
+    adjusted: bool,
 ) -> IndicatorsAsked:
     """Raises BadParameter, Malformed and OverLimit before any actor is asked."""
-    asked = IndicatorsAsked(name, interval, tuple(dict.fromkeys(specs)), count, start, end, session or "")
+    asked = IndicatorsAsked(
+        "", interval, tuple(dict.fromkeys(specs)), count, start, end, session or "", adjusted
+    )
     parse_asked(asked)
     return asked
 
@@ -265,14 +286,8 @@ def _raise_ours(errors: Iterable[FinanceHubError]) -> None:
 
 
 async def _values(here: Serving, name: str, asked: IndicatorsAsked, place: int | Cursor | None) -> ValuesList:
-    answer, reached = await here.directory.indicators(_of(asked, name), at=place)
+    answer, reached = await here.directory.indicators(replace(asked, instrument=name), at=place)
     return values_body(answer, reached)
-
-
-def _of(asked: IndicatorsAsked, name: str) -> IndicatorsAsked:
-    return IndicatorsAsked(
-        name, asked.interval, asked.specs, asked.limit, asked.start, asked.end, asked.session
-    )
 
 
 def values_body(answer: IndicatorsAnswer, reached: Cursor) -> ValuesList:
@@ -298,6 +313,7 @@ def values_body(answer: IndicatorsAnswer, reached: Cursor) -> ValuesList:
         ],
         next_page=None if answer.more is None else page_token("indicators", str(answer.more)),
         cursor=reached.encode(),
+        splits=[SplitBody(format_time(each.effective), each.ratio) for each in answer.splits],
     )
 
 

@@ -89,6 +89,13 @@ class IndicatorBody(Struct, frozen=True):
     value: float | None
 
 
+class SplitBody(Struct, frozen=True):
+    """`ratio`: new shares for one old, traded from `effective` on."""
+
+    effective: str
+    ratio: float
+
+
 class StateBody(Struct, frozen=True):
     """Everything known about an instrument at `at`; `indicators` by `spec@interval`, as far as kept up."""
 
@@ -103,6 +110,7 @@ class StateBody(Struct, frozen=True):
     cursor: str
     indicators: dict[str, IndicatorBody] = {}
     reference: ReferenceBody | None = None
+    splits: list[SplitBody] = []
 
 
 class InstrumentBody(Struct, frozen=True):
@@ -278,6 +286,7 @@ def state_body(answer: StateAnswer, depth: int) -> StateBody:
         gaps_open=answer.gaps_open,
         cursor=cursor_text(answer.place),
         reference=reference_body(answer.last.reference),
+        splits=[SplitBody(format_time(each.effective), each.ratio) for each in answer.splits],
         indicators={
             name: IndicatorBody(None if ts_event is None else format_time(ts_event), value)
             for name, (ts_event, value) in answer.indicators.items()

@@ -28,6 +28,7 @@ from domain.market.observations import (
     Gap,
     InstrumentInfo,
     Quote,
+    SplitAnnounced,
     Ticker,
     Trade,
 )
@@ -42,7 +43,7 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "book": ("book_snapshot", "book_delta", "book_order"),
         "patterns": ("pattern_found",),
         "anomalies": ("anomaly_found",),
-        "status": ("instrument", "gap", "book_broken", "book_restored", "source_changed"),
+        "status": ("instrument", "gap", "book_broken", "book_restored", "source_changed", "split"),
     }
 )
 """Channel -> kinds of the events whose offsets form its chain."""
@@ -93,6 +94,7 @@ _PLAIN: Mapping[type, tuple[Target, ...]] = MappingProxyType(
         InstrumentInfo: (Target("status", ""),),
         BookRestored: (Target("status", ""),),
         SourceChanged: (Target("status", ""),),
+        SplitAnnounced: (Target("status", ""),),
         PatternFound: (Target("patterns", ""),),
         AnomalyFound: (Target("anomalies", ""),),
         BookBroken: (Target("status", ""), Target("book", "", "notice")),

@@ -15,7 +15,7 @@ from deployments.ws.protocol import Time
 
 
 class IndicatorValue(Struct, frozen=True, gc=False):
-    """An indicator at one bar. NaN and None: no value. `also`: later bars whose values changed with it."""
+    """An indicator at one bar. NaN and None: no value. `also`: other bars whose values changed with it."""
 
     kind: ClassVar[str] = "indicator"
     provider: str
@@ -39,7 +39,8 @@ class Corrected(Struct, frozen=True):
 class IndicatorFrame(EventFrame, frozen=True, gc=False, tag="indicator"):
     """`value` null while warming up. `provisional` True: the bar still forms; no offset, never resumed.
 
-    `also`: values of later bars that a correction has changed, oldest first; absent where there are none.
+    `also`: values of other bars that it has changed (a correction later ones, a split those before), oldest
+    first; absent where there are none.
     """
 
     spec: str

@@ -22,7 +22,7 @@ from deployments.ws.route import Route
 from deployments.ws.settings import StreamSettings
 from domain.envelope import Cursor, Recorded
 from domain.errors import Conflict, FinanceHubError, Retryable, Unavailable
-from domain.market.observations import Trade
+from domain.market.observations import SplitAnnounced, Trade
 from observability.log import get_log
 
 log = get_log("hub")
@@ -55,6 +55,8 @@ class Hub:
         self.on_failure: Callable[[], None] = lambda: None
         self.on_bar: Callable[[Recorded], None] = lambda _recorded: None
         """Told every closed bar before it is delivered."""
+        self.on_split: Callable[[str], None] = lambda _instrument: None
+        """Told the instrument of every announced split."""
         self.runs = 0
         """Times the hub has started: what was fed in an earlier run has missed events."""
         self._epochs: dict[str, int] = {}
@@ -182,6 +184,8 @@ class Hub:
             self.traded[instrument] = event.ts_event
         elif target.channel == "bars" and target.form == "frame":
             self.on_bar(recorded)
+        elif type(event) is SplitAnnounced:
+            self.on_split(instrument)
         # A plain tuple is equal to the Key it looks for, and much cheaper to make.
         route = self._routes.get((target.channel, instrument, target.variant))  # type: ignore[call-overload]  # as said
         if route is None:

@@ -11,8 +11,9 @@ log: a value is a function of bars that are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from actors.adjusting import adjusted_cells
 from actors.answers import BarRow
 from actors.indicators_query import MAX_BACK, MAX_VALUES, IndicatorsAsked
 from deployments.ws.channels import KINDS, Key
@@ -28,10 +29,12 @@ from domain.clock import MAX_NS
 from domain.envelope import Recorded
 from domain.errors import OverLimit, Unavailable
 from domain.indicators.spec import parse_spec
-from domain.indicators.streaming import DEPTH, Cells, Streaming
+from domain.indicators.streaming import DEPTH, Streaming
+from domain.market.bars import NEVER
 from domain.market.decisions import BarClosed, BarCorrected
 from domain.market.intervals import interval_ns
 from domain.market.observations import Bar
+from domain.market.splits import Split
 from observability.log import get_log
 
 log = get_log("indicators")
@@ -72,13 +75,21 @@ def bars_key(key: Key) -> Key:
 class Figure:
     """One spec over the bars of one instrument and interval."""
 
-    __slots__ = ("interval", "joining", "key", "pending", "run", "spec", "streaming", "warmed")
+    __slots__ = (
+        "interval", "joining", "key", "next_split", "pending", "restated", "run", "spec", "splits",
+        "streaming", "warmed",
+    )  # fmt: skip
 
     def __init__(self, key: Key, run: int) -> None:
         self.key = key
         self.run = run
         self.interval, self.spec = parts_of(key.variant)
         self.streaming = Streaming(parse_spec(self.spec))
+        self.splits: Sequence[Split] = ()
+        """By which the bars before are adjusted."""
+        self.next_split = NEVER
+        self.restated = False
+        """Values that were told are to be told again, in the shares of today."""
         self.pending: list[Recorded] | None = []
         """Bars that came while it warmed up; None since."""
         self.warmed: asyncio.Task[None] | None = None
@@ -97,6 +108,7 @@ class IndicatorFeeds:
         self._told_s = 0.0
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
         hub.on_bar = self.on_bar
+        hub.on_split = self.on_split
 
     def __len__(self) -> int:
         return len(self._figures)
@@ -129,10 +141,28 @@ class IndicatorFeeds:
         event = recorded.event
         assert isinstance(event, ANY_BAR)  # noqa: S101 - the hub hands over nothing else
         for figure in self._over.get(Key("bars", event.instrument, event.interval), ()):
+            if figure.next_split < event.ts_event + interval_ns(event.interval) or _failed(figure):
+                self._begin_again(figure)
             if figure.pending is None:
                 self._advance(figure, recorded)
             elif len(figure.pending) < PENDING:
                 figure.pending.append(recorded)
+
+    def on_split(self, instrument: str) -> None:
+        """One was announced. Never awaits."""
+        for key, figures in self._over.items():
+            if key.instrument == instrument:
+                for figure in figures:
+                    self._begin_again(figure)
+
+    def _begin_again(self, figure: Figure) -> None:
+        """Its history is to be adjusted otherwise: it warms up anew, and bars wait for it."""
+        if figure.warmed is not None and not figure.warmed.done():
+            figure.warmed.cancel()
+        figure.pending = figure.pending or []
+        figure.next_split = NEVER
+        figure.restated = True
+        figure.warmed = asyncio.get_running_loop().create_task(self._warm(figure))
 
     async def resume(self, lane: Lane, after: int, outbox: Outbox, reached: Callable[[int], bool]) -> int:
         """Send the values of the bars recorded after an offset; up to where, which is where the hub is.
@@ -193,38 +223,45 @@ class IndicatorFeeds:
         """Feed what was recorded before, then what came meanwhile: a bar that is in both counts once."""
         try:
             async with asyncio.timeout(WARM_UP_S), self._turns:
-                rows = await self._history(figure)
+                rows, splits, next_split = await self._history(figure)
         except TimeoutError:
             raise Unavailable(f"no history of {figure.key.instrument} within {WARM_UP_S} s") from None
+        figure.streaming = Streaming(parse_spec(figure.spec))
+        figure.splits, figure.next_split = splits, next_split
         for row in rows:
             if row.closed:
-                figure.streaming.put(row.ts_event, _cells(row))
+                figure.streaming.put(row.ts_event, adjusted_cells(row, splits))
         pending, figure.pending = figure.pending or [], None
         if len(pending) >= PENDING:
             raise Unavailable(f"{figure.spec} of {figure.key.instrument} did not warm up in time")
         for recorded in pending:
             self._advance(figure, recorded)
 
-    async def _history(self, figure: Figure) -> Iterable[BarRow]:
-        """From as far back as the spec reaches before the oldest bar that may still be corrected."""
+    async def _history(self, figure: Figure) -> tuple[Iterable[BarRow], Sequence[Split], int]:
+        """From as far back as the spec reaches before the oldest bar that may still be corrected; the splits
+        in force by now, and when the next one is."""
         name, directory = figure.key.instrument, self._hub.directory
         asked = IndicatorsAsked(name, figure.interval, (figure.spec,), DEPTH)
         answer, _ = await directory.indicators(asked)
         since = answer.specs[0].since
+        next_split = NEVER if answer.next_split is None else answer.next_split
         if since is None:
-            return ()
+            return (), answer.splits, next_split
         rows, _ = await directory.bars(name, figure.interval, since, MAX_NS, MAX_BACK + MAX_VALUES)
-        return rows
+        return rows, answer.splits, next_split
 
     def _advance(self, figure: Figure, recorded: Recorded) -> None:
         event = recorded.event
         assert isinstance(event, ANY_BAR)  # noqa: S101 - of a chain of bars
         # A provider's bar never replaces one that was built here from its trades.
         built = not isinstance(event, Bar)
-        changes = figure.streaming.put(event.ts_event, _cells(event), replace=built)
+        changes = figure.streaming.put(event.ts_event, adjusted_cells(event, figure.splits), replace=built)
         if not changes:
             return
         (_, value), *others = changes
+        if figure.restated:
+            figure.restated = False
+            others = [each for each in figure.streaming.known if each[0] != event.ts_event]
         derived = _derived(event, figure, value, tuple(others))
         at = (recorded.partition, recorded.offset, recorded.recorded_at)
         self._hub.push(figure.key, Derived(*at, derived))
@@ -266,10 +303,12 @@ class IndicatorFeeds:
         if row is None:
             return
         for figure in self._over.get(bars, ()):
+            if figure.next_split <= traded_at:
+                self._begin_again(figure)
             newest = figure.streaming.newest
             if figure.pending is not None or (newest is not None and row.ts_event <= newest):
                 continue
-            value = figure.streaming.peek(row.ts_event, _cells(row))
+            value = figure.streaming.peek(row.ts_event, adjusted_cells(row, figure.splits))
             for lane in self._hub.lanes(figure.key):
                 frame = provisional_indicator_frame(row, figure.spec, value, lane.outbox.codec)
                 lane.outbox.provisional(lane, frame)
@@ -283,10 +322,6 @@ def _failed(figure: Figure) -> bool:
 def _is_of(recorded: Recorded, interval: str) -> bool:
     event = recorded.event
     return isinstance(event, ANY_BAR) and event.interval == interval and getattr(event, "closed", True)
-
-
-def _cells(bar: BarRow | BarClosed | BarCorrected | Bar) -> Cells:
-    return bar.open, bar.high, bar.low, bar.close, bar.volume
 
 
 def _derived(

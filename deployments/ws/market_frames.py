@@ -8,6 +8,7 @@ from types import MappingProxyType
 from msgspec import UNSET, Struct, field
 
 from deployments.ws.event_frame import Builder, EventFrame, MaybeFrom, Shared, ToTime
+from domain.clock import format_time
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, BookRestored, SourceChanged
 from domain.market.observations import (
     Bar,
@@ -17,6 +18,7 @@ from domain.market.observations import (
     InstrumentInfo,
     Level,
     Quote,
+    SplitAnnounced,
     Ticker,
     Trade,
 )
@@ -94,7 +96,7 @@ class BookFrame(EventFrame, frozen=True, gc=False, tag="book"):
 
 
 class StatusFrame(EventFrame, frozen=True, gc=False, tag="status"):
-    """`state`: `trading halted closed gap_opened gap_closed book_broken book_restored
+    """`state`: `trading halted closed gap_opened gap_closed book_broken book_restored split_announced
     source_changed`; `channel` of the last one is the kind."""
 
     state: str
@@ -186,6 +188,11 @@ def _restored(shared: Shared, event: BookRestored, from_: MaybeFrom, time: ToTim
     return StatusFrame(*shared, "book_restored", "book", None)
 
 
+def _split(shared: Shared, event: SplitAnnounced, from_: MaybeFrom, time: ToTime) -> Struct:
+    told = f"{event.split_to:g}:{event.split_from:g} from {format_time(event.effective)}"
+    return StatusFrame(*shared, "split_announced", None, told)
+
+
 MARKET_BUILDERS: Mapping[type, Builder] = MappingProxyType(
     {
         Trade: _trade,
@@ -201,5 +208,6 @@ MARKET_BUILDERS: Mapping[type, Builder] = MappingProxyType(
         BookBroken: _broken,
         BookRestored: _restored,
         SourceChanged: _source,
+        SplitAnnounced: _split,
     }
 )

@@ -30,7 +30,7 @@ DETECTOR_VERSION = 2
 """Raised whenever the same input may give other findings: recorded anomalies of before stand."""
 
 TAINTING = frozenset({"bad_value", "crossed_quotes", "decimal_slip", "frozen_feed", "split"})
-"""Kinds that taint what derives from the value even before their class is certain."""
+"""Kinds that taint what derives from the value unless their class is a market event."""
 
 
 class Finding(Struct, frozen=True):
@@ -71,7 +71,7 @@ class AnomalyFound(Struct, frozen=True):
     @property
     def taints(self) -> bool:
         """What derives from the observation cannot be relied on."""
-        return self.verdict == "data_error" or self.anomaly in TAINTING
+        return self.verdict == "data_error" or (self.anomaly in TAINTING and self.verdict != "market_event")
 
 
 def severity(score: float, threshold: float) -> float:

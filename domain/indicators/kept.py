@@ -55,6 +55,11 @@ class KeptIndicators:
         elif self._shelf is not None:
             self._shelf.disarm(event)
 
+    def forget(self, instrument: str) -> None:
+        """Nothing of it is armed any more: what it was made of no longer holds."""
+        if self._shelf is not None:
+            self._shelf.forget(instrument)
+
     def instruments(self) -> list[str]:
         """Those that have something armed, by id."""
         return [] if self._shelf is None else self._shelf.instruments()

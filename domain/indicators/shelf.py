@@ -151,6 +151,12 @@ class Shelf:
         if not chains:
             del self._chains[event.instrument]
 
+    def forget(self, instrument: str) -> None:
+        """All that an instrument has armed."""
+        for chain in self._chains.pop(instrument, {}).values():
+            for figure in list(chain.rows):
+                self._end(chain, figure)
+
     def observe(self, events: Iterable[object]) -> None:
         """Fold bars; events of other kinds, intervals and instruments pass by."""
         waiting: dict[Chain, WarmBar] = {}

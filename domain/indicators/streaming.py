@@ -43,6 +43,11 @@ class Streaming:
         """Start of the newest bar, ns UTC."""
         return self._starts[-1] if self._starts else None
 
+    @property
+    def known(self) -> Changes:
+        """Values at the bars that are held, oldest first."""
+        return list(zip(self._starts, self._values, strict=True))
+
     def put(self, start: int, cells: Cells, *, replace: bool = True) -> Changes:
         """The bar's value, then those of later bars that changed with it.
 

@@ -68,6 +68,11 @@ class BarSet:
         for builder in self._builders:
             builder.taint_forming()
 
+    def closed_until(self) -> int:
+        """End of the newest closed bar that is held; 0 before the first."""
+        ends = [each.closed[-1].ts_event + each.interval_ns for each in self._builders if each.closed]
+        return max(ends, default=0)
+
     def newest_start(self) -> int:
         """Of all bars that are held; 0 without any."""
         return max(builder.newest_start() for builder in self._builders)

@@ -182,6 +182,32 @@ class Gap(Struct, frozen=True, gc=False):
     opened: bool = True
 
 
+class SplitAnnounced(Struct, frozen=True, gc=False):
+    """`split_to` new shares for `split_from` old ones (4 and 1 for 4:1), traded from `effective` on, ns UTC.
+
+    `ts_event`: when it was told; `effective` may lie before it or ahead. 1:1 withdraws what was told.
+    """
+
+    kind: ClassVar[str] = "split"
+    provider: str
+    instrument: str
+    ts_event: int
+    ts_recv: int
+    effective: int
+    split_from: float
+    split_to: float
+
+
 Observation = (
-    Trade | Quote | Bar | BookSnapshot | BookDelta | BookOrder | Ticker | FxRate | InstrumentInfo | Gap
+    Trade
+    | Quote
+    | Bar
+    | BookSnapshot
+    | BookDelta
+    | BookOrder
+    | Ticker
+    | FxRate
+    | InstrumentInfo
+    | Gap
+    | SplitAnnounced
 )

@@ -1,4 +1,4 @@
-"""What was decided and what went wrong: one row per decision, gap, and event of a feed or a session."""
+"""What was decided and what went wrong: a row per decision, gap, split, and event of a feed or a session."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from domain.envelope import Event, Recorded
 from domain.errors import Corrupt
 from domain.feed_events import FeedEvent
 from domain.market.decisions import Decision
-from domain.market.observations import Gap
+from domain.market.observations import Gap, SplitAnnounced
 
-LISTED: frozenset[type] = frozenset((Gap, *get_args(Decision), *get_args(FeedEvent), *get_args(AccessEvent)))
+LISTED: frozenset[type] = frozenset(
+    (Gap, SplitAnnounced, *get_args(Decision), *get_args(FeedEvent), *get_args(AccessEvent))
+)
 _TYPES: dict[str, Any] = {each.kind: each for each in LISTED}  # type: ignore[attr-defined]  # each of them has one
 KINDS = frozenset(_TYPES)
 MAX_ROWS = 10_000

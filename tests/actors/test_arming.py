@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +19,9 @@ from domain.envelope import Cursor
 from domain.errors import Unavailable
 from domain.indicators.armed import IndicatorArmed, IndicatorDisarmed
 from domain.keeper_state import PartitionSettings
-from tests.builders import INSTRUMENT, a_trade, at
+from domain.market.observations import SplitAnnounced
+from domain.market.splits import Split
+from tests.builders import INSTRUMENT, PROVIDER, a_trade, at
 
 FOLD = PartitionSettings(keep_bars=20)
 OTHER = "ETH-USD.SIM"
@@ -105,9 +107,9 @@ async def served(directory: LocalDirectory, spec: str, interval: str) -> tuple[i
     return answer.starts[newest], answer.values[0][newest]
 
 
-async def assert_as_served(directory: LocalDirectory) -> None:
+async def assert_as_served(directory: LocalDirectory, specs: Sequence[str] = SPECS) -> None:
     told = (await state(directory)).indicators
-    assert set(told) == set(SPECS)
+    assert set(told) == set(specs)
     for name, (start, value) in told.items():
         spec, _, interval = name.partition("@")
         expected = None if value is None else pytest.approx(value, rel=1e-9)
@@ -292,5 +294,33 @@ async def test_a_defect_costs_the_figures_that_were_to_come_and_nothing_else() -
         await directory.restart_feed()
         await trade(directory, 20, 30)
         assert (await state(directory)).indicators["sma(3)@1s"][0] == at(29)
+    finally:
+        await directory.close()
+
+
+@in_a_loop
+async def test_figures_go_on_in_new_shares_after_a_split() -> None:
+    """Prices fall to a quarter in the second minute, as announced."""
+    directory = await started(memory_stores(), *SPECS[:3])
+    try:
+        await directory.feed(
+            [SplitAnnounced(PROVIDER, INSTRUMENT, at(0), at(0), at(60), split_from=1.0, split_to=4.0)],
+            clock=at(0),
+        )
+        await trade(directory, 0, 59)
+        await looked(directory)
+        assert (await state(directory)).indicators["sma(5)@1s"][1] > 100.0
+        for second in range(60, 64):
+            await directory.feed([a_trade(25.0 + second % 3, ts=at(second))], clock=at(second))
+        await directory.beat(at(65))
+        assert (await state(directory)).indicators == {}, "no figure over two kinds of shares"
+        await looked(directory)
+        await assert_as_served(directory, SPECS[:3])
+        assert 20.0 < (await state(directory)).indicators["sma(5)@1s"][1] < 30.0
+        assert (await state(directory)).splits == (Split(at(60), 4.0),)
+        for second in range(64, 70):
+            await directory.feed([a_trade(25.0 + second % 3, ts=at(second))], clock=at(second))
+        await directory.beat(at(71))
+        await assert_as_served(directory, SPECS[:3])
     finally:
         await directory.close()

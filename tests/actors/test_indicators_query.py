@@ -10,10 +10,13 @@ import pytest
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, parse_asked
 from actors.local_directory import LocalDirectory, LocalSettings
 from domain.clock import NS_PER_MIN, NS_PER_S, ManualClock
+from domain.envelope import parse_cursor
 from domain.errors import Malformed, OverLimit
 from domain.indicators.bars import Bars
 from domain.indicators.history import values
 from domain.indicators.spec import parse_spec
+from domain.market.observations import SplitAnnounced
+from domain.market.splits import Split
 from tests.builders import INSTRUMENT, T0, a_trade, at
 
 pytestmark = pytest.mark.anyio
@@ -150,3 +153,36 @@ def test_a_question_that_cannot_be_answered_is_refused(
 ) -> None:
     with pytest.raises(error, match=said.replace("(", r"\(")):
         parse_asked(asked)
+
+
+@pytest.mark.parametrize("spec", ["sma(50)", "rsi(14)", "obv", "vwap"])
+async def test_after_a_split_history_equals_bars_adjusted_by_hand(
+    directory: LocalDirectory, spec: str
+) -> None:
+    minute = 400
+    await directory.feed(
+        [SplitAnnounced("sim", INSTRUMENT, T0, T0, T0 + minute * NS_PER_MIN, split_from=2.0, split_to=3.0)]
+    )
+    answer = await answered(directory, ask(spec, minute=minute - 20, limit=40))
+    rows, _ = await directory.bars(INSTRUMENT, "1m", 0, FOREVER, 10_000)
+    columns = np.array([(row.open, row.high, row.low, row.close, row.volume) for row in rows]).T
+    starts = np.array([row.ts_event for row in rows])
+    before = starts < T0 + minute * NS_PER_MIN
+    columns[:4, before] /= 1.5
+    columns[4, before] *= 1.5
+    found = values(parse_spec(spec), Bars(*columns, starts // (1440 * NS_PER_MIN)))
+    by_hand = dict(zip(starts.tolist(), found.tolist(), strict=True))
+    expected = [by_hand[start] for start in answer.starts]
+    assert answer.values[0] == pytest.approx(expected, rel=1e-9)
+    assert answer.splits == (Split(T0 + minute * NS_PER_MIN, 1.5),)
+
+
+async def test_the_past_knows_the_splits_of_then(directory: LocalDirectory) -> None:
+    then = (await directory.heads()).encode()
+    told = await answered(directory, ask("sma(5)", minute=300, limit=20))
+    await directory.feed(
+        [SplitAnnounced("sim", INSTRUMENT, T0, T0, T0 + 310 * NS_PER_MIN, split_from=1.0, split_to=2.0)]
+    )
+    past, _ = await directory.indicators(ask("sma(5)", minute=300, limit=20), at=parse_cursor(then))
+    assert (past.values, past.splits) == (told.values, ())
+    assert (await answered(directory, ask("sma(5)", minute=300, limit=20))).values != told.values

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.envelope import Admitted, Batch, MarketEvent
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, LateTrade
 from domain.market.intervals import INTERVAL_NS
-from domain.market.observations import BookDelta, BookSnapshot, Observation, Ticker, Trade
+from domain.market.observations import BookDelta, BookSnapshot, Observation, SplitAnnounced, Ticker, Trade
 from domain.partition import MarketPartition, PartitionSettings
 from tests.builders import (
     PROVIDER,
@@ -84,6 +84,16 @@ others = st.one_of(
     st.builds(a_quote, prices, prices, ts=times, instrument=instruments),
     st.builds(a_ticker, prices, ts=times, instrument=instruments, provider=st.sampled_from((PROVIDER, "x"))),
     st.builds(a_bar, prices, ts=times, instrument=instruments),
+    st.builds(
+        SplitAnnounced,
+        provider=st.sampled_from((PROVIDER, "x")),
+        instrument=instruments,
+        ts_event=times,
+        ts_recv=times,
+        effective=times,
+        split_from=st.sampled_from((0.0, 1.0, 2.0, float("nan"))),
+        split_to=st.sampled_from((1.0, 2.0, 5.0, 1e9)),
+    ),
     st.builds(an_info, instruments, quote=st.sampled_from((None, "USD", "BTC"))),
     st.builds(
         a_gap,

@@ -60,6 +60,7 @@ def test_every_kind_of_event_has_a_form() -> None:
 def test_codes_never_change() -> None:
     assert {form.shape.__name__: form.code for form in FORMS} == {
         "Trade": 101,
+        "SplitAnnounced": 1101,
         "Quote": 201,
         "Bar": 301,
         "BookSnapshot": 401,

@@ -10,6 +10,7 @@
 | `decimal_slip` | prints a factor 10 off | data error |
 | `frozen_feed` | everything repeats the same price, book stands still | data error |
 | `split` | prices fall to a quarter without notice | data error |
+| `announced_split` | the same after a 4:1 split was announced; from the next whole minute | market event |
 """
 
 from __future__ import annotations
@@ -19,15 +20,24 @@ from typing import Literal, cast, get_args
 
 from msgspec import Struct
 
-from domain.clock import NS_PER_MS, NS_PER_S
+from domain.clock import NS_PER_MIN, NS_PER_MS, NS_PER_S
 from domain.errors import Malformed
 
 IncidentKind = Literal[
-    "gap", "duplicate", "halt", "flash_crash", "fat_finger", "decimal_slip", "frozen_feed", "split"
+    "gap",
+    "duplicate",
+    "halt",
+    "flash_crash",
+    "fat_finger",
+    "decimal_slip",
+    "frozen_feed",
+    "split",
+    "announced_split",
 ]
 DEFAULT_DURATION_S: dict[str, float] = {
     "gap": 0.0, "duplicate": 5.0, "halt": 30.0, "flash_crash": 20.0, "fat_finger": 0.0,
     "decimal_slip": 2.0, "frozen_feed": 30.0, "split": 86_400.0,
+    "announced_split": 1e8,
 }  # fmt: skip
 DATA_ERRORS = frozenset({"gap", "duplicate", "decimal_slip", "frozen_feed", "split"})
 MIN_DURATION_NS = 50 * NS_PER_MS
@@ -59,6 +69,8 @@ def parse_incident(spec: str, start_ns: int) -> Incident:
         raise Malformed(f"incident {spec!r} is not KIND:INSTRUMENT@SECONDS[+DURATION] with a kind of {known}")
     kind, instrument, at, duration = match.groups()
     begin = start_ns + int(float(at) * NS_PER_S)
+    if kind == "announced_split":
+        begin = -(-begin // NS_PER_MIN) * NS_PER_MIN
     length_s = float(duration) if duration is not None else DEFAULT_DURATION_S[kind]
     end = begin + max(MIN_DURATION_NS, int(length_s * NS_PER_S))
     return Incident(cast("IncidentKind", kind), instrument, begin, end)

@@ -37,6 +37,7 @@ class Line:
         self.doubted = False
         self.lost_from: int | None = None
         self.next_ticker = 0
+        self.scale = 1.0
 
     def keep_orders(self, rng: random.Random, first_id: int) -> None:
         """From now on the book is spoken by order."""

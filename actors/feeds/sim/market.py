@@ -18,7 +18,7 @@ from actors.feeds.sim.line import Line
 from actors.feeds.sim.speaker import Speaker
 from actors.feeds.sim.views import Eye, View
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.market.observations import InstrumentInfo, Level, Observation
+from domain.market.observations import InstrumentInfo, Level, Observation, SplitAnnounced
 
 PROVIDER = "sim"
 STEP_NS = 50 * NS_PER_MS
@@ -28,6 +28,7 @@ REGIME_CHANGE_PER_S = 0.01
 EXCITATION_PER_TRADE = 0.2
 EXCITATION_DECAY_PER_S = 0.5
 FLASH_CRASH_DEPTH = 0.08
+SPLIT = 4.0
 
 
 class Market:
@@ -72,8 +73,13 @@ class Market:
         return self._now
 
     def describe(self) -> list[Observation]:
-        """What the venue says about its instruments, before anything moves."""
-        return [_info(line.about, self._provider, self._now) for line in self._lines]
+        """What the venue says about its instruments, before anything moves: what they are, their splits."""
+        infos = [_info(line.about, self._provider, self._now) for line in self._lines]
+        here = {line.about.instrument for line in self._lines}
+        coming = [
+            each for each in self._incidents if each.kind == "announced_split" and each.instrument in here
+        ]
+        return [*infos, *(_split(each, self._provider, self._now) for each in coming)]
 
     def step(self, until_ns: int) -> list[Observation]:
         """Everything that happens up to a time, in order; at most whole steps."""
@@ -109,7 +115,9 @@ class Market:
             self._frozen(line, common, out)
             return
         self._move(line, common, active.get("flash_crash"))
-        scale = 0.25 if "split" in active else 1.0
+        if "announced_split" in active and line.scale == 1.0:
+            line.scale, line.synced = 1.0 / SPLIT, False
+        scale = line.scale / SPLIT if "split" in active else line.scale
         says = Speaker(line, self._provider, self._now, scale)
         bids, asks = line.ladder.move(line.mid, 4 if "flash_crash" in active else 1)
         self._book(line, says, bids, asks, lose="gap" in active, out=out)
@@ -124,7 +132,7 @@ class Market:
         line.next_ticker = self._now + NS_PER_S
         if not line.eyes:
             return
-        truth = Speaker(line, self._provider, self._now, 1.0).ticker()
+        truth = Speaker(line, self._provider, self._now, line.scale).ticker()
         seen = [eye.look(truth) for eye in line.eyes]
         out.extend(told for told in seen if told is not None)
 
@@ -191,18 +199,30 @@ class Market:
     def _halt(self, line: Line, out: list[Observation]) -> None:
         if not line.halted:
             line.halted, line.synced = True, False
-            out.append(Speaker(line, self._provider, self._now, 1.0).gap("halted"))
+            out.append(Speaker(line, self._provider, self._now, line.scale).gap("halted"))
 
     def _frozen(self, line: Line, common: float, out: list[Observation]) -> None:
         """The market goes on, as the other providers see; this one's book and last price do not."""
         self._move(line, common, None)
-        says = Speaker(line, self._provider, self._now, 1.0)
+        says = Speaker(line, self._provider, self._now, line.scale)
         out.append(says.quote())
         if line.rng.random() < 0.2:
             (bid, _), _ = line.ladder.best()
             out.append(says.print_at(bid, line.about.lot, "sell"))
         if self._now >= line.next_ticker:
             self._others(line, out)
+
+
+def _split(incident: Incident, provider: str, now: int) -> SplitAnnounced:
+    return SplitAnnounced(
+        provider=provider,
+        instrument=incident.instrument,
+        ts_event=now,
+        ts_recv=now,
+        effective=incident.start,
+        split_from=1.0,
+        split_to=SPLIT,
+    )
 
 
 def _info(about: SimInstrument, provider: str, now: int) -> InstrumentInfo:

@@ -20,7 +20,7 @@ from deployments.asgi import Gateway
 from deployments.auth.tokens import Authority
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.market.decisions import BarClosed
-from domain.market.observations import BookDelta, BookSnapshot, Quote, Ticker, Trade
+from domain.market.observations import BookDelta, BookSnapshot, Quote, SplitAnnounced, Ticker, Trade
 from tests.deployments.serving.log_directory import LogDirectory
 
 START = 1_800_000_000 * NS_PER_S
@@ -28,6 +28,10 @@ BTC, ETH = "BTC-USD.SIM", "ETH-USD.SIM"
 DEADLINE_S = 5.0
 SOCKET_BUFFER = 16 * 1024
 _ids = itertools.count(1)
+
+
+def a_split(effective: int, ratio: float = 4.0, instrument: str = BTC) -> SplitAnnounced:
+    return SplitAnnounced("sim", instrument, START, START + NS_PER_MS, effective, 1.0, ratio)
 
 
 def a_trade(instrument: str = BTC, price: float = 100.0, *, at: int = START) -> Trade:

@@ -21,7 +21,16 @@ from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, OverLimit, Rejected, Unavailable
 from domain.ids import market_partition, market_partitions, symbol_of
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken
-from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Quote, Ticker, Trade
+from domain.market.observations import (
+    BookDelta,
+    BookSnapshot,
+    InstrumentInfo,
+    Quote,
+    SplitAnnounced,
+    Ticker,
+    Trade,
+)
+from domain.market.splits import KnownSplits
 from storage.read_models.bars import MemoryBars
 
 PARTITIONS = 2
@@ -202,7 +211,13 @@ class LogDirectory:
             return (await self.bars(asked.instrument, interval, start, end, limit))[0]
 
         tails = {base: await read(base, 0, MAX_NS, 10_000) for base in parsed.bases}
-        answer = await IndicatorsQuery(MemoryBars()).answer(parsed, tails, RECORDED_FROM, read)
+        splits = KnownSplits()
+        for event in self._of(asked.instrument):
+            if isinstance(event, SplitAnnounced):
+                splits.fold(event)
+        answer = await IndicatorsQuery(MemoryBars()).answer(
+            parsed, tails, RECORDED_FROM, read, splits.known()
+        )
         return answer, self.cursor()
 
     async def patterns(self, asked: PatternsAsked) -> tuple[PatternsAnswer, Cursor]:

@@ -10,7 +10,7 @@ from deployments.http.indicators import AT_ONCE
 from domain.clock import NS_PER_MIN, format_time
 from domain.errors import Corrupt, Unavailable
 from domain.indicators.catalog import CATALOG
-from tests.deployments.serving.kit import BTC, ETH, START, a_bar
+from tests.deployments.serving.kit import BTC, ETH, START, a_bar, a_split
 from tests.deployments.serving.log_directory import bar_row
 from tests.deployments.serving.test_http import problem
 
@@ -75,6 +75,38 @@ async def test_what_is_wrong_is_said(serve, traded, params, said):
     async with serve() as served, served.http() as http:
         answer = await http.get(PATH, params=params)
     assert answer.status_code == 400 and said in answer.json()["detail"], answer.text
+
+
+async def test_bars_from_before_a_split_are_told_in_the_shares_of_today(serve, traded):
+    """Closes 1 to 8; from the fifth minute on in new shares, four for one."""
+    effective = START + 4 * NS_PER_MIN
+    traded.append(a_split(effective))
+    params = {"spec": "sma(2)", "to": format_time(START + 8 * NS_PER_MIN), "from": format_time(START)}
+    async with serve() as served, served.http() as http:
+        body = (await http.get(PATH, params=params)).json()
+        raw = (await http.get(PATH, params={**params, "adjusted": "false"})).json()
+        asked = {
+            "instruments": [BTC],
+            "specs": ["sma(2)"],
+            "limit": 8,
+            **{k: params[k] for k in ("from", "to")},
+        }
+        posted = (await http.post("/v1/indicators", json=asked)).json()["items"][0]
+        posted_raw = (await http.post("/v1/indicators", json={**asked, "adjusted": False})).json()["items"][0]
+        problem(await http.get(PATH, params={**params, "adjusted": "perhaps"}), 400, "bad-parameter")
+    told = [item["values"]["sma(2)"] for item in body["items"]]
+    assert told == [None, 0.375, 0.625, 0.875, 3.0, 5.5, 6.5, 7.5]
+    assert body["splits"] == [{"effective": format_time(effective), "ratio": 4.0}]
+    assert [item["values"]["sma(2)"] for item in raw["items"]] == [None, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5]
+    assert raw["splits"] == []
+    assert (posted["items"], posted_raw["items"]) == (body["items"], raw["items"])
+
+
+async def test_a_split_to_come_changes_nothing_yet(serve, traded):
+    traded.append(a_split(START + 9 * NS_PER_MIN))
+    async with serve() as served, served.http() as http:
+        body = (await http.get(PATH, params={"spec": "sma(3)", "limit": 2})).json()
+    assert body["splits"] == [] and body["items"][0]["values"]["sma(3)"] == 7.0
 
 
 async def test_too_many_specs_are_refused(serve, traded):

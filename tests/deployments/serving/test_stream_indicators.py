@@ -11,7 +11,7 @@ from domain.clock import NS_PER_MIN, format_time
 from domain.envelope import parse_cursor
 from domain.errors import Unavailable
 from domain.market.decisions import BarCorrected
-from tests.deployments.serving.kit import BTC, ETH, START, a_bar, a_trade, check_chain
+from tests.deployments.serving.kit import BTC, ETH, START, a_bar, a_split, a_trade, check_chain
 from tests.deployments.serving.log_directory import bar_row
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +110,42 @@ async def test_a_reconnect_misses_nothing(serve, directory):
             directory.append(minute(5, 11.0))
             seen.append(await second.until("indicator"))
         assert seen == await whole.take("indicator", 3)
+
+
+async def test_at_a_split_values_go_on_in_new_shares_and_older_ones_are_told_again(serve, directory):
+    directory.append(*(minute(number, 8.0) for number in range(3)))
+    async with serve() as served, served.socket() as client:
+        await follow(client, "sma(2)")
+        directory.append(a_split(START + 4 * NS_PER_MIN), minute(3, 8.0))
+        before = await client.until("indicator")
+        directory.append(minute(4, 2.0), minute(5, 2.0))
+        first, second = await client.take("indicator", 2)
+    assert before["value"] == 8.0
+    assert (first["value"], second["value"]) == (2.0, 2.0)
+    again = {each["ts_event"]: each["value"] for each in first["also"]}
+    assert again[format_time(START + 3 * NS_PER_MIN)] == 2.0
+    assert "also" not in second
+    check_chain([first, second], first_prev=before["offset"])
+
+
+async def test_a_split_told_late_restates_what_was_told(serve, directory):
+    directory.append(*(minute(number, 8.0) for number in range(3)), minute(3, 2.0))
+    async with serve() as served, served.socket() as client:
+        await follow(client, "sma(2)")
+        directory.append(minute(4, 2.0))
+        assert (await client.until("indicator"))["value"] == 2.0
+        directory.append(a_split(START + 3 * NS_PER_MIN), minute(5, 2.0))
+        frame = await client.until("indicator")
+    again = {each["ts_event"]: each["value"] for each in frame["also"]}
+    assert again[format_time(START + 3 * NS_PER_MIN)] == 2.0  # it was 5.0 over two kinds of shares
+
+
+async def test_an_announced_split_is_a_status(serve, directory):
+    async with serve() as served, served.socket() as client:
+        await client.subscribe("status", BTC)
+        directory.append(a_split(START))
+        frame = await client.until("status")
+    assert (frame["state"], frame["reason"]) == ("split_announced", f"4:1 from {format_time(START)}")
 
 
 async def test_forming_values_are_provisional(serve, directory):

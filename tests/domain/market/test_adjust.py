@@ -9,7 +9,8 @@ from domain.errors import Malformed
 from domain.indicators.bars import Bars
 from domain.indicators.history import values
 from domain.indicators.spec import parse_spec
-from domain.market.adjust import Split, adjusted, factors
+from domain.market.adjust import adjusted, factors
+from domain.market.splits import Split
 
 DAY = 86_400 * 10**9
 STARTS = DAY * np.arange(6)

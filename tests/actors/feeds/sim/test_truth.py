@@ -7,8 +7,8 @@ import pytest
 from actors.feeds.sim.incidents import parse_incident
 from actors.feeds.sim.market import Market
 from actors.feeds.sim.views import parse_views
-from domain.clock import NS_PER_S
-from domain.market.observations import Ticker
+from domain.clock import NS_PER_MIN, NS_PER_S
+from domain.market.observations import SplitAnnounced, Ticker
 
 START = 1_700_000_000 * NS_PER_S
 BTC = "BTC-USD.SIM"
@@ -45,3 +45,19 @@ def test_while_the_feed_is_frozen_the_others_see_prices_move() -> None:
 
 def test_a_halt_is_one_everywhere() -> None:
     assert lasts("halt")["other"] == []
+
+
+def test_an_announced_split_is_seen_everywhere_from_the_minute_that_was_told() -> None:
+    incident = parse_incident(f"announced_split:{BTC}@20", START)
+    market = Market((BTC,), seed=7, start_ns=START, incidents=[incident], views=parse_views(["other"], "sim"))
+    told = [each for each in market.describe() if isinstance(each, SplitAnnounced)]
+    assert [(each.instrument, each.effective, each.split_to / each.split_from) for each in told] == [
+        (BTC, incident.start, 4.0)
+    ]
+    assert incident.start % NS_PER_MIN == 0 and incident.truth == "market_event"
+    lasts = {"sim": [0.0, 0.0], "other": [0.0, 0.0]}
+    for event in market.step(incident.start + 10 * NS_PER_S):
+        if isinstance(event, Ticker):
+            lasts[event.provider][event.ts_event >= incident.start] = event.last
+    for before, after in lasts.values():
+        assert after / before == pytest.approx(0.25, abs=0.01)
