@@ -97,7 +97,7 @@ def _line(recorded: Recorded) -> str:
         "kind": recorded.event.kind,
     }
     body: dict[str, Any] = msgspec.to_builtins(recorded.event)
-    return json.dumps(place | body) + "\n"
+    return json.dumps(place | body | place) + "\n"
 
 
 def verify(arguments: argparse.Namespace) -> int:

@@ -51,8 +51,8 @@ class Finding(Struct, frozen=True):
 class AnomalyFound(Struct, frozen=True):
     """A recorded anomaly. `ts_event` is the time of what it is about, `ts_recv` the feed clock when known.
 
-    `about`: trade id, or None. `offset`: position in its partition of the observation it is about, None
-    where the observation is older than the batch in hand. `verdict` is the class. `evidence`: (name, number).
+    `about`: trade id, or None. `about_offset`: position in its partition of the observation it is about, None
+    where that is not known. `verdict` is the class. `evidence`: (name, number).
     """
 
     kind: ClassVar[str] = "anomaly_found"
@@ -65,7 +65,7 @@ class AnomalyFound(Struct, frozen=True):
     severity: float
     evidence: tuple[tuple[str, float], ...]
     about: str | None = None
-    offset: int | None = None
+    about_offset: int | None = None
     version: int = DETECTOR_VERSION
 
     @property

@@ -57,6 +57,12 @@ def test_every_kind_of_event_has_a_form() -> None:
     assert kinds == set(BY_TYPE)
 
 
+def test_no_field_of_an_event_hides_its_place_in_the_log() -> None:
+    for form in FORMS:
+        hidden = {"partition", "offset", "recorded_at", "kind"} & set(form.shape.__struct_fields__)
+        assert not hidden, form.shape
+
+
 def test_codes_never_change() -> None:
     assert {form.shape.__name__: form.code for form in FORMS} == {
         "Trade": 101,
