@@ -124,6 +124,8 @@ class KeeperParts:
         self._skew.set_back(now)
         if self.signals.newest_ts() > now:
             self.signals = Signals(self.instrument)  # its habits are of times that never were
+        if self.splits.set_back(now) and self.kept is not None:
+            self.kept.forget(self.instrument)
         self.deadline = self._earliest()
 
     def snapshot(self) -> KeeperState:

@@ -53,8 +53,8 @@ class SplitsState(Struct, frozen=True, array_like=True):
 
 
 class KnownSplits:
-    """`passed`: end of the newest closed bar, ns UTC. `in_force` changes only in `fold` and `pass_bar`, which
-    say so."""
+    """`passed`: end of the newest closed bar, ns UTC. `in_force` changes only in `fold`, `pass_bar` and
+    `set_back`, which say so."""
 
     __slots__ = ("_announced", "_next", "in_force", "passed")
 
@@ -99,6 +99,13 @@ class KnownSplits:
         """A bar that ends then has closed. Whether `in_force` has changed."""
         self.passed = max(self.passed, end)
         return self._next < self.passed and self._settle()
+
+    def set_back(self, now: int) -> bool:
+        """The clock was ahead, and so was what had passed by it. Whether `in_force` has changed."""
+        if self.passed <= now:
+            return False
+        self.passed = now
+        return self._settle()
 
     def precedes(self, end: int) -> bool:
         """Whether a bar that ends then is in old shares."""

@@ -102,3 +102,11 @@ def test_a_snapshot_and_the_tail_equal_the_whole(steps: list[int | SplitAnnounce
 def play(splits: KnownSplits, step: int | SplitAnnounced) -> tuple[bool, tuple[Split, ...]]:
     changed = splits.pass_bar(step) if isinstance(step, int) else splits.fold(step)
     return changed, splits.in_force
+
+
+def test_a_clock_that_was_ahead_puts_no_split_in_force() -> None:
+    splits = known(told(1_000))
+    assert splits.pass_bar(2_000) and splits.in_force
+    assert splits.set_back(500) and not splits.in_force
+    assert not splits.set_back(500)
+    assert splits.pass_bar(1_001) and splits.in_force
