@@ -42,7 +42,7 @@ from domain.timers import Timers
 
 __all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 """Changes whenever the same events would fold to other bytes."""
 
 EVIDENCE_NS = NS_PER_MIN

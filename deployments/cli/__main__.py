@@ -164,6 +164,11 @@ def _add_patterns(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--candles", action="store_true", help="candlestick patterns too (TA-Lib's; several lines per bar)"
     )
     patterns.add_argument(
+        "--rough",
+        action="store_true",
+        help="take figures however far prices stray from straight legs: more of them, and more by chance",
+    )
+    patterns.add_argument(
         "--pattern",
         action="append",
         metavar="NAME",

@@ -37,7 +37,7 @@ def patterns(arguments: argparse.Namespace) -> int:
     for remark in (*table.notes, *_remarks(table)):
         _say(remark)
     encoder = msgspec.json.Encoder()
-    for event in events_of(table, candles=candles):
+    for event in events_of(table, candles=candles, rough=arguments.rough):
         if not wanted or event.pattern in wanted:
             sys.stdout.write(encoder.encode(_line(event)).decode() + "\n")
     return DONE

@@ -27,6 +27,8 @@ from domain.patterns.swings import Pivot
 
 MAX_MISS = 0.095
 """A pivot's distance from its line, in widths at the first pivot."""
+CLOSER = 0.5
+"""Of a longer figure's miss: what a shorter one may have at most to be taken in its stead."""
 MIN_LEG_RATIO, MIN_TIME_RATIO = 0.25, 0.25
 """Of neighbouring legs in price, and of the shortest leg to the longest in bars."""
 MIN_NARROWING, MIN_NARROWING_WEDGE, MIN_NARROWING_POLE = 0.34, 0.38, 0.32
@@ -34,7 +36,7 @@ MAX_NARROWING, MAX_WIDENING, MAX_WIDENING_POLE = 0.22, 0.28, 0.55
 """Narrowing from which a figure converges (else its lines are parallel); how much parallel lines may widen:
 more after a pole, where the swings are small beside noise. Between the two limits of narrowing a figure
 without a pole is neither."""
-SYMMETRICAL, WEDGE, STEEP = 0.5, 1.7, 6.0
+SYMMETRICAL, WEDGE, STEEP = 0.46, 1.7, 6.0
 """|lean| below the first: symmetrical; above the second: a wedge; between: one line is flat;
 above the third: too close to a channel to be a wedge."""
 MAX_DRIFT = 0.25
@@ -80,31 +82,42 @@ class Wedge(Struct, frozen=True):
 
 
 def continuations(pivots: Sequence[Pivot], closes: Closes) -> Iterator[Candidate]:
-    """The longest figure that ends in the last pivot; a channel only where nothing else fits."""
+    """The longest figure that ends in the last pivot; a channel only where nothing else fits.
+
+    A triangle or wedge gives way to a shorter one whose pivots lie far closer to its lines: what is left out
+    is where the move into the figure began, and no touch of it.
+    """
     channel: Candidate | None = None
+    chosen: Candidate | None = None
+    miss = 0.0
     for count in (7, 6, 5, 4):
         if len(pivots) <= count:
             continue
-        found = _of_pivots(pivots[-count:], pole_start(pivots[: len(pivots) - count + 1]), closes)
-        if found is not None and found.pattern != "channel":
-            yield found
-            return
-        channel = channel or found
-    if channel is not None:
-        yield channel
+        part, before = pivots[-count:], pole_start(pivots[: len(pivots) - count + 1])
+        poled = is_pole(before, part)
+        shape = _shape_of(part, poled=poled)
+        if shape is None or (chosen is not None and (poled or shape.miss > CLOSER * miss)):
+            continue
+        found = _with_pole(shape, before, closes) if poled else _without_pole(shape, closes)
+        if found is None:
+            continue
+        if found.pattern == "channel":
+            channel = channel or found
+            continue
+        chosen, miss = found, shape.miss
+        if poled:
+            break
+    drawn = chosen or channel
+    if drawn is not None:
+        yield drawn
 
 
-def _of_pivots(part: Sequence[Pivot], before: Pivot, closes: Closes) -> Candidate | None:
-    """What the pivots are after a move from `before`. Lines are fitted last: most pivots fail before."""
-    poled = is_pole(before, part)
+def _shape_of(part: Sequence[Pivot], *, poled: bool) -> Wedge | None:
+    """None where the pivots make no figure. Lines are fitted last: most pivots fail before."""
     if not poled and not (len(part) > 4 and _is_even(part)):
         return None
     shape = _shape(part)
-    if shape is None:
-        return None
-    if poled:
-        return _with_pole(shape, before, closes)
-    return _without_pole(shape, closes) if shape.miss <= MAX_MISS else None
+    return shape if shape is None or poled or shape.miss <= MAX_MISS else None
 
 
 def _shape(pivots: Sequence[Pivot]) -> Wedge | None:

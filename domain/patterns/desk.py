@@ -61,7 +61,7 @@ class Desk:
         self._settled.clear()
         return events
 
-    def offer(self, plan: Candidate, scale: int, row: int, ts: int, close: float) -> list[PatternEvent]:
+    def offer(self, plan: Candidate, row: int, ts: int, close: float) -> list[PatternEvent]:
         """Take a candidate up where its place is free or it outdoes what is there."""
         if row > plan.deadline or _too_late(plan, row, close):
             return []
@@ -72,26 +72,26 @@ class Desk:
             return []
         if any(_is_part(plan, each.plan) for each in self._live):
             return []
-        if any(each.confirmed or not _outdone(each, plan, scale) for each in rivals):
+        if any(each.confirmed or not _outdone(each, plan) for each in rivals):
             return []
         same = next((each for each in rivals if each.plan.pattern == plan.pattern), None)
         if same is not None:
-            same.plan, same.scale, same.until = plan, scale, plan.deadline
+            same.plan, same.until = plan, plan.deadline
             return self._settle(same, row, ts, close)
         if len(self._live) - len(rivals) >= MAX_LIVE:
             return []
         return [
             *self._supersede([*rivals, *(each for each in contained if each not in rivals)], row, ts),
-            *self._open(plan, scale, row, ts, close),
+            *self._open(plan, row, ts, close),
         ]
 
     def _supersede(self, rivals: list[Figure], row: int, ts: int) -> Iterator[PatternEvent]:
         self._drop({each.number for each in rivals}, remember=False)
         return (_event(each, "invalidated", row, ts, "superseded") for each in rivals)
 
-    def _open(self, plan: Candidate, scale: int, row: int, ts: int, close: float) -> list[PatternEvent]:
+    def _open(self, plan: Candidate, row: int, ts: int, close: float) -> list[PatternEvent]:
         self._opened += 1
-        figure = Figure(self._opened, plan, scale, plan.deadline, plan.direction)
+        figure = Figure(self._opened, plan, plan.deadline, plan.direction)
         self._live.append(figure)
         return [_event(figure, "forming", row, ts, None), *self._settle(figure, row, ts, close)]
 
@@ -147,11 +147,11 @@ def _is_part(there: Candidate, plan: Candidate) -> bool:
     return plan.first <= there.first <= plan.anchors[-2].row
 
 
-def _outdone(figure: Figure, plan: Candidate, scale: int) -> bool:
-    """Whether a forming figure gives way: to itself with more swings, or to a larger or clearer one."""
+def _outdone(figure: Figure, plan: Candidate) -> bool:
+    """Whether a forming figure gives way: to itself with more swings or clearer ones, or to a larger one."""
     there = figure.plan
     if there.pattern == plan.pattern:
-        return plan.last > there.last and plan.first <= there.first
+        return plan.last > there.last and (plan.first <= there.first or plan.confidence > there.confidence)
     return plan.last > there.last and len(plan.anchors) >= len(there.anchors)
 
 

@@ -58,7 +58,6 @@ class Figure(Struct, array_like=True):
 
     number: int
     plan: Candidate
-    scale: int
     until: int
     direction: int
     confirmed: bool = False

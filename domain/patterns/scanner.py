@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from domain.patterns.bar import is_usable
@@ -11,7 +13,7 @@ from domain.patterns.events import PatternEvent
 from domain.patterns.geometry import Closes, ClosesState
 from domain.patterns.levels import levels
 from domain.patterns.reversals import reversals
-from domain.patterns.swings import AverageRange, RangeState, Zigzag, ZigzagState
+from domain.patterns.swings import AverageRange, Pivot, RangeState, Zigzag, ZigzagState
 
 SCALES = (1.5, 2.1, 2.9, 4.1, 5.7, 8.0)
 """Zigzag thresholds in average true ranges, by a factor of 1.4."""
@@ -62,18 +64,19 @@ class PatternScanner:
         average = self._range.update(high, low, close)
         self._closes.add(close)
         events: list[PatternEvent] = []
-        for scale, zigzag in enumerate(self._zigzags):
-            if zigzag.update(row, ts, high, low, SCALES[scale] * average) and len(zigzag.pivots) >= 4:
-                self._judge(scale, row, ts, close, events)
+        for scale, zigzag in zip(SCALES, self._zigzags, strict=True):
+            if zigzag.update(row, ts, high, low, scale * average) and len(zigzag.pivots) >= 4:
+                self._judge(zigzag.pivots, row, ts, close, events)
         events += self._desk.step(row, ts, high, low, close)
         return events
 
-    def _judge(self, scale: int, row: int, ts: int, close: float, events: list[PatternEvent]) -> None:
+    def _judge(
+        self, pivots: Sequence[Pivot], row: int, ts: int, close: float, events: list[PatternEvent]
+    ) -> None:
         """What the pivots of one scale make, now that there is a new one."""
-        pivots = self._zigzags[scale].pivots
         for detector in DETECTORS:
             for plan in detector(pivots, self._closes):
-                events += self._desk.offer(plan, scale, row, ts, close)
+                events += self._desk.offer(plan, row, ts, close)
 
     def snapshot(self) -> ScannerState:
         return ScannerState(

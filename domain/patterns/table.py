@@ -10,12 +10,16 @@ from domain.patterns.scanner import PatternScanner
 from domain.tables import Table
 
 
-def events_of(table: Table, *, charts: bool = True, candles: bool = False) -> Iterator[PatternEvent]:
+def events_of(
+    table: Table, *, charts: bool = True, candles: bool = False, rough: bool = False
+) -> Iterator[PatternEvent]:
     """In the order in which they became known; `ts` is the row number where the table has no times.
+
+    `rough` as `PatternScanner` has it.
 
     Raises Unavailable where candles are asked for and TA-Lib is not installed.
     """
-    chart_scanner = PatternScanner() if charts else None
+    chart_scanner = PatternScanner(rough=rough) if charts else None
     candle_scanner = CandleScanner() if candles else None
     starts = range(len(table)) if table.starts is None else table.starts.tolist()
     prices = (column.tolist() for column in table.bars[:4])

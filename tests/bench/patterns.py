@@ -9,6 +9,7 @@ walks are counted apart, per 10,000 bars: what looks like a figure there is one,
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 from msgspec import Struct
@@ -17,6 +18,7 @@ from domain.patterns.events import CHART_PATTERNS, PatternEvent
 from domain.patterns.scanner import PatternScanner
 from tests.bench.rows import Row, Scale, quiet, seconds
 from tests.patterns_set import FIGURES, NOISE, Sample, distractor, random_walk, samples
+from tests.patterns_textbook import TEXTBOOK, textbook
 
 PER_PATTERN, SEED = 300, 2024
 """The seed is for the report alone: constants are chosen on others, see docs/patterns.md."""
@@ -52,6 +54,7 @@ def group(scale: Scale) -> list[Row]:
             n = tally.drawn[name]
             rows.append(Row(f"pattern_precision{suffix}", tally.precision(name), "share", n, name))
             rows.append(Row(f"pattern_recall{suffix}", tally.recall(name), "share", n, name))
+    rows += _textbook(max(3, count // 3))
     return [*rows, *_false_alarms(scale.of(WALKS, least=2)), _speed(scale.of(MEASURED_SYMBOLS))]
 
 
@@ -63,6 +66,23 @@ def tallied(per_pattern: int, noise: float, seed: int) -> Tally:
         for number in range(DISTRACTORS_PER_FIGURE * per_pattern // len(FIGURES) + 1):
             rng = np.random.default_rng([seed, sorted(FIGURES).index(name), number, 1])
             sample = distractor(noise, rng)
+            _count(sample, scan(sample.bars), tally)
+    return tally
+
+
+def _textbook(per_pattern: int) -> Iterator[Row]:
+    tally = tallied_textbook(per_pattern, SEED)
+    for name in TEXTBOOK:
+        n = tally.drawn[name]
+        yield Row("pattern_precision_textbook", tally.precision(name), "share", n, name)
+        yield Row("pattern_recall_textbook", tally.recall(name), "share", n, name)
+
+
+def tallied_textbook(per_pattern: int, seed: int) -> Tally:
+    """The set drawn by other rules; no distractors."""
+    tally = Tally(Counter(), Counter(), Counter())
+    for name in TEXTBOOK:
+        for sample in textbook(name, per_pattern, seed):
             _count(sample, scan(sample.bars), tally)
     return tally
 

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from deployments.cli.__main__ import main
-from tests.patterns_set import NOISE, samples
+from tests.patterns_set import NOISE, random_walk, samples
 
 HOUR_NS = 3600 * 10**9
 
@@ -46,6 +47,14 @@ def test_each_line_says_what_where_and_when(table: Path, capsys: pytest.CaptureF
     for anchor in confirmed["anchors"]:
         assert anchor["row"] < confirmed["row"] and anchor["time"] == (anchor["row"] + 1) * HOUR_NS
     assert confirmed["target"] < confirmed["anchors"][1]["price"] and 0 <= confirmed["confidence"] <= 1
+
+
+def test_rough_figures_come_only_when_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    walk = random_walk(1000, np.random.default_rng(3)).tolist()
+    path = str(written(tmp_path, [",".join(map(repr, bar)) for bar in walk], "open,high,low,close"))
+    _, smooth, _ = run(capsys, "--input", path)
+    _, rough, _ = run(capsys, "--input", path, "--rough")
+    assert len(rough) > 2 * len(smooth) > 0
 
 
 def test_candlesticks_come_only_when_asked_for(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

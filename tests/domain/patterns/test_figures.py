@@ -61,6 +61,15 @@ def test_a_third_top_makes_a_triple_top_of_a_double_top() -> None:
     assert [event.state for event in life_of("triple_top", bars)] == ["forming", "confirmed", "target_hit"]
 
 
+def test_where_the_move_into_a_triangle_began_is_no_touch_of_it() -> None:
+    touches = ((26, 100.0), (40, 110.0), (58, 102.0), (71, 110.0), (85, 103.8), (98, 110.0), (115, 105.8))
+    bars = ruled((0, 115.6), *touches, (133, 119.0))
+    figures = [event for event in scan(bars) if event.pattern.endswith("triangle")]
+    confirmed = next(event for event in figures if event.state == "confirmed")
+    assert confirmed.pattern == "ascending_triangle"
+    assert [anchor.row for anchor in confirmed.anchors] == [40, 58, 71, 85, 98, 115]
+
+
 def test_a_symmetrical_triangle_tells_its_direction_when_it_breaks() -> None:
     legs = ((0, 96.0), (12, 110.0), (22, 90.0), (32, 107.0), (42, 93.0), (52, 104.0), (60, 96.5))
     for end, direction in ((120.0, 1), (80.0, -1)):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from domain.patterns.events import CHART_PATTERNS
-from tests.bench.patterns import Tally, scan, tallied
+from tests.bench.patterns import Tally, scan, tallied, tallied_textbook
 from tests.patterns_set import FIGURES, NOISE, random_walk
+from tests.patterns_textbook import TEXTBOOK
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,13 @@ def test_over_all_patterns_recall_and_precision_are_high(tally: Tally) -> None:
     found, drawn, false = (counter.total() for counter in (tally.found, tally.drawn, tally.false))
     assert found / drawn >= 0.85
     assert found / (found + false) >= 0.85
+
+
+def test_figures_drawn_by_other_rules_are_found_as_well() -> None:
+    tally = tallied_textbook(6, seed=11)
+    assert tally.drawn.total() == 6 * len(TEXTBOOK)
+    assert tally.found.total() / tally.drawn.total() >= 0.8
+    assert tally.found.total() / (tally.found.total() + tally.false.total()) >= 0.8
 
 
 def test_random_walks_confirm_few_figures() -> None:
