@@ -74,8 +74,12 @@ class Directory(Protocol):
         count: int,
         *,
         at: int | Cursor | None = None,
+        adjusted: bool = False,
     ) -> tuple[BarsPage, Cursor]:
-        """The first `count` of the same as JSON, and where the next page begins."""
+        """The first `count` of the same as JSON, and where the next page begins.
+
+        `adjusted`: prices and volumes in the shares of today; else as they were recorded.
+        """
 
     async def indicators(
         self, asked: IndicatorsAsked, *, at: int | Cursor | None = None

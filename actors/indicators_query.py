@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from actors.adjusting import newest_end
 from actors.answers import BarRow
 from actors.bars_query import BarsModel, base_of
 from domain.errors import Malformed, OverLimit
@@ -183,7 +184,7 @@ class IndicatorsQuery:
         rows = reads[asked.interval].rows
         first = bisect_left(rows, start, key=_start_of)
         last = first + asked.limit
-        newest = _newest_end(tails, now_ns)
+        newest = newest_end(tails, now_ns)
         adjusting = in_force(splits, newest) if asked.adjusted else ()
         base = _series(asked.interval, rows[:last], parsed.sessions, adjusting)
 
@@ -290,12 +291,6 @@ def _end_of(tails: Mapping[str, Sequence[BarRow]], interval: str, now_ns: int) -
     length = interval_ns(interval)
     newest = max((row.ts_event for row in tails.get(base_of(interval), ())), default=now_ns)
     return bar_start(newest, length) + length
-
-
-def _newest_end(tails: Mapping[str, Sequence[BarRow]], now_ns: int) -> int:
-    """Of all bars that the keeper has; now where it has none."""
-    ends = [row.ts_event + interval_ns(row.interval) for rows in tails.values() for row in rows[-1:]]
-    return max(ends, default=now_ns)
 
 
 def _series(

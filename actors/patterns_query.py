@@ -30,7 +30,7 @@ class PatternsAsked(Struct, frozen=True, array_like=True):
     """Changes of state known with a bar of start <= ts_event < end (ns UTC).
 
     `pattern` None: every chart pattern, and with `candles` every candlestick too. `rough`: see
-    `PatternScanner`.
+    `PatternScanner`. `adjusted`: in bars, and so in prices, of the shares of today.
     """
 
     instrument: str
@@ -40,6 +40,7 @@ class PatternsAsked(Struct, frozen=True, array_like=True):
     pattern: str | None = None
     candles: bool = False
     rough: bool = False
+    adjusted: bool = True
 
     @property
     def charts(self) -> bool:

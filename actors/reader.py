@@ -7,7 +7,7 @@
     indicators                         computed from these, see indicators_query.py
     patterns                           found in these, see patterns_query.py
     decisions                          the read model + what it has not reached, see decisions_query.py
-    cursor_at                          a time, once no open append can still land below it
+    cursor_at                          a time, see log_times.py
 
 Everything is bounded: blocks per call, bytes of decoded blocks kept, states rebuilt at the same time.
 """
@@ -22,6 +22,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from actors import views
+from actors.adjusting import adjusted_rows, in_force_now
 from actors.answers import MAX_EVENTS, BarRow, OrdersAnswer, Page, Place, StateAnswer
 from actors.bar_text import BarsPage, BarTexts
 from actors.bars_query import BarsModel, BarsQuery, Tail, base_of
@@ -32,6 +33,7 @@ from actors.event_pages import PageToken, Scan, forward_page, newest_page, parse
 from actors.event_walk import EventWalk, Wish, between
 from actors.history import History
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, IndicatorsQuery, parse_asked
+from actors.log_times import LogTimes
 from actors.packed import PackedBars, PackedEvents
 from actors.patterns_query import (
     BEFORE,
@@ -41,23 +43,20 @@ from actors.patterns_query import (
     check_asked,
     patterns_in,
 )
-from domain.clock import NS_PER_MS, NS_PER_S, Clock
+from domain.clock import NS_PER_S, Clock
 from domain.envelope import Cursor, Recorded
 from domain.errors import NotFound, Rejected, Unavailable
 from domain.ids import market_partition
 from domain.keeper import SymbolKeeper
 from domain.market.splits import Split
-from storage.event_log import Checkpoint, EventLog, Head
+from storage.event_log import Checkpoint, EventLog
 from storage.read_models.bars import StoredBar, newest
 
-MARKET = "market"
 BARS = "bars"
 """Name of the projection that keeps the stored bars."""
 EVENTS = "events"
 """Name of the projection that lists decisions."""
 BAR_KINDS = ("bar", "bar_closed", "bar_corrected")
-HEAD_LOOK_S = 0.02
-"""How often a waiting `cursor_at` looks at the heads."""
 
 
 class Checkpoints(Protocol):
@@ -101,6 +100,7 @@ class Reader:
         self._decisions = DecisionsQuery(events)
         self._checkpoints = checkpoints
         self._clock = clock
+        self._times = LogTimes(log, clock, (settings or ReaderSettings()).settle_ms)
         self._partition_count = partition_count
         self._settings = settings or ReaderSettings()
         self.cache = BlockCache(self._settings.cache_bytes)
@@ -109,7 +109,7 @@ class Reader:
 
     async def heads(self) -> Cursor:
         """Durable head of every market partition that has been claimed."""
-        return Cursor({head.partition: head.offset for head in await self._log.heads(MARKET)})
+        return await self._times.heads()
 
     async def read_log(
         self, partition: str, after: int, *, until: int | None = None, limit: int = 5_000
@@ -170,48 +170,12 @@ class Reader:
         return PageToken(instrument, min(after, head), head)
 
     async def cursor_at(self, recorded_ns: int) -> Cursor:
-        """The last offset of every market partition recorded at or before a time.
-
-        Waits while an append that is under way could still land below it: `settle_ms` for one on its way
-        to the log, and then for one that has got there, as long as it takes (Unavailable past the read
-        timeout). A partition whose head is later than the time cannot change there any more. Raises
-        Rejected for a time that has not come yet, Gone for one before the retained log.
-        """
-        return await self._cursor_at(recorded_ns, None)
-
-    async def _cursor_at(self, recorded_ns: int, only: str | None) -> Cursor:
-        """Of one partition where `only` that is asked for: the others need not be waited for then."""
-        settle_ns = self._settings.settle_ms * NS_PER_MS
-        now = self._clock.now_ns()
-        if recorded_ns > now + settle_ns:
-            raise Rejected(f"time {recorded_ns} has not come yet")
-        await self._settled(recorded_ns, (recorded_ns + settle_ns - now) / NS_PER_S, only)
-        heads = await self._heads_of(only)
-        # The log itself tells of an append that stalls on its way to disk, by the lock on its head.
-        open_still = (head.partition for head in heads if head.recorded_ns <= recorded_ns)
-        await asyncio.gather(*map(self._log.settled, open_still))
-        offsets = await asyncio.gather(*(self._log.offset_at(head.partition, recorded_ns) for head in heads))
-        return Cursor({head.partition: offset for head, offset in zip(heads, offsets, strict=True)})
-
-    async def _heads_of(self, only: str | None) -> list[Head]:
-        return [head for head in await self._log.heads(MARKET) if only in (None, head.partition)]
-
-    async def _settled(self, recorded_ns: int, wait_s: float, only: str | None) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + wait_s
-        while (left_s := deadline - loop.time()) > 0:
-            if all(head.recorded_ns > recorded_ns for head in await self._heads_of(only)):
-                return
-            await asyncio.sleep(min(left_s, HEAD_LOOK_S))
+        """See `LogTimes.cursor_at`."""
+        return await self._times.cursor_at(recorded_ns)
 
     async def offset_of(self, partition: str, at: int | Cursor) -> int:
-        """A recorded time (ns) or a cursor -> offset. Raises Rejected for one beyond the log."""
-        if not isinstance(at, Cursor):
-            return (await self._cursor_at(at, partition)).at(partition)
-        head = (await self.heads()).at(partition)
-        if at.at(partition) > head:
-            raise Rejected(f"cursor lies beyond the log: {partition!r} ends at {head}")
-        return at.at(partition)
+        """See `LogTimes.offset_of`."""
+        return await self._times.offset_of(partition, at)
 
     async def state_at(self, instrument: str, at: int | Cursor) -> StateAnswer:
         """The keeper's state as it was. Raises NotFound before the instrument's first event."""
@@ -272,8 +236,13 @@ class Reader:
         *,
         tail: Sequence[BarRow],
         place: Place,
+        splits: Sequence[Split] = (),
     ) -> tuple[BarsPage, Cursor]:
-        """The first `count` of the same, written as JSON."""
+        """The first `count` of the same, written as JSON, adjusted by those splits that are in force."""
+        adjusting = in_force_now(splits, {interval: tail}, self._clock.now_ns())
+        if adjusting:
+            held = Tail(tuple(tail))
+            return await self._adjusted_page(instrument, interval, start, end, count, held, place, adjusting)
 
         async def fill() -> list[StoredBar]:
             return await self._unprojected_bars(instrument, *place)
@@ -285,12 +254,39 @@ class Reader:
         return page, Cursor(dict([place]))
 
     async def bars_page_at(
-        self, instrument: str, interval: str, start: int, end: int, count: int, at: int | Cursor
+        self,
+        instrument: str,
+        interval: str,
+        start: int,
+        end: int,
+        count: int,
+        at: int | Cursor,
+        *,
+        adjusted: bool = False,
     ) -> tuple[BarsPage, Cursor]:
         """The same as it was. Raises NotFound before the instrument's first event."""
+        base = base_of(interval)
+        async with self._keeper_at(instrument, at) as (keeper, recorded_ns, place):
+            tail = Tail(tuple(views.bar_rows(keeper, base)), past_ns=recorded_ns)
+            splits = keeper.splits.known() if adjusted else ()
+        adjusting = in_force_now(splits, {base: tail.rows}, recorded_ns)
+        return await self._adjusted_page(instrument, interval, start, end, count, tail, place, adjusting)
+
+    async def _adjusted_page(
+        self,
+        instrument: str,
+        interval: str,
+        start: int,
+        end: int,
+        count: int,
+        tail: Tail,
+        place: Place,
+        splits: Sequence[Split],
+    ) -> tuple[BarsPage, Cursor]:
         limit = self._capped(count + 1)
-        rows, cursor = await self.bars_at(instrument, interval, start, end, limit, at)
-        return self._texts.page_of(instrument, interval, rows, min(count, limit - 1)), cursor
+        rows, cursor = await self._bars_of(instrument, interval, start, end, limit, tail, place)
+        told = adjusted_rows(rows, splits)
+        return self._texts.page_of(instrument, interval, told, min(count, limit - 1)), cursor
 
     async def _bars_of(
         self, instrument: str, interval: str, start: int, end: int, limit: int, tail: Tail, place: Place
@@ -343,16 +339,18 @@ class Reader:
         return answer, Cursor(dict([place]))
 
     async def patterns(
-        self, asked: PatternsAsked, *, tail: Sequence[BarRow], place: Place
+        self, asked: PatternsAsked, *, tail: Sequence[BarRow], place: Place, splits: Sequence[Split] = ()
     ) -> tuple[PatternsAnswer, Cursor]:
-        """Patterns in the stored bars of an interval, and the cursor they are true at; see `bars`.
+        """Patterns in the stored bars of an interval, and the cursor they are true at; see `indicators`.
 
         Raises Malformed and OverLimit for a question that cannot be answered.
         """
         check_asked(asked)
         window = (asked.instrument, asked.interval, asked.read_from, asked.end)
         rows, cursor = await self._bars_of(*window, BEFORE + MAX_WINDOW + 1, Tail(tuple(tail)), place)
-        return await asyncio.to_thread(patterns_in, asked, rows), cursor
+        known = splits if asked.adjusted else ()
+        told = adjusted_rows(rows, in_force_now(known, {asked.interval: tail}, self._clock.now_ns()))
+        return await asyncio.to_thread(patterns_in, asked, told), cursor
 
     async def decisions(
         self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int, after_offset: int = 0

@@ -112,11 +112,18 @@ class RoutedDirectory(ABC):
         count: int,
         *,
         at: int | Cursor | None = None,
+        adjusted: bool = False,
     ) -> tuple[BarsPage, Cursor]:
         answer: tuple[BarsPage, Cursor]
         window = (instrument, interval, start, end, count)
         if at is not None:
-            answer = await self._ask_reader("bars_page_at", *window, at, timeout_s=PAST_S)
+            answer = await self._ask_reader("bars_page_at", *window, at, adjusted=adjusted, timeout_s=PAST_S)
+        elif adjusted:
+            base = base_of(interval)
+            held: HeldBars = await self._ask_owner(instrument, "held", instrument, (base,))
+            answer = await self._ask_reader(
+                "bars_page", *window, tail=held.bars[base], place=held.place, splits=held.splits
+            )
         else:
             tail, place = await self._ask_owner(instrument, "bars", instrument, base_of(interval))
             answer = await self._ask_reader("bars_page", *window, tail=tail, place=place)
@@ -140,9 +147,12 @@ class RoutedDirectory(ABC):
     async def patterns(self, asked: PatternsAsked) -> tuple[PatternsAnswer, Cursor]:
         check_asked(asked)
         name = asked.instrument
-        tail, place = await self._ask_owner(name, "bars", name, base_of(asked.interval))
+        base = base_of(asked.interval)
+        held: HeldBars = await self._ask_owner(name, "held", name, (base,))
         answer: tuple[PatternsAnswer, Cursor]
-        answer = await self._ask_reader("patterns", asked, tail=tail, place=place)
+        answer = await self._ask_reader(
+            "patterns", asked, tail=held.bars[base], place=held.place, splits=held.splits
+        )
         return answer
 
     async def decisions(

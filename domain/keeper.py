@@ -171,9 +171,11 @@ class SymbolKeeper(KeeperParts):
                 self._bars.taint(decision.ts_event)
 
     def _pass_bar(self, bar: BarClosed | BarCorrected) -> None:
-        """Figures are of bars in the shares of today: where those change they are armed anew."""
+        """Indicators are of bars in the shares of today: where those change they are armed anew."""
         end = bar.ts_event + interval_ns(bar.interval)
-        if (self.splits.pass_bar(end) or self.splits.precedes(end)) and self.kept is not None:
+        if self.splits.pass_bar(end):
+            self._change_shares()
+        elif self.splits.precedes(end) and self.kept is not None:
             self.kept.forget(self.instrument)
 
     def _fold_trade(self, trade: Trade, clock: int, verdict: Verdict) -> Landings | None:
@@ -275,8 +277,8 @@ class SymbolKeeper(KeeperParts):
     def _announce(self, split: SplitAnnounced) -> None:
         if not len(self.splits):
             self.splits.pass_bar(self._bars.closed_until())
-        if self.splits.fold(split) and self.kept is not None:
-            self.kept.forget(self.instrument)
+        if self.splits.fold(split):
+            self._change_shares()
 
     def _fold_gap(self, gap: Gap, clock: int) -> None:
         if gap.reason == CLOCK_SET_BACK:

@@ -123,10 +123,16 @@ class KeeperParts:
         self._bars.set_back(now)
         self._skew.set_back(now)
         if self.signals.newest_ts() > now:
-            self.signals = Signals(self.instrument)  # its habits are of times that never were
-        if self.splits.set_back(now) and self.kept is not None:
-            self.kept.forget(self.instrument)
+            self.signals = self.signals.begun_anew()  # its habits are of times that never were
+        if self.splits.set_back(now):
+            self._change_shares()
         self.deadline = self._earliest()
+
+    def _change_shares(self) -> None:
+        """Other splits are in force than before."""
+        self.signals.on_split()
+        if self.kept is not None:
+            self.kept.forget(self.instrument)
 
     def snapshot(self) -> KeeperState:
         book = self.book

@@ -76,6 +76,17 @@ class Signals:
         figures = [found(each, bar.provider, bar.instrument, bar.interval, bar.ts_recv) for each in events]
         return [*self._watch.on_bar(bar, bar.ts_recv), *figures]
 
+    def on_split(self) -> None:
+        """Bars are in other shares than before, or will turn out to have been: no figure lasts over that."""
+        self._scanner.cut("split")
+
+    def begun_anew(self) -> Signals:
+        """For times before those of what was seen: without its habits, and figures end with the next bar."""
+        signals = Signals(self._watch.instrument)
+        signals._scanner = self._scanner
+        signals._scanner.cut("clock")
+        return signals
+
     @property
     def deadline(self) -> int:
         """When `due` is to be asked, ns UTC; it moves on as things come, and asking early is harmless."""

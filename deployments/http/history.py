@@ -48,6 +48,14 @@ Interval = Annotated[
     str | None, QueryParameter(name="interval", description="one of " + ", ".join(INTERVAL_NS))
 ]
 
+AdjustedBars = Annotated[
+    bool | None,
+    QueryParameter(
+        name="adjusted",
+        description="in the shares of today, as if each split had always been in force; as recorded without",
+    ),
+]
+
 
 @get("/v1/instruments/{instrument:str}/trades", summary="Trades", tags=["Market data"])
 async def list_trades(
@@ -92,6 +100,7 @@ async def list_bars(
     to: To = None,
     limit: Limit = None,
     page: PageToken = None,
+    adjusted: AdjustedBars = None,
     at: At = None,
     after: After = None,
 ) -> Response[schemas.BarList]:
@@ -114,7 +123,9 @@ async def list_bars(
     if start is None:
         start = max(0, end - count * length)
     first = max(start, resumed or 0)
-    page_, reached = await here.directory.bars_page(name, spec, first, end, count, at=place)
+    page_, reached = await here.directory.bars_page(
+        name, spec, first, end, count, at=place, adjusted=bool(adjusted)
+    )
     more = None if page_.following is None else page_token("bars", str(page_.following))
     answer = schemas.WrittenBars(Raw(page_.items), more, reached.encode())
     return written(request, answer, page_.tag + (more or "").encode())

@@ -16,6 +16,7 @@ from deployments.http.answering import snapshot
 from deployments.http.history import DEFAULT_INTERVAL, Interval
 from deployments.http.parameters import (
     DEFAULT_LIMIT,
+    Adjusted,
     After,
     At,
     From,
@@ -61,15 +62,6 @@ Session = Annotated[
     QueryParameter(
         name="session",
         description="when `vwap` begins anew: `00:00` (UTC, the default) or `17:00@America/New_York`",
-    ),
-]
-
-
-Adjusted = Annotated[
-    bool | None,
-    QueryParameter(
-        name="adjusted",
-        description="in the shares of today, as if each split had always been in force (the default)",
     ),
 ]
 

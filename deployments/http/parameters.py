@@ -40,6 +40,13 @@ At = Annotated[
 ]
 From = Annotated[str | None, QueryParameter(name="from", description="RFC 3339 or `now-15m`; included")]
 To = Annotated[str | None, QueryParameter(name="to", description="RFC 3339 or `now-15m`; excluded")]
+Adjusted = Annotated[
+    bool | None,
+    QueryParameter(
+        name="adjusted",
+        description="in the shares of today, as if each split had always been in force (the default)",
+    ),
+]
 PageToken = Annotated[str | None, QueryParameter(name="page", description="`next_page` of the page before")]
 Limit = Annotated[int | None, QueryParameter(name="limit", description="most items in the answer")]
 

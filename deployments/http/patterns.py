@@ -15,6 +15,7 @@ from deployments.http.parameters import (
     DEFAULT_BARS,
     DEFAULT_LIMIT,
     MAX_LIMIT,
+    Adjusted,
     After,
     From,
     InstrumentPath,
@@ -114,6 +115,7 @@ async def list_patterns(
     interval: PatternInterval = None,
     candles: Candles = None,
     rough: Rough = None,
+    adjusted: Adjusted = None,
     pattern: PatternName = None,
     state_: StateName = None,
     limit: Limit = None,
@@ -123,18 +125,21 @@ async def list_patterns(
     """Each change of a figure's state, in the order of `ts_event`, with the points to draw.
 
     With `interval` found for this answer, by the same detectors, in the stored closed bars: without `from`
-    the 500 intervals up to `to` or now. Without `interval` as it was found live and recorded, in bars of one
-    minute: without `from` of the last day. Candlestick patterns are TA-Lib's and need `interval`.
+    the 500 intervals up to `to` or now; in the shares of today unless `adjusted=false`. Without `interval`
+    as it was found live and recorded, in bars of one minute: without `from` of the last day. Candlestick
+    patterns are TA-Lib's and need `interval`.
     """
     if state_ is not None and state_ not in STATES:
         raise BadParameter(f"state is one of {', '.join(STATES)}", "state")
     here = serving(request)
     if interval is not None:
-        sought = Sought(interval, pattern, state_, bool(candles), bool(rough))
+        sought = Sought(interval, pattern, state_, bool(candles), bool(rough), adjusted is not False)
         found = await sought.answer(here, instrument, from_, to, limit, page, after)
     else:
         if rough:
             raise BadParameter("rough figures are looked for in bars of an `interval`", "interval")
+        if adjusted is not None:
+            raise BadParameter("what was found live is told in the prices of then", "adjusted")
         if candles or (pattern is not None and pattern.startswith(CANDLE)):
             raise BadParameter("candlestick patterns are looked for in bars of an `interval`", "interval")
         found = await _recorded(
@@ -185,6 +190,7 @@ class Sought(Struct, frozen=True):
     state: str | None
     candles: bool
     rough: bool
+    adjusted: bool
 
     async def answer(
         self,
@@ -203,7 +209,9 @@ class Sought(Struct, frozen=True):
         start, end, told = self._window(from_, to, page, here.now_ns())
         await here.wait_for(after)
         name = await here.index.resolve(instrument)
-        asked = PatternsAsked(name, self.interval, start, end, self.pattern, self.candles, self.rough)
+        asked = PatternsAsked(
+            name, self.interval, start, end, self.pattern, self.candles, self.rough, self.adjusted
+        )
         found, reached = await here.directory.patterns(asked)
         events = [each for each in found.events if self.state in (None, each.state)]
         rest = f"{start}-{end}-{told + most}" if len(events) > told + most else None

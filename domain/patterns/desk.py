@@ -85,6 +85,13 @@ class Desk:
             *self._open(plan, row, ts, close),
         ]
 
+    def end_all(self, row: int, ts: int, reason: str) -> list[PatternEvent]:
+        """Every figure ends with this bar, and none is remembered: prices begin anew."""
+        events = [_event(figure, "invalidated", row, ts, reason) for figure in self._live]
+        self._live.clear()
+        self._ended.clear()
+        return events
+
     def _supersede(self, rivals: list[Figure], row: int, ts: int) -> Iterator[PatternEvent]:
         self._drop({each.number for each in rivals}, remember=False)
         return (_event(each, "invalidated", row, ts, "superseded") for each in rivals)

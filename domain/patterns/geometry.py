@@ -87,6 +87,11 @@ class Closes:
         else:
             self.first += 1
 
+    def begin_anew(self, row: int) -> None:
+        """What was held is no measure of what follows, `row` first."""
+        self.first = row
+        self._closes.clear()
+
     def entry(self, start: Pivot, top: Pivot, level: float) -> Pivot:
         """Where the move from `start` to `top` left `level` for the last time, at the earliest at `start`."""
         for row in range(top.row, max(start.row, self.first - 1), -1):

@@ -33,6 +33,7 @@ class ScannerState(Struct, frozen=True, array_like=True):
     closes: ClosesState
     zigzags: tuple[ZigzagState, ...]
     desk: DeskState
+    cut: str = ""
 
 
 class PatternScanner:
@@ -43,7 +44,7 @@ class PatternScanner:
     know pivots only; more is found in real prices and in random walks alike.
     """
 
-    __slots__ = ("_closes", "_desk", "_range", "_zigzags", "left_out", "row")
+    __slots__ = ("_closes", "_cut", "_desk", "_range", "_zigzags", "left_out", "row")
 
     def __init__(self, *, rough: bool = False) -> None:
         self.row = 0
@@ -52,6 +53,12 @@ class PatternScanner:
         self._closes = Closes(KEEP_CLOSES, ROUGH_SLACK if rough else 1.0)
         self._zigzags = tuple(Zigzag() for _ in SCALES)
         self._desk = Desk()
+        self._cut = ""
+
+    def cut(self, reason: str) -> None:
+        """The next bars do not go on where those before ended, as after a split: figures end with the next
+        bar for that `reason`, and swings begin anew. Rows and the numbers of figures go on."""
+        self._cut = reason
 
     def observe(self, ts: int, opened: float, high: float, low: float, close: float) -> list[PatternEvent]:
         """The next bar (`ts` its start, ns UTC) as it closed. Most bars say nothing."""
@@ -61,14 +68,21 @@ class PatternScanner:
             self.left_out += 1
             self._closes.hold()
             return []
+        events = self._begin_anew(row, ts) if self._cut else []
         average = self._range.update(high, low, close)
         self._closes.add(close)
-        events: list[PatternEvent] = []
         for scale, zigzag in zip(SCALES, self._zigzags, strict=True):
             if zigzag.update(row, ts, high, low, scale * average) and len(zigzag.pivots) >= 4:
                 self._judge(zigzag.pivots, row, ts, close, events)
         events += self._desk.step(row, ts, high, low, close)
         return events
+
+    def _begin_anew(self, row: int, ts: int) -> list[PatternEvent]:
+        reason, self._cut = self._cut, ""
+        self._range = AverageRange()
+        self._closes.begin_anew(row)
+        self._zigzags = tuple(Zigzag() for _ in SCALES)
+        return self._desk.end_all(row, ts, reason)
 
     def _judge(
         self, pivots: Sequence[Pivot], row: int, ts: int, close: float, events: list[PatternEvent]
@@ -86,6 +100,7 @@ class PatternScanner:
             self._closes.snapshot(),
             tuple(each.snapshot() for each in self._zigzags),
             self._desk.snapshot(),
+            self._cut,
         )
 
     def restore(self, state: ScannerState) -> None:
@@ -95,3 +110,4 @@ class PatternScanner:
         for zigzag, each in zip(self._zigzags, state.zigzags, strict=True):
             zigzag.restore(each)
         self._desk.restore(state.desk)
+        self._cut = state.cut

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import numpy as np
 import pytest
 
+from actors.bar_text import BarBody
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, parse_asked
 from actors.local_directory import LocalDirectory, LocalSettings
-from domain.clock import NS_PER_MIN, NS_PER_S, ManualClock
+from domain.clock import NS_PER_MIN, NS_PER_S, ManualClock, format_time
 from domain.envelope import parse_cursor
 from domain.errors import Malformed, OverLimit
 from domain.indicators.bars import Bars
@@ -175,6 +177,40 @@ async def test_after_a_split_history_equals_bars_adjusted_by_hand(
     expected = [by_hand[start] for start in answer.starts]
     assert answer.values[0] == pytest.approx(expected, rel=1e-9)
     assert answer.splits == (Split(T0 + minute * NS_PER_MIN, 1.5),)
+
+
+async def test_bars_are_told_in_the_shares_of_today_where_that_is_asked_for(
+    directory: LocalDirectory,
+) -> None:
+    then = parse_cursor((await directory.heads()).encode())
+    effective = T0 + 400 * NS_PER_MIN
+    await directory.feed([SplitAnnounced("sim", INSTRUMENT, T0, T0, effective, split_from=1.0, split_to=4.0)])
+    window = (INSTRUMENT, "1m", effective - 30 * NS_PER_MIN, effective + 30 * NS_PER_MIN, 100)
+    plain, told = [
+        msgspec.json.decode(
+            (await directory.bars_page(*window, adjusted=adjusted))[0].items, type=list[BarBody]
+        )
+        for adjusted in (False, True)
+    ]
+    assert {bar.adjusted for bar in plain} == {False} and len(plain) == len(told) > 40
+    for raw, bar in zip(plain, told, strict=True):
+        by = 4.0 if raw.ts_event < format_time(effective) else 1.0
+        assert (bar.open, bar.high, bar.low, bar.close) == pytest.approx(
+            (raw.open / by, raw.high / by, raw.low / by, raw.close / by)
+        )
+        assert (bar.volume, bar.vwap, bar.adjusted) == (raw.volume * by, (raw.vwap or 0.0) / by, by != 1.0)
+    past = [await directory.bars_page(*window, at=then, adjusted=adjusted) for adjusted in (False, True)]
+    assert past[0] == past[1]
+    now = [
+        await directory.bars_page(
+            *window, at=parse_cursor((await directory.heads()).encode()), adjusted=adjusted
+        )
+        for adjusted in (False, True)
+    ]
+    assert (
+        now[0][0].items == past[0][0].items
+        and msgspec.json.decode(now[1][0].items, type=list[BarBody]) == told
+    )
 
 
 async def test_the_past_knows_the_splits_of_then(directory: LocalDirectory) -> None:

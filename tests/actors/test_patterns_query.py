@@ -13,6 +13,7 @@ from actors.local_directory import LocalDirectory, LocalSettings
 from actors.patterns_query import BEFORE, PatternsAsked, check_asked, patterns_in
 from domain.clock import NS_PER_MIN, ManualClock
 from domain.errors import Malformed, OverLimit
+from domain.market.observations import SplitAnnounced
 from tests.bench.patterns import scan
 from tests.builders import INSTRUMENT, T0, a_trade, at
 from tests.patterns_set import NOISE, random_walk, samples
@@ -55,6 +56,33 @@ async def test_the_reader_finds_in_its_bars_what_a_scanner_finds(
     ]
     assert any(each.state == "confirmed" for each in answer.events)
     assert (answer.since, answer.bars) == (T0, len(closed)) and cursor.encode()
+
+
+async def test_a_split_in_the_window_makes_no_figure_and_breaks_none(directory: LocalDirectory) -> None:
+    whole, _ = await directory.patterns(ask())
+    confirmed = next(each for each in whole.events if each.state == "confirmed")
+    effective = confirmed.anchors[2].ts
+    rows, _ = await directory.bars(INSTRUMENT, "1m", 0, T0 + 3_000 * NS_PER_MIN, 10_000)
+    other = await LocalDirectory.over_memory(
+        1, clock=ManualClock(T0), settings=LocalSettings(projecting=False)
+    )
+    shares = [4.0 if row.ts_event < effective else 1.0 for row in rows]
+    await other.feed(
+        [
+            SplitAnnounced("sim", INSTRUMENT, T0, T0, effective, split_from=1.0, split_to=4.0),
+            *(
+                a_trade(row.close * by, 1.0, ts=row.ts_event, trade_id=number)
+                for number, (row, by) in enumerate(zip(rows, shares, strict=True))
+            ),
+        ]
+    )
+    adjusted, _ = await other.patterns(ask())
+    assert [(each.row, each.pattern, each.state) for each in adjusted.events] == [
+        (each.row, each.pattern, each.state) for each in whole.events
+    ]
+    raw, _ = await other.patterns(ask(adjusted=False))
+    assert raw.events != adjusted.events
+    await other.close()
 
 
 async def test_coarser_bars_are_looked_through_as_they_are_answered(directory: LocalDirectory) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from actors.feeds.sim.incidents import parse_incident
 from actors.feeds.sim.market import Market
@@ -13,10 +15,12 @@ from domain.anomalies.found import AnomalyFound
 from domain.clock import NS_PER_MIN, NS_PER_S
 from domain.keeper import SymbolKeeper
 from domain.market.decisions import Decision
-from domain.market.observations import SplitAnnounced
+from domain.market.observations import Observation, SplitAnnounced, Trade
 from domain.market.splits import Split
 from domain.partition import PartitionSettings
+from domain.patterns.found import PatternFound
 from tests.builders import INSTRUMENT, T0, a_trade, at
+from tests.patterns_set import NOISE, samples
 
 EFFECTIVE = at(120)
 AAPL = "AAPL.SIM"
@@ -71,6 +75,55 @@ def test_a_split_is_an_error_of_the_data_unless_it_was_announced(kind: str, verd
     jumps = [each for each in found if isinstance(each, AnomalyFound) and each.anomaly == "split"]
     assert {each.verdict for each in jumps} == verdicts
     assert all(each.taints == (kind == "split") for each in jumps)
+
+
+def minutes(closes: list[float], begin: int = 0) -> list[Trade]:
+    """A trade a minute."""
+    return [
+        a_trade(price, ts=at(60.0 * minute), trade_id=minute + 1)
+        for minute, price in enumerate(closes, begin)
+    ]
+
+
+def figures_of(keeper: SymbolKeeper, events: Sequence[Observation]) -> list[PatternFound]:
+    decisions: list[Decision] = []
+    clock = T0
+    for event in events:
+        clock = max(clock, event.ts_event)
+        decisions += [*keeper.run_timers(clock), *(keeper.observe(event, clock) or ())]
+    return [each for each in decisions if isinstance(each, PatternFound)]
+
+
+@pytest.fixture(scope="module")
+def forming() -> list[float]:
+    """A price a minute up to where a double top has become known and not been left."""
+    drawn = next(samples("double_top", 1, NOISE["low"], 3)).bars[:, 3]
+    closes = [round(each, 2) for each in (drawn / drawn[0] * 100.0).tolist()]
+    told = figures_of(a_keeper(), minutes(closes))
+    known = next(each.ts_event for each in told if each.pattern == "double_top")
+    return closes[: (known - T0) // NS_PER_MIN + 3]
+
+
+NEW_SHARES = [26.0 + minute % 2 for minute in range(40)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_split_confirms_no_figure_and_ends_those_of_before(forming: list[float], late: bool) -> None:
+    keeper = a_keeper()
+    effective = at(60.0 * len(forming))
+    split = structs.replace(a_split(), effective=effective)
+    before = figures_of(keeper, [*([] if late else [split]), *minutes(forming)])
+    assert [each.state for each in before if each.pattern == "double_top"] == ["forming"]
+    traded = minutes(NEW_SHARES, len(forming))
+    after = figures_of(keeper, [traded[0], split, *traded[1:]] if late else traded)
+    alive = {each.figure for each in before} - {each.figure for each in before if each.state == "invalidated"}
+    ended = {each.figure: (each.state, each.reason) for each in after if each.figure in alive}
+    assert ended == dict.fromkeys(alive, ("invalidated", "split"))
+
+
+def test_figures_of_an_unannounced_jump_are_what_they_look_like(forming: list[float]) -> None:
+    figures = figures_of(a_keeper(), minutes([*forming, *NEW_SHARES]))
+    assert "confirmed" in [each.state for each in figures if each.pattern == "double_top"]
 
 
 def test_another_jump_near_a_split_stays_what_it_is() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
+
 from domain.anomalies.found import AnomalyFound
 from domain.clock import NS_PER_MIN, NS_PER_S
 from domain.envelope import Batch
@@ -12,7 +14,9 @@ from domain.market.decisions import BarClosed
 from domain.market.observations import Trade
 from domain.partition import MarketPartition
 from domain.patterns.found import PatternFound
+from domain.signals import Signals
 from tests.builders import INSTRUMENT, PROVIDER, T0, a_quote, a_trade
+from tests.patterns_set import random_walk
 
 STEP_NS = NS_PER_S // 4
 
@@ -108,6 +112,27 @@ def test_figures_are_found_in_closed_minutes_and_replay_alike() -> None:
     starts = {bar.ts_event for bar in folded.of(BarClosed) if bar.interval == "1m"}
     assert {found.ts_event for found in figures} <= starts
     assert folded.replayed().snapshot() == folded.market.snapshot()
+
+
+def test_where_the_clock_is_set_back_figures_end_and_no_number_is_used_twice() -> None:
+    def bars(begin: int, count: int) -> list[BarClosed]:
+        shapes = random_walk(count, np.random.default_rng(3)).tolist()
+        return [
+            BarClosed(PROVIDER, INSTRUMENT, T0 + (begin + place) * NS_PER_MIN, 0, "1m", *shape, 1.0, 1, None)
+            for place, shape in enumerate(shapes)
+        ]
+
+    def figures(signals: Signals, seen: list[BarClosed]) -> list[PatternFound]:
+        return [each for bar in seen for each in signals.on_bar(bar) if isinstance(each, PatternFound)]
+
+    signals = Signals(INSTRUMENT)
+    before = figures(signals, bars(5000, 300))
+    after = figures(signals.begun_anew(), bars(0, 300))
+    last = {each.figure: each.state for each in before}
+    alive = {figure for figure, state in last.items() if state in ("forming", "confirmed")}
+    assert {each.figure for each in after if each.reason == "clock"} == alive != set()
+    assert {each.figure for each in after} & set(last) == alive
+    assert len(after) > len(alive)
 
 
 def test_signals_follow_what_made_them_known_in_the_log() -> None:

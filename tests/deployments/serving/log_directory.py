@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from actors.adjusting import adjusted_rows, in_force_now
 from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, PollReply, StateAnswer
 from actors.bar_text import BarsPage, BarTexts
 from actors.connections import SessionInfo
@@ -30,7 +31,7 @@ from domain.market.observations import (
     Ticker,
     Trade,
 )
-from domain.market.splits import KnownSplits
+from domain.market.splits import KnownSplits, Split
 from storage.read_models.bars import MemoryBars
 
 PARTITIONS = 2
@@ -181,8 +182,11 @@ class LogDirectory:
         count: int,
         *,
         at: int | Cursor | None = None,
+        adjusted: bool = False,
     ) -> tuple[BarsPage, Cursor]:
         rows, cursor = await self.bars(instrument, interval, start, end, count + 1, at=at)
+        if adjusted:
+            rows = adjusted_rows(rows, in_force_now(self._splits(instrument), {interval: rows}, MAX_NS))
         return BarTexts().page_of(instrument, interval, rows, count), cursor
 
     async def decisions(
@@ -211,20 +215,23 @@ class LogDirectory:
             return (await self.bars(asked.instrument, interval, start, end, limit))[0]
 
         tails = {base: await read(base, 0, MAX_NS, 10_000) for base in parsed.bases}
+        splits = self._splits(asked.instrument)
+        answer = await IndicatorsQuery(MemoryBars()).answer(parsed, tails, RECORDED_FROM, read, splits)
+        return answer, self.cursor()
+
+    def _splits(self, instrument: str) -> tuple[Split, ...]:
         splits = KnownSplits()
-        for event in self._of(asked.instrument):
+        for event in self._of(instrument):
             if isinstance(event, SplitAnnounced):
                 splits.fold(event)
-        answer = await IndicatorsQuery(MemoryBars()).answer(
-            parsed, tails, RECORDED_FROM, read, splits.known()
-        )
-        return answer, self.cursor()
+        return splits.known()
 
     async def patterns(self, asked: PatternsAsked) -> tuple[PatternsAnswer, Cursor]:
         self._check()
         check_asked(asked)
         rows, _ = await self.bars(asked.instrument, asked.interval, asked.read_from, asked.end, 10_000)
-        return patterns_in(asked, rows), self.cursor()
+        known = self._splits(asked.instrument) if asked.adjusted else ()
+        return patterns_in(asked, adjusted_rows(rows, in_force_now(known, {"": rows}, MAX_NS))), self.cursor()
 
     async def events(
         self, instrument: str, kinds: Sequence[str], after: int, until: int | None, limit: int

@@ -409,7 +409,7 @@ async def test_openapi_describes_parameters_bodies_and_security(serve):
     assert schema["openapi"].startswith("3.1")
     bars = schema["paths"]["/v1/instruments/{instrument}/bars"]["get"]
     named = {item["name"] for item in bars["parameters"]}
-    assert named == {"instrument", "interval", "from", "to", "limit", "page", "at", "after"}
+    assert named == {"instrument", "interval", "from", "to", "limit", "page", "adjusted", "at", "after"}
     assert schema["paths"]["/healthz"]["get"]["security"] == []
     assert schema["security"] == [{"bearer": []}]
     assert "application/problem+json" in bars["responses"]["default"]["content"]

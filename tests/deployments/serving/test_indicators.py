@@ -102,6 +102,23 @@ async def test_bars_from_before_a_split_are_told_in_the_shares_of_today(serve, t
     assert (posted["items"], posted_raw["items"]) == (body["items"], raw["items"])
 
 
+async def test_bars_are_adjusted_where_that_is_asked_for(serve, traded):
+    effective = START + 4 * NS_PER_MIN
+    traded.append(a_split(effective))
+    path = f"/v1/instruments/{BTC}/bars"
+    params = {"to": format_time(START + 8 * NS_PER_MIN), "from": format_time(START)}
+    async with serve() as served, served.http() as http:
+        recorded = await http.get(path, params=params)
+        plain = await http.get(path, params={**params, "adjusted": "false"})
+        adjusted = await http.get(path, params={**params, "adjusted": "true"})
+        problem(await http.get(path, params={**params, "adjusted": "4"}), 400, "bad-parameter")
+    assert [bar["close"] for bar in recorded.json()["items"]] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert recorded.content == plain.content
+    assert [bar["close"] for bar in adjusted.json()["items"]] == [0.25, 0.5, 0.75, 1, 5, 6, 7, 8]
+    assert [bar["adjusted"] for bar in adjusted.json()["items"]] == [True] * 4 + [False] * 4
+    assert recorded.headers["etag"] != adjusted.headers["etag"]
+
+
 async def test_a_split_to_come_changes_nothing_yet(serve, traded):
     traded.append(a_split(START + 9 * NS_PER_MIN))
     async with serve() as served, served.http() as http:

@@ -184,6 +184,7 @@ async def test_candlesticks_come_on_demand(serve, directory):
         ("candles=true", "in bars of an `interval`"),
         ("pattern=cdl_doji", "in bars of an `interval`"),
         ("rough=true", "in bars of an `interval`"),
+        ("adjusted=true", "in the prices of then"),
         ("interval=1h&page=zzz", "none of this list's"),
     ],
 )

@@ -54,6 +54,41 @@ def test_a_restored_scanner_goes_on_as_if_it_had_never_stopped(seed: int, cut: i
     assert msgspec.msgpack.encode(first.snapshot()) == msgspec.msgpack.encode(second.snapshot())
 
 
+@given(seed=seeds, cut=st.integers(1, 399))
+@settings(max_examples=25, deadline=None)
+def test_after_a_cut_a_scanner_sees_what_a_new_one_sees_and_every_figure_of_before_has_ended(
+    seed: int, cut: int
+) -> None:
+    bars = some_bars(seed).tolist()
+    cut = min(cut, len(bars) - 1)
+    scanner, anew = PatternScanner(), PatternScanner()
+    before = [event for row, bar in enumerate(bars[:cut]) for event in scanner.observe(row, *bar)]
+    scanner.cut("split")
+    restored = PatternScanner()
+    restored.restore(scanner.snapshot())
+    after = [event for row, bar in enumerate(bars[cut:], cut) for event in restored.observe(row, *bar)]
+    fresh = [event for row, bar in enumerate(bars[cut:], cut) for event in anew.observe(row, *bar)]
+    ended = [event for event in after if event.reason == "split"]
+    assert {event.row for event in ended} <= {cut}
+    told = {event.figure: event.state for event in before}
+    alive = {figure for figure, state in told.items() if state in ("forming", "confirmed")}
+    assert {event.figure for event in ended} == alive
+    rest = after[len(ended) :]
+    assert [
+        (event.row, event.pattern, event.state, [(anchor.row, anchor.price) for anchor in event.anchors])
+        for event in rest
+    ] == [
+        (
+            event.row + cut,
+            event.pattern,
+            event.state,
+            [(anchor.row + cut, anchor.price) for anchor in event.anchors],
+        )
+        for event in fresh
+    ]
+    assert min((event.figure for event in rest), default=max(told, default=0) + 1) > max(told, default=0)
+
+
 def test_a_snapshot_does_not_change_while_the_scanner_goes_on() -> None:
     bars = some_bars(5).tolist()
     scanner = PatternScanner()
