@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from types import MappingProxyType
 
 import numpy as np
@@ -17,17 +18,20 @@ from msgspec import Struct
 
 from domain.clock import NS_PER_S, from_epoch, parse_time
 from domain.errors import Malformed
-from domain.indicators.bars import Bars, Floats, Integers
+from domain.indicators.bars import LARGEST, Bars, Floats, Integers
 from domain.market.observations import Side
 
 NS_PER_DAY = 86_400 * NS_PER_S
 PRICES = ("open", "high", "low", "close")
-_TIME_NAMES = ("time", "timestamp", "datetime", "date", "")
+_TIME_NAMES = ("time", "timestamp", "datetime", "date", "", "gmt time", "open_time", "open time")
+"""The last three: Dukascopy's charts and Binance's archive of klines."""
 _SIDES: Mapping[str, Side] = MappingProxyType({"buy": "buy", "b": "buy", "sell": "sell", "s": "sell"})
 _MISSING = frozenset(("", "nan", "null", "none", "na", "n/a", "-"))
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T ](\d\d):?(\d\d)(?::?(\d\d(?:\.\d{1,9})?))?)?", re.ASCII)
 _DOTTED = re.compile(r"(\d\d)\.(\d\d)\.(\d{4})(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+_DECIMAL = re.compile(r"(-?\d{1,19})\.\d{1,9}", re.ASCII)
+_YEAR_FIRST = re.compile(r"(\d{4})[/.](\d\d)[/.](\d\d)(?!\d)(.*)", re.ASCII)
 _NUMBER = re.compile(
     r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity)", re.ASCII | re.IGNORECASE
 )
@@ -115,7 +119,16 @@ def parse_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     bars = Bars(opened, high, low, close, volume, session)
     has_volume = bool(np.isfinite(volume).any())
     sides = None if layout.side is None else tuple(_side(row, layout.side) for row in rows)
-    return Table(layout.kind, times, starts, bars, has_volume, _notes(bars), sides)
+    notes = (*_notes(bars), *_untimed(layout, names))
+    return Table(layout.kind, times, starts, bars, has_volume, notes, sides)
+
+
+def _untimed(layout: Layout, names: Sequence[str]) -> tuple[str, ...]:
+    """A remark where rows are numbered although a column that is not read may have been meant as the time."""
+    read = {*layout.prices, layout.volume, layout.side} - {None}
+    if layout.time or len(names) <= len(read):
+        return ()
+    return ("no column is called time, timestamp, datetime or date: rows are numbered",)
 
 
 def _side(row: Sequence[str], place: int) -> Side | None:
@@ -128,7 +141,7 @@ def _starts(times: Sequence[str], kind: str) -> Integers:
     for number, text in enumerate(times):
         try:
             starts[number] = parse_table_time(text)
-        except (Malformed, OverflowError) as error:
+        except Malformed as error:
             raise Malformed(f"row {number}: {error}") from None
     gaps = np.diff(starts)
     wrong = np.flatnonzero(gaps < 0 if kind == "trades" else gaps <= 0)
@@ -142,18 +155,30 @@ def _starts(times: Sequence[str], kind: str) -> Integers:
 
 
 def parse_table_time(text: str) -> int:
-    """ns UTC; no zone means UTC. Raises Malformed.
+    """ns UTC within 64 bits; no zone means UTC. Raises Malformed.
 
-    ISO 8601, `YYYYMMDD[ HH:MM[:SS]]`, `DD.MM.YYYY[ HH:MM:SS.mmm]`, and integer s, ms, us or ns told
-    apart by magnitude. Eight digits are a date where they can be one.
+    ISO 8601 (also with `/` or `.` in the date), `YYYYMMDD[ HH:MM[:SS]]`, `DD.MM.YYYY[ HH:MM:SS.mmm]`, each
+    with ` UTC` behind it or not, and s, ms, us or ns told apart by magnitude, as integers or with a fraction.
+    Eight digits are a date where they can be one.
     """
-    text = text.strip()
+    ns = _any_time(text.strip().removesuffix(" UTC"))
+    if not -(2**63) <= ns < 2**63:
+        raise Malformed(f"time {text.strip()[:40]!r} is not between 1677 and 2262")
+    return ns
+
+
+def _any_time(text: str) -> int:
     if match := _COMPACT.fullmatch(text):
         year, month, day, hour, minute, second = match.groups()
         if len(text) > 8 or _is_date(int(year), int(month), int(day)):
             return parse_time(f"{year}-{month}-{day}T{hour or '00'}:{minute or '00'}:{second or '00'}")
     if _INTEGER.fullmatch(text):
         return from_epoch(int(text))
+    if match := _DECIMAL.fullmatch(text):
+        whole = int(match[1])
+        return int(Decimal(text) * (from_epoch(whole) // whole if whole else NS_PER_S))
+    if match := _YEAR_FIRST.fullmatch(text):
+        text = "-".join(match.groups()[:3]) + match[4]
     if match := _DOTTED.fullmatch(text):
         day, month, year, clock = match.groups()
         return parse_time(f"{year}-{month}-{day}T{clock or '00:00'}")
@@ -195,8 +220,10 @@ def _number(cell: str, row: int, name: str) -> float:
 
 def _notes(bars: Bars) -> tuple[str, ...]:
     prices = np.stack(bars[:4])
+    beyond = np.vstack((np.where(np.isfinite(prices), np.abs(prices), 0.0), bars.volume)) > LARGEST
     faults = (
         ("has no finite price somewhere", ~np.isfinite(prices).all(axis=0)),
+        (f"has a number beyond {LARGEST:g}", beyond.any(axis=0)),
         ("has a price of 0 or less", (prices <= 0.0).any(axis=0)),
         ("has a high below its low", bars.high < bars.low),
         ("has an open or close outside its range", _outside(bars)),

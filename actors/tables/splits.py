@@ -36,5 +36,7 @@ def _split(number: int, row: dict[str, str]) -> Split:
     new, _, old = ratio.partition(":")
     try:
         return Split(parse_table_time(time), float(new) / float(old or 1.0))
-    except (Malformed, ValueError, ZeroDivisionError) as error:
+    except (ValueError, ZeroDivisionError):
+        raise Malformed(f"row {number}: ratio {ratio[:40]!r} is not like 4:1 or 4.0") from None
+    except Malformed as error:
         raise Malformed(f"row {number}: {error}") from None

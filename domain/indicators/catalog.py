@@ -13,7 +13,7 @@ from domain.indicators.kernel import Kernel, Make
 
 LONGEST = 100_000
 """Longest period in bars, TA-Lib's own bound."""
-VERSION = 1
+VERSION = 2
 """Of all formulas together. A change of any value raises it, and snapshots of another one do not fit."""
 
 

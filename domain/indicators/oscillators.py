@@ -75,6 +75,8 @@ class Stochastic(FastStochastic):
 
 
 class WilliamsR(Kernel):
+    """A close outside its bars counts as at their edge, as in TA-Lib."""
+
     needs = ("high", "low", "close")
 
     def __init__(self, period: int) -> None:
@@ -85,7 +87,8 @@ class WilliamsR(Kernel):
     def values(self, pace: Pace, *inputs: Floats) -> tuple[Floats, ...]:
         high, low, close = inputs
         most = self._highest(pace, high)
-        return (ratio(most - close, most - self._lowest(pace, low), -100.0) + 0.0,)
+        place = ratio(most - close, most - self._lowest(pace, low), -100.0)
+        return (np.clip(place, -100.0, 0.0) + 0.0,)
 
 
 class Cci(Kernel):

@@ -29,6 +29,8 @@ class Obv(Kernel):
 
 
 class Mfi(Kernel):
+    """Prices below 0 make flows below 0: kept within 0..100, 0 where they sum to less, as in TA-Lib."""
+
     needs = ("hlc3", "volume")
 
     def __init__(self, period: int) -> None:
@@ -45,7 +47,8 @@ class Mfi(Kernel):
         moved = np.abs(move) > ROUNDING * np.abs(typical)
         up = self._up(pace, np.where(moved & (move > 0.0), flow, 0.0))
         down = self._down(pace, np.where(moved & (move < 0.0), flow, 0.0))
-        return (ratio(up, up + down, 100.0),)
+        index = np.clip(ratio(up, up + down, 100.0), 0.0, 100.0)
+        return (np.where(up + down < 0.0, 0.0, index),)
 
 
 class SessionVwap(Kernel):

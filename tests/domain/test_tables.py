@@ -31,6 +31,15 @@ def a_row(time: str, close: str = "2", volume: str = "5") -> list[str]:
         (str(NOON), NOON),
         ("2004-08-19", NOON - NOON % NS_PER_DAY),
         ("20040819", NOON - NOON % NS_PER_DAY),
+        ("2004/08/19 12:30:00", NOON),
+        ("2004.08.19 12:30", NOON),
+        ("2004-08-19 12:30:00 UTC", NOON),
+        ("20040819 12:30 UTC", NOON),
+        (f"{NOON // NS_PER_S}.0", NOON),
+        (f"{NOON // NS_PER_S}.000000001", NOON + 1),
+        (f"{NOON // 1_000_000}.5", NOON + 500_000),
+        (f"-{NS_PER_DAY // NS_PER_S}.5", -NS_PER_DAY - NS_PER_S // 2),
+        ("0.25", NS_PER_S // 4),
         ("2004-08-19T12:30:00.000000001Z", NOON + 1),
         ("1969-12-31", -NS_PER_DAY),
     ],
@@ -39,7 +48,9 @@ def test_times_of_every_form_are_read(text: str, expected: int) -> None:
     assert parse_table_time(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "noon", "32.01.2004 12:30", "2004-02-30", "08/19/2004", "1.5e9"])
+@pytest.mark.parametrize(
+    "text", ["", "noon", "32.01.2004 12:30", "2004-02-30", "08/19/2004", "1.5e9", "UTC", "2004/8/19"]
+)
 def test_a_time_that_is_none_of_them_is_refused(text: str) -> None:
     with pytest.raises(Malformed):
         parse_table_time(text)
@@ -121,3 +132,28 @@ def test_missing_prices_are_no_numbers_and_odd_ones_are_noted() -> None:
 
 def test_a_header_alone_is_a_table_without_rows() -> None:
     assert len(parse_table(HEADER, [])) == 0
+
+
+@pytest.mark.parametrize("time", ["9999-12-31", "1600-01-01", "20240102000000"])
+def test_a_time_that_nanoseconds_cannot_count_is_named(time: str) -> None:
+    with pytest.raises(Malformed, match=f"row 1: time '{time}' is not between 1677 and 2262"):
+        parse_table(HEADER, [a_row("1970-01-01"), a_row(time)])
+
+
+@pytest.mark.parametrize("name", ["Gmt time", "open_time", "Open time"])
+def test_what_exports_call_the_time_of_a_bar_is_the_time(name: str) -> None:
+    """Dukascopy's charts, Binance's archive of klines."""
+    table = parse_table([name, *HEADER[1:], "close_time"], [[*a_row("04.05.2003 21:00:00.000"), "1"]])
+    assert table.times == ("04.05.2003 21:00:00.000",) and not table.notes
+
+
+def test_a_number_too_large_to_be_computed_with_is_remarked_on() -> None:
+    rows = [["1", "1e200", "1e200", "1e200", "1e200", "5"], a_row("2", volume="1e400"), a_row("3")]
+    assert parse_table(HEADER, rows).notes == ("row 0 and 1 more has a number beyond 1e+100",)
+
+
+def test_rows_are_not_numbered_silently_where_a_further_column_may_be_the_time() -> None:
+    assert parse_table(["when", *HEADER[1:]], [a_row("2004-08-19")]).notes == (
+        "no column is called time, timestamp, datetime or date: rows are numbered",
+    )
+    assert parse_table(HEADER[1:], [a_row("")[1:]]).notes == ()

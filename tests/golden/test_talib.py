@@ -97,6 +97,29 @@ def test_equals_talib_from_the_first_value_on(spec: str, bars: Bars) -> None:
         assert not (np.abs(mine - theirs) > allowed).any()
 
 
+@pytest.mark.parametrize("spec", REFERENCE)
+def test_closes_outside_their_bars_give_what_talib_makes_of_them(spec: str) -> None:
+    """As in a series whose closes are adjusted for dividends and whose other prices are not."""
+    rng = np.random.default_rng(3)
+    bars = Bars(*rng.uniform(1.0, 100.0, (5, 300)), np.zeros(300, np.int64))
+    _assert_equal_on(bars, spec)
+
+
+def test_money_that_flows_at_negative_prices_stays_an_index() -> None:
+    price = np.random.default_rng(5).normal(size=300)
+    bars = Bars(price, price + 1.0, price - 1.0, price, np.ones(300), np.zeros(300, np.int64))
+    found = history(parse_spec("mfi(14)"), bars)[0][14:]
+    assert found.min() == 0.0 and found.max() == 100.0
+    assert found == pytest.approx(REFERENCE["mfi(14)"](bars)[14:], abs=1e-7)
+
+
+def _assert_equal_on(bars: Bars, spec: str) -> None:
+    expected = REFERENCE[spec](bars)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    for mine, theirs in zip(history(parse_spec(spec), bars), expected, strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-9, abs=1e-7, nan_ok=True)
+
+
 def test_a_constant_price_gives_what_talib_says_of_it() -> None:
     flat = Bars(*(np.full(80, 100.1) for _ in range(5)), np.zeros(80, np.int64))
     for spec in (

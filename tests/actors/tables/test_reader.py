@@ -48,6 +48,37 @@ def test_parquet_gives_the_same_numbers(times: list[object], shown: str, tmp_pat
     assert table.bars.volume.tolist() == [5.0, 6.0]
 
 
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_parquet_times_keep_their_nanoseconds(zone: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "trades.parquet"
+    moments = [-1, 0, 1_704_153_600_000_000_001, 1_704_153_600_000_000_002, 1_704_153_600_500_000_000]
+    times = pl.Series(moments).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone or "UTC")
+    if zone is None:
+        times = times.dt.replace_time_zone(None)
+    pl.DataFrame({"time": times, "price": [1.0] * 5, "size": [1.0] * 5}).write_parquet(file)
+    table = read_table(file)
+    assert table.starts is not None and table.starts.tolist() == moments
+    assert table.times[2] == (
+        "2024-01-02T00:00:00.000000001" if zone is None else "2024-01-01T19:00:00.000000001-05:00"
+    )
+
+
+def test_the_index_that_pandas_adds_to_parquet_is_an_unnamed_first_column(tmp_path: Path) -> None:
+    file = tmp_path / "bars.parquet"
+    prices = {name: [2.0, 2.0] for name in ("Open", "High", "Low", "Close")}
+    index = [dt.datetime(2004, 8, 19), dt.datetime(2004, 8, 20)]
+    pl.DataFrame({**prices, "__index_level_0__": index}).write_parquet(file)
+    assert read_table(file).times == ("2004-08-19T00:00:00", "2004-08-20T00:00:00")
+
+
+@pytest.mark.parametrize("blank", ["  \n", "\t\n", " \r\n"])
+def test_lines_of_blanks_are_no_rows(blank: str, tmp_path: Path) -> None:
+    file = tmp_path / "bars.csv"
+    header, _, rows = CSV.replace(",", ";").partition("\n")
+    file.write_text(f"{blank}{header}\n{blank}{rows}{blank}", newline="")
+    assert read_table(file).times == ("2004-08-19", "2004-08-20")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\n\n", b"\xff\xfe\x00t", b"PAR1 but no more", b"\x1f\x8b", b'time,open\n"1']
 )
@@ -61,3 +92,8 @@ def test_what_is_no_table_is_refused_by_name(content: bytes, tmp_path: Path) -> 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         read_table(tmp_path / "absent.csv")
+
+
+def test_a_folder_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="not a file"):
+        read_table(tmp_path)
