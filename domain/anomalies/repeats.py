@@ -2,7 +2,9 @@
 
 How long a run is unlikely depends on the series' own habit: with a share `p` of repeating bars, a run of
 `n` has the chance p^n (they are not independent, so the bound is far out). Bars without volume (0) are
-silence: that is worth a word only in an hour of the day that has always been busy, on days that have.
+silence: that is worth a word only in an hour of the day that has always been busy, on days that have; or,
+while the hours are not known yet, where nearly every bar traded before and the silence begins at a time of
+day at which no session ends.
 """
 
 from __future__ import annotations
@@ -27,6 +29,12 @@ MAX_LEARNT = 20
 BUSY_DAYS = 3
 NS_PER_HOUR = 60 * NS_PER_MIN
 HOURS = 24
+ALWAYS_SEEN, ALWAYS_SHARE = 100.0, 0.02
+"""Trading without a rest: of so many bars at least, the share that may have repeated the price."""
+CLOSING_NS = 15 * NS_PER_MIN
+"""Sessions end at a whole quarter of an hour; a silence of less than one is not worth a word."""
+SILENT_ROWS = 15
+"""The same of rows without times."""
 EPOCH_WEEKDAY = 3
 """1970-01-01 was a Thursday; Monday is 0."""
 
@@ -109,24 +117,25 @@ class Repeats:
         self._expected += self._is_expected(ts, idle=volume == 0.0)
         if volume == 0.0:
             self._learn(ts, active=False)
-        return None if self._told else self._judge(prices[3])
+        return None if self._told else self._judge(ts, prices[3])
 
     @property
     def run(self) -> int:
         """Bars that have repeated the last price."""
         return self._run
 
-    def _judge(self, price: float) -> Finding | None:
+    def _judge(self, ts: int, price: float) -> Finding | None:
         share = max(LEAST_SHARE, (self._repeated + 0.5) / (self._seen + 1.0))
         needed = max(MIN_RUN, math.ceil(math.log(CHANCE) / math.log(min(share, 0.99))))
         if self._same_range >= MIN_SAME_RANGE and self._idle == 0:
             needed = MIN_SAME_RANGE
         elif self._seen < MIN_SEEN:
             return None
-        if min(self._run, self._expected) < needed:
+        silent = 2 * self._idle > self._run
+        if min(self._run, self._expected) < needed or (silent and not self._is_long(ts)):
             return None
         self._told = True
-        verdict: AnomalyClass = "unclear" if 2 * self._idle > self._run else "data_error"
+        verdict: AnomalyClass = "unclear" if silent else "data_error"
         evidence = {
             "repeats": float(self._run),
             "needed": float(needed),
@@ -141,13 +150,21 @@ class Repeats:
     def _is_expected(self, ts: int, *, idle: bool) -> bool:
         """Whether a bar at this time should move: not at hours and on days that are quiet by habit."""
         if not self._timed:
-            return not idle
+            return not idle or self._never_rests()
         if _is_weekend(ts) and not self._weekend_busy:
             return False
         if not idle:
             return True
         hour = ts // NS_PER_HOUR % HOURS
-        return self._busy[hour] >= BUSY_DAYS and self._quiet[hour] == 0
+        if self._busy[hour] >= BUSY_DAYS:
+            return self._quiet[hour] == 0
+        return self._run_ts % CLOSING_NS != 0 and self._never_rests()
+
+    def _is_long(self, ts: int) -> bool:
+        return ts - self._run_ts >= CLOSING_NS if self._timed else self._run >= SILENT_ROWS
+
+    def _never_rests(self) -> bool:
+        return self._seen >= ALWAYS_SEEN and self._repeated <= ALWAYS_SHARE * self._seen
 
     def _learn(self, ts: int, *, active: bool) -> None:
         if not self._timed:
@@ -163,7 +180,7 @@ class Repeats:
             self._weekend_busy = True
 
     def _end_run(self) -> None:
-        learnt = min(self._expected, MAX_LEARNT)
+        learnt = 0 if self._told and 2 * self._idle > self._run else min(self._expected, MAX_LEARNT)
         forgotten = FORGETTING ** (learnt + 1)
         self._seen = self._seen * forgotten + learnt + 1
         self._repeated = self._repeated * forgotten + learnt

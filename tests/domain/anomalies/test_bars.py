@@ -146,6 +146,38 @@ def test_nights_without_volume_are_closed_and_a_day_without_is_a_question() -> N
     assert told(found_in(silent))[:1] == [("frozen_feed", "unclear", 24 * 15 + 9)]
 
 
+def silent(first: int, last: int, *, timed: bool = True) -> list[tuple[str, str, int]]:
+    """What is said of a day of minutes that all trade but these."""
+    rows = bars(600)
+    dead = changed(rows, flat(rows[first - 1][4], volume=0.0), first, last)  # type: ignore[arg-type]
+    return told(found_in(dead, timed=timed))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "timed", "is_told"),
+    [
+        (203, 240, True, True),
+        (203, 216, True, False),  # a quarter of an hour is the least
+        (210, 250, True, False),  # 03:30, when a session may end
+        (210, 250, False, True),
+        (60, 120, False, False),  # not enough seen
+    ],
+)
+def test_silence_where_every_minute_traded_is_a_question_on_the_first_day_already(
+    first: int, last: int, timed: bool, is_told: bool
+) -> None:
+    expected = [("frozen_feed", "unclear", first)] if is_told else []
+    assert silent(first, last, timed=timed) == expected
+
+
+def test_silence_after_minutes_that_sometimes_rest_is_none() -> None:
+    rows = bars(600)
+    for first in range(50, AT, 20):
+        rows = changed(rows, flat(rows[first - 1][4], volume=0.0), first, first + 1)  # type: ignore[arg-type]
+    rows = changed(rows, flat(rows[AT][4], volume=0.0), AT + 1, AT + 60)  # type: ignore[arg-type]
+    assert told(found_in(rows)) == []
+
+
 def test_the_distance_of_a_weekend_excuses_a_larger_move() -> None:
     rows = bars(300)
     gapped = [(ts + (2 * DAY if n >= AT else 0), *rest) for n, (ts, *rest) in enumerate(rows)]
