@@ -79,7 +79,7 @@ class BarRow(Struct, frozen=True, array_like=True):
 
 
 class HeldBars(Struct, frozen=True):
-    """What a keeper holds of some intervals by `bars`, and the instrument's splits, those to come as well."""
+    """The bars of some intervals that a keeper holds, by interval, and its splits, those to come as well."""
 
     bars: dict[str, Sequence[BarRow]]
     splits: tuple[Split, ...]

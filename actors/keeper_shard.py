@@ -27,7 +27,6 @@ from actors.arming import ArmingLoop, Keep
 from actors.commit import GroupCommit
 from actors.intake import Ack, accepted, refused, undecoded
 from actors.lease import Leases
-from actors.packed import PackedBars
 from actors.polling import Polls
 from actors.recorder import SILENT, Recorder
 from actors.seat import Seat
@@ -309,16 +308,8 @@ class KeeperShard:
         )
         return msgspec.structs.replace(answer, at=seat.head.recorded_ns)
 
-    async def bars(
-        self, instrument: str, interval: str, *, after: Cursor | None = None
-    ) -> tuple[PackedBars, Place]:
-        """The bars that the keeper holds, oldest first, forming ones (closed False) last."""
-        return await self._read(
-            instrument, after, lambda keeper, place: (PackedBars(views.bar_rows(keeper, interval)), place)
-        )
-
     async def held(self, instrument: str, intervals: Sequence[str]) -> HeldBars:
-        """`bars` of several intervals at one place, with the splits they have to be adjusted by."""
+        """Bars of some intervals at one place, oldest first, forming ones (closed False) last; and splits."""
         return await self._read(instrument, None, lambda keeper, at: views.held(keeper, intervals, at))
 
     async def instruments(self) -> list[InstrumentInfo]:

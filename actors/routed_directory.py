@@ -1,7 +1,7 @@
 """What both directories do alike: which question goes to a partition's owner and which to a Reader.
 
     now     last, book, orders, state     the owner of the instrument's partition
-    both    bars, indicators              stored rows from a Reader, their live tail from the owner
+    both    bars, indicators, patterns    stored rows from a Reader, their live tail from the owner
     log     events, heads, cursors, `at`  a Reader
 
 How an owner or a Reader is reached, and what happens while it moves, is the directory's own.
@@ -20,6 +20,7 @@ from actors.answers import (
     LastAnswer,
     OrdersAnswer,
     Page,
+    Place,
     PollReply,
     StateAnswer,
 )
@@ -29,6 +30,7 @@ from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, parse_ask
 from actors.patterns_query import PatternsAnswer, PatternsAsked, check_asked
 from domain.envelope import Cursor, Recorded
 from domain.ids import market_partition, market_partitions
+from domain.market.splits import Split
 
 READ_S = 20.0
 PAST_S = 60.0
@@ -99,7 +101,7 @@ class RoutedDirectory(ABC):
         if at is not None:
             answer = await self._ask_reader("bars_at", *window, at, timeout_s=PAST_S)
         else:
-            tail, place = await self._ask_owner(instrument, "bars", instrument, base_of(interval))
+            tail, place, _ = await self._held(instrument, interval)
             answer = await self._ask_reader("bars", *window, tail=tail, place=place)
         return answer
 
@@ -118,15 +120,10 @@ class RoutedDirectory(ABC):
         window = (instrument, interval, start, end, count)
         if at is not None:
             answer = await self._ask_reader("bars_page_at", *window, at, adjusted=adjusted, timeout_s=PAST_S)
-        elif adjusted:
-            base = base_of(interval)
-            held: HeldBars = await self._ask_owner(instrument, "held", instrument, (base,))
-            answer = await self._ask_reader(
-                "bars_page", *window, tail=held.bars[base], place=held.place, splits=held.splits
-            )
         else:
-            tail, place = await self._ask_owner(instrument, "bars", instrument, base_of(interval))
-            answer = await self._ask_reader("bars_page", *window, tail=tail, place=place)
+            tail, place, splits = await self._held(instrument, interval)
+            known = splits if adjusted else ()
+            answer = await self._ask_reader("bars_page", *window, tail=tail, place=place, splits=known)
         return answer
 
     async def indicators(
@@ -146,14 +143,16 @@ class RoutedDirectory(ABC):
 
     async def patterns(self, asked: PatternsAsked) -> tuple[PatternsAnswer, Cursor]:
         check_asked(asked)
-        name = asked.instrument
-        base = base_of(asked.interval)
-        held: HeldBars = await self._ask_owner(name, "held", name, (base,))
+        tail, place, splits = await self._held(asked.instrument, asked.interval)
         answer: tuple[PatternsAnswer, Cursor]
-        answer = await self._ask_reader(
-            "patterns", asked, tail=held.bars[base], place=held.place, splits=held.splits
-        )
+        answer = await self._ask_reader("patterns", asked, tail=tail, place=place, splits=splits)
         return answer
+
+    async def _held(self, instrument: str, interval: str) -> tuple[Sequence[BarRow], Place, Sequence[Split]]:
+        """The bars that the keeper holds of the interval's base, and what goes with them."""
+        base = base_of(interval)
+        held: HeldBars = await self._ask_owner(instrument, "held", instrument, (base,))
+        return held.bars[base], held.place, held.splits
 
     async def decisions(
         self, instrument: str, kinds: Sequence[str], start: int, end: int, limit: int, after_offset: int = 0

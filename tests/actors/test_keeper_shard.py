@@ -225,7 +225,7 @@ async def test_a_heartbeat_closes_bars_and_costs_nothing_when_none_is_due() -> N
     assert refusals(await shard.observe([beat(10)])) == [None]
     kinds = [block.header.kinds for block in await bench.log.read(PARTITION, 1)]
     assert kinds == [("bar_closed",)]
-    rows, _ = await shard.bars(A, "1s")
+    rows = (await shard.held(A, ["1s"])).bars["1s"]
     assert [(row.ts_event, row.closed) for row in rows] == [(START_NS, True)]
 
 
