@@ -19,7 +19,7 @@ WANDER = 0.05
 """Standard deviation in the middle of a leg, in heights of the figure."""
 UNEVEN = 0.02
 """Of a drawing's prices, in heights."""
-LEGS = (8, 15, 30)
+LEGS = (5, 8, 15, 30, 60)
 """Bars."""
 Range = tuple[float, float]
 

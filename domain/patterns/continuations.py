@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from domain.patterns.events import Anchor
 from domain.patterns.figures import Candidate
-from domain.patterns.geometry import Closes, Line, largest_miss, score, through
+from domain.patterns.geometry import GRAIN, Closes, Line, even_in_time, largest_miss, score, through
 from domain.patterns.poles import is_pole, pole_start
 from domain.patterns.swings import Pivot
 
@@ -29,8 +29,8 @@ MAX_MISS = 0.095
 """A pivot's distance from its line, in widths at the first pivot."""
 CLOSER = 0.5
 """Of a longer figure's miss: what a shorter one may have at most to be taken in its stead."""
-MIN_LEG_RATIO, MIN_TIME_RATIO = 0.25, 0.25
-"""Of neighbouring legs in price, and of the shortest leg to the longest in bars."""
+MIN_LEG_RATIO = 0.25
+"""Of neighbouring legs, in price."""
 MIN_NARROWING, MIN_NARROWING_WEDGE, MIN_NARROWING_POLE = 0.34, 0.38, 0.32
 MAX_NARROWING, MAX_WIDENING, MAX_WIDENING_POLE = 0.22, 0.28, 0.55
 """Narrowing from which a figure converges (else its lines are parallel); how much parallel lines may widen:
@@ -114,7 +114,7 @@ def continuations(pivots: Sequence[Pivot], closes: Closes) -> Iterator[Candidate
 
 def _shape_of(part: Sequence[Pivot], *, poled: bool) -> Wedge | None:
     """None where the pivots make no figure. Lines are fitted last: most pivots fail before."""
-    if not poled and not (len(part) > 4 and _is_even(part)):
+    if not even_in_time(part) or not (poled or (len(part) > 4 and _is_even(part))):
         return None
     shape = _shape(part)
     return shape if shape is None or poled or shape.miss <= MAX_MISS else None
@@ -139,10 +139,7 @@ def _shape(pivots: Sequence[Pivot]) -> Wedge | None:
 
 
 def _is_even(pivots: Sequence[Pivot]) -> bool:
-    """Whether no leg is a mere wiggle beside its neighbour, in price, or beside the longest, in time."""
-    bars = [after.row - before.row for before, after in pairwise(pivots)]
-    if min(bars) < MIN_TIME_RATIO * max(bars):
-        return False
+    """Whether no leg is a mere wiggle beside its neighbour, in price."""
     legs = [abs(after.price - before.price) for before, after in pairwise(pivots)]
     return all(
         after >= MIN_LEG_RATIO * before and before >= MIN_LEG_RATIO * after
@@ -227,7 +224,7 @@ def _drawn(
     before: Pivot | None = None,
     rough: float = MAX_ROUGHNESS,
 ) -> Candidate | None:
-    roughness = closes.roughness(shape.pivots)
+    roughness = closes.roughness(shape.pivots, 0.0 if before is None else GRAIN)
     missed = MAX_MISS if before is None else MAX_MISS_POLE
     if roughness > rough:
         return None

@@ -11,6 +11,11 @@ from msgspec import Struct
 
 from domain.patterns.swings import Pivot
 
+MIN_TIME_RATIO = 0.25
+"""Of the shortest leg of a figure to its longest, in bars."""
+GRAIN = 0.35
+"""Bars: a pivot stands on a whole bar, price turned somewhere beside it. In short legs that counts."""
+
 
 class Line(Struct, frozen=True, array_like=True, gc=False):
     """Price over rows: `price` at `row`, `slope` per bar."""
@@ -47,6 +52,12 @@ def largest_miss(line: Line, points: Sequence[Pivot]) -> float:
     """Of the points from the line, in price."""
     row, price, slope = line.row, line.price, line.slope
     return max([abs(point.price - price - slope * (point.row - row)) for point in points])
+
+
+def even_in_time(pivots: Sequence[Pivot]) -> bool:
+    """Whether no leg is a mere wiggle beside the longest."""
+    bars = [after.row - before.row for before, after in pairwise(pivots)]
+    return min(bars) >= MIN_TIME_RATIO * max(bars)
 
 
 def mean_leg(pivots: Sequence[Pivot]) -> float:
@@ -100,11 +111,11 @@ class Closes:
                 return Pivot(row, 0, close, start.side, row)
         return start
 
-    def roughness(self, pivots: Sequence[Pivot]) -> float:
+    def roughness(self, pivots: Sequence[Pivot], grain: float = 0.0) -> float:
         """Root mean square distance of the closes from the straight legs between pivots, in mean legs.
 
         0 for a figure drawn with a ruler; a random walk has 0.2 and more. Infinite where the closes are
-        no longer held or there is no move.
+        no longer held or there is no move. What a mean leg travels in `grain` bars is no distance.
         """
         begin, end = pivots[0].row - self.first, pivots[-1].row - self.first + 1
         leg = mean_leg(pivots)
@@ -112,8 +123,9 @@ class Closes:
             return math.inf
         rows = [pivot.row - pivots[0].row for pivot in pivots]
         drawn = np.interp(np.arange(end - begin), rows, [pivot.price for pivot in pivots])
-        missed = np.array(self._closes[begin:end]) - drawn
-        return math.sqrt(float(missed @ missed) / len(missed)) / leg / self._slack
+        missed = (np.array(self._closes[begin:end]) - drawn) / leg
+        by_grain = grain * (len(pivots) - 1) / (end - begin - 1)
+        return math.sqrt(max(0.0, float(missed @ missed) / len(missed) - by_grain**2)) / self._slack
 
     def snapshot(self) -> ClosesState:
         return ClosesState(self.first, tuple(self._closes))

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from domain.patterns.events import Anchor
 from domain.patterns.figures import Candidate
-from domain.patterns.geometry import Closes, Line, score
+from domain.patterns.geometry import GRAIN, Closes, Line, even_in_time, score
 from domain.patterns.poles import is_pole, pole_start
 from domain.patterns.swings import Pivot
 
@@ -147,10 +147,10 @@ def _drawn(
     body = pivots[-SWINGS[shape] :]
     span = body[-1].row - body[0].row
     before = pivots[: len(pivots) - len(body) + 1]
-    if span < MIN_SPAN or _is_rest(pivots, body):
+    if span < MIN_SPAN or not even_in_time(body) or _is_rest(pivots, body):
         return
     entry = closes.entry(before[-2], body[0], side * neck.at(body[0].row))
-    roughness = closes.roughness((entry, *body) if entry.row < body[0].row else body)
+    roughness = closes.roughness((entry, *body) if entry.row < body[0].row else body, GRAIN)
     if roughness > MAX_ROUGHNESS[shape]:
         return
     yield Candidate(

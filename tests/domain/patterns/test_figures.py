@@ -61,6 +61,17 @@ def test_a_third_top_makes_a_triple_top_of_a_double_top() -> None:
     assert [event.state for event in life_of("triple_top", bars)] == ["forming", "confirmed", "target_hit"]
 
 
+def test_a_wiggle_on_a_long_leg_is_no_shoulder() -> None:
+    def shaped(*rows: int) -> list[str]:
+        prices = (99.0, 106.7, 105.4, 110.0, 104.4, 105.6, 98.0)
+        return [
+            event.state for event in life_of("head_and_shoulders", ruled(*zip(rows, prices, strict=True)))
+        ]
+
+    assert shaped(0, 44, 45, 58, 94, 95, 120) == []
+    assert shaped(0, 44, 51, 62, 85, 92, 117)[:2] == ["forming", "confirmed"]
+
+
 def test_where_the_move_into_a_triangle_began_is_no_touch_of_it() -> None:
     touches = ((26, 100.0), (40, 110.0), (58, 102.0), (71, 110.0), (85, 103.8), (98, 110.0), (115, 105.8))
     bars = ruled((0, 115.6), *touches, (133, 119.0))
