@@ -125,7 +125,8 @@ class Closes:
         drawn = np.interp(np.arange(end - begin), rows, [pivot.price for pivot in pivots])
         missed = (np.array(self._closes[begin:end]) - drawn) / leg
         by_grain = grain * (len(pivots) - 1) / (end - begin - 1)
-        return math.sqrt(max(0.0, float(missed @ missed) / len(missed) - by_grain**2)) / self._slack
+        squares = math.fsum((missed * missed).tolist())  # exact, where a dot product depends on the processor
+        return math.sqrt(max(0.0, squares / len(missed) - by_grain**2)) / self._slack
 
     def snapshot(self) -> ClosesState:
         return ClosesState(self.first, tuple(self._closes))
