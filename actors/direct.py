@@ -22,6 +22,7 @@ import inspect
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
 from struct import Struct as Packing
 from typing import Any, Protocol, cast
 
@@ -155,11 +156,13 @@ class Framed(asyncio.BufferedProtocol):
 
 
 class DirectServer:
-    """Open from `start` to `close`. What was asked runs to its end even where nobody waits any more."""
+    """Open from `start` to `close`. What was asked runs to its end even where nobody waits any more, except
+    behind a door that `only_reads`: there a call ends when its caller gives up."""
 
-    def __init__(self, behind: object, *, proof_s: float = PROOF_S) -> None:
+    def __init__(self, behind: object, *, proof_s: float = PROOF_S, only_reads: bool = False) -> None:
         """Opens to all public methods of `behind`, with `OBSERVE` and `POLL` to those of a `Behind`."""
         self.proof_s = proof_s
+        self.only_reads = only_reads
         self.secret = secrets.token_bytes(SECRET_BYTES)
         self.connections: set[_Served] = set()
         self.calls: set[asyncio.Task[None]] = set()
@@ -217,6 +220,7 @@ class _Served(Framed):
     def __init__(self, server: DirectServer) -> None:
         super().__init__()
         self._server = server
+        self._calls: dict[int, asyncio.Task[None]] = {}
         self._nonce = secrets.token_bytes(NONCE_BYTES)
         self._proven = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -234,6 +238,8 @@ class _Served(Framed):
         self._server.connections.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()
+        for number in list(self._calls):
+            self._cancel(number)
 
     def received(self, frame: bytes) -> None:
         if not self._proven:
@@ -241,9 +247,31 @@ class _Served(Framed):
         elif len(self._server.calls) >= MAX_CALLS:
             self.transport.abort()
         else:
-            task = asyncio.get_running_loop().create_task(self._serve(frame))
-            self._server.calls.add(task)
-            task.add_done_callback(self._server.calls.discard)
+            self._asked(frame)
+
+    def _asked(self, frame: bytes) -> None:
+        try:
+            number, kind, what = forms.read_envelope(frame)
+        except msgspec.MsgspecError as error:
+            log.error("call failed", error=repr(error))
+            self.transport.abort()
+            return
+        if kind == forms.CANCEL:
+            self._cancel(number)
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(number, kind, what))
+        self._calls[number] = task
+        self._server.calls.add(task)
+        task.add_done_callback(partial(self._answered, number))
+
+    def _answered(self, number: int, task: asyncio.Task[None]) -> None:
+        self._server.calls.discard(task)
+        self._calls.pop(number, None)
+
+    def _cancel(self, number: int) -> None:
+        task = self._calls.get(number)
+        if task is not None and self._server.only_reads:
+            task.cancel()
 
     def _prove(self, frame: bytes) -> None:
         secret, theirs, shown = self._server.secret, frame[:NONCE_BYTES], frame[NONCE_BYTES:]
@@ -257,9 +285,8 @@ class _Served(Framed):
             self._deadline.cancel()
         self.send(proof(secret, OF_DOOR, self._nonce, theirs))
 
-    async def _serve(self, frame: bytes) -> None:
+    async def _serve(self, number: int, kind: int, asked: msgspec.Raw) -> None:
         try:
-            number, kind, asked = forms.read_envelope(frame)
             status, said = await self._server.answer(kind, asked)
             self.send(forms.encode((number, status, said)))
         except Exception as error:  # noqa: BLE001 - a defect costs one connection, and Ray is the other way
@@ -306,7 +333,7 @@ class DirectConnection(Framed):
                 future.set_exception(self._over())
 
     async def call(self, kind: int, asked: object, timeout_s: float) -> tuple[int, msgspec.Raw]:
-        """(status, answer). Raises ConnectionError, TimeoutError.
+        """(status, answer). Raises ConnectionError, TimeoutError. A caller that gives up tells the door.
 
         A door that was silent all the while is not asked again: nobody may be there any more.
         """
@@ -322,11 +349,18 @@ class DirectConnection(Framed):
             async with asyncio.timeout(timeout_s):
                 return await future
         except TimeoutError:
+            self._give_up(number)
             if self._heard == heard:
                 self.transport.abort()
             raise
+        except asyncio.CancelledError:
+            self._give_up(number)
+            raise
         finally:
             self._waiting.pop(number, None)
+
+    def _give_up(self, number: int) -> None:
+        self.send(forms.encode((number, forms.CANCEL, None)))
 
     def _answered(self, frame: bytes) -> None:
         try:

@@ -20,7 +20,8 @@ from domain.envelope import Cursor
 from domain.errors import FinanceHubError, Malformed
 from storage.codec import decode_recorded, encode_recorded
 
-OBSERVE, POLL, CALL = 1, 2, 3
+OBSERVE, POLL, CALL, CANCEL = 1, 2, 3, 4
+"""A `CANCEL` has the number of a call that nobody waits for any more; it gets no reply of its own."""
 DONE, NOT_OWNER, UNAVAILABLE, RAISED = 0, 1, 2, 3
 
 Payload = list[tuple[str, bytes]]

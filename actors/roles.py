@@ -148,6 +148,7 @@ class ReaderActor(_OverDatabase):
 
     role: ClassVar[str] = "reader"
     has_door: ClassVar[bool] = True
+    only_reads: ClassVar[bool] = True
 
     async def build(self) -> Reader:
         keep_freed_memory()

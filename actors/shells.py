@@ -43,6 +43,8 @@ class Shell:
     role: ClassVar[str]
     has_door: ClassVar[bool] = False
     """Whether its inside can be called without Ray; see `actors.direct`."""
+    only_reads: ClassVar[bool] = False
+    """Whether any call through the door may end half-way: nothing is changed by one."""
 
     def __init__(self, name: str, runtime: Runtime) -> None:
         configure(runtime.log_level)
@@ -139,7 +141,7 @@ class Shell:
     async def _open_door(self) -> None:
         if not self.has_door:
             return
-        self._direct = DirectServer(self._inside)
+        self._direct = DirectServer(self._inside, only_reads=self.only_reads)
         try:
             self._door = await self._direct.start(node_address())
         except OSError as error:

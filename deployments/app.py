@@ -99,6 +99,9 @@ def prepare(settings: Settings, run_folder: Path) -> str:
         RAY_AUTH_MODE="token",
         RAY_AUTH_TOKEN=token,
         RAY_SERVE_LOG_TO_STDERR="0",
+        # In a thread of its own a replica's app writes into a queue without a bound: a client that takes
+        # nothing would fill memory, and no writer would ever learn that it waits.
+        RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD="0",
         # A proxy that is slow to start on a busy machine is not a dead one.
         RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S="60",
         RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S="30",

@@ -117,15 +117,16 @@ async def list_bars(
     resumed = None if page is None else read_page_number("bars", page)
     cursor = await here.wait_for(after)
     name = await here.index.resolve(instrument)
-    if end is None:
-        newest = await _end_of_trading(here, name, place, cursor) - 1
-        end = newest - newest % length + length  # the bar of the newest trade is the last
-    if start is None:
-        start = max(0, end - count * length)
-    first = max(start, resumed or 0)
-    page_, reached = await here.directory.bars_page(
-        name, spec, first, end, count, at=place, adjusted=bool(adjusted)
-    )
+    async with here.turn_at(request, place):
+        if end is None:
+            newest = await _end_of_trading(here, name, place, cursor) - 1
+            end = newest - newest % length + length  # the bar of the newest trade is the last
+        if start is None:
+            start = max(0, end - count * length)
+        first = max(start, resumed or 0)
+        page_, reached = await here.directory.bars_page(
+            name, spec, first, end, count, at=place, adjusted=bool(adjusted)
+        )
     more = None if page_.following is None else page_token("bars", str(page_.following))
     answer = schemas.WrittenBars(Raw(page_.items), more, reached.encode())
     return written(request, answer, page_.tag + (more or "").encode())

@@ -199,7 +199,9 @@ async def get_indicators(
     )
     await here.wait_for(after)
     name = await here.index.resolve(instrument)
-    return snapshot(request, await _values(here, name, asked, place))
+    async with here.turn_at(request, place):
+        values = await _values(here, name, asked, place)
+    return snapshot(request, values)
 
 
 @post("/v1/indicators", status_code=200, summary="Indicators of several instruments", tags=["Indicators"])

@@ -90,7 +90,8 @@ async def get_last(
     cursor = await here.wait_for(after)
     name = await here.index.resolve(instrument, shared=True)
     if place is not None:
-        state = await here.directory.state(name, at=place, after=cursor)
+        async with here.turn_at(request, place):
+            state = await here.directory.state(name, at=place, after=cursor)
         return snapshot(request, schemas.last_body(state.last))
     return snapshot(request, schemas.last_body(await here.directory.last(name, after=cursor)))
 
@@ -110,7 +111,8 @@ async def get_book(
     cursor = await here.wait_for(after)
     name = await here.index.resolve(instrument)
     if place is not None:
-        answer = (await here.directory.state(name, at=place, after=cursor)).book
+        async with here.turn_at(request, place):
+            answer = (await here.directory.state(name, at=place, after=cursor)).book
     else:
         answer = await here.directory.book(name, levels, after=cursor)
     return snapshot(request, schemas.book_body(answer, levels))
@@ -125,7 +127,8 @@ async def get_state(
     place = place_of("at", at, here.now_ns())
     cursor = await here.wait_for(after)
     name = await here.index.resolve(instrument, shared=True)
-    state = await here.directory.state(name, at=place, after=cursor)
+    async with here.turn_at(request, place):
+        state = await here.directory.state(name, at=place, after=cursor)
     return snapshot(request, schemas.state_body(state, MAX_DEPTH))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from litestar import Request
@@ -13,6 +14,7 @@ from actors.directory import Directory
 from deployments.auth.principal import Principal
 from deployments.auth.tickets import TicketBooth
 from deployments.auth.tokens import Authority
+from deployments.fair_turns import FairTurns, TurnSettings
 from deployments.http.metrics import MetricsSource
 from deployments.http.parameters import cursor_of
 from deployments.instrument_index import InstrumentIndex
@@ -21,6 +23,8 @@ from domain.errors import Unavailable
 
 AFTER_WAIT_S = 2.0
 AFTER_POLL_S = 0.02
+PAST = TurnSettings(at_once=2, per_user=1, waiting_per_user=32, wait_s=15.0)
+"""Questions about the past that one gateway process asks: a Reader rebuilds one state at a time."""
 
 
 @dataclass(slots=True)
@@ -34,9 +38,19 @@ class Serving:
     metrics: MetricsSource | None
     metrics_open: bool
     draining: bool = False
+    past: FairTurns = field(default_factory=lambda: FairTurns("the past", PAST))
 
     def now_ns(self) -> int:
         return self.authority.clock.now_ns()
+
+    def turn_at(
+        self, request: Request[Any, Any, Any], at: int | Cursor | None
+    ) -> AbstractAsyncContextManager[None]:
+        """The caller's turn to ask about the past; about now (`at` None) nobody waits.
+
+        Raises OverLimit, Unavailable.
+        """
+        return nullcontext() if at is None else self.past.of(principal(request).user)
 
     async def wait_for(self, after: str | None) -> Cursor | None:
         """Wait until the log has reached a cursor, with the instruments seen by then.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -140,8 +141,15 @@ def is_pattern(text: str) -> bool:
     return "*" in text or "?" in text
 
 
-def pattern(text: str) -> re.Pattern[str]:
-    """`*.BINANCE`, `BTC-*`: `*` any characters, `?` one. Raises Malformed."""
+def matcher(text: str) -> Callable[[str], bool]:
+    """Whether an id fits `*.BINANCE` or `BTC-*`: `*` any characters, `?` one. Raises Malformed.
+
+    Every pattern is asked about every instrument: the usual two forms cost a tenth of a regular expression.
+    """
     if len(text) > MAX_ID_LENGTH or text.count("*") > MAX_PATTERN_STARS or "[" in text:
         raise Malformed(f"pattern {text[:80]!r}: at most {MAX_PATTERN_STARS} of *, and ? for one character")
-    return re.compile(fnmatch.translate(text))
+    plain = text.strip("*")
+    if "*" not in plain and "?" not in plain and text in (f"*{plain}", f"{plain}*"):
+        return methodcaller("startswith" if text.endswith("*") else "endswith", plain)
+    fitting = re.compile(fnmatch.translate(text)).match
+    return lambda instrument: fitting(instrument) is not None

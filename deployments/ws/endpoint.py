@@ -158,6 +158,8 @@ class Socket:
         for frame in rest:
             await session.perform(frame)
         while True:
+            if session.outbox.full:  # answers have no bound of their own: who takes none asks no more
+                await session.outbox.room()
             for frame in self._frames(await self._message(), session.fail):
                 await session.perform(frame)
 

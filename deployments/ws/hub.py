@@ -61,7 +61,9 @@ class Hub:
         """Times the hub has started: what was fed in an earlier run has missed events."""
         self._epochs: dict[str, int] = {}
         self._routes: dict[Key, Route] = {}
-        self._patterns: dict[tuple[str, str], list[PatternTaker]] = {}
+        self._chains: dict[tuple[str, str, str], dict[Key, Route]] = {}
+        """The same by (channel, variant, partition), as patterns look for them."""
+        self._patterns: dict[tuple[str, str], dict[PatternTaker, None]] = {}
         self._pattern_channels: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -103,30 +105,30 @@ class Hub:
         """Live from the next event on."""
         lane.attached = True
         route = self._route(lane.key, lane.partition)
-        if lane not in route.lanes:
-            route.lanes.append(lane)
+        route.lanes[lane] = None
 
     def detach(self, lane: Lane) -> None:
         route = self._routes.get(lane.key)
         if route is None:
             return
-        if lane in route.lanes:
-            route.lanes.remove(lane)
+        route.lanes.pop(lane, None)
         if not route.lanes:
             route.view = None  # nobody keeps it up
         if not route.lanes and lane.key.channel not in self._pattern_channels:
-            del self._routes[lane.key]
+            self._forget(lane.key)
 
     def add_pattern(self, taker: PatternTaker) -> None:
         """From now on instruments that fit join as they appear (in the taker's live partitions)."""
-        self._patterns.setdefault((taker.channel, taker.variant), []).append(taker)
+        self._patterns.setdefault((taker.channel, taker.variant), {})[taker] = None
         self._pattern_channels[taker.channel] = self._pattern_channels.get(taker.channel, 0) + 1
 
     def remove_pattern(self, taker: PatternTaker) -> None:
-        takers = self._patterns.get((taker.channel, taker.variant), [])
+        takers = self._patterns.get((taker.channel, taker.variant), {})
         if taker not in takers:
             return
-        takers.remove(taker)
+        del takers[taker]
+        if not takers:
+            del self._patterns[(taker.channel, taker.variant)]
         self._pattern_channels[taker.channel] -= 1
         if not self._pattern_channels[taker.channel]:
             del self._pattern_channels[taker.channel]
@@ -134,17 +136,13 @@ class Hub:
 
     def pattern_live(self, taker: PatternTaker, partition: str) -> None:
         """The taker has become live in a partition: join the chains that exist there."""
-        for key, route in self._routes.items():
-            if (
-                key.channel == taker.channel
-                and key.variant == taker.variant
-                and self.directory.partition_of(key.instrument) == partition
-            ):
-                self._join(taker, key, partition, route)
+        chains = self._chains.get((taker.channel, taker.variant, partition), {})
+        for key, route in chains.items():
+            self._join(taker, key, partition, route)
 
     def lanes(self, key: Key) -> Sequence[Lane]:
         route = self._routes.get(key)
-        return route.lanes if route is not None else ()
+        return tuple(route.lanes) if route is not None else ()
 
     def view(self, key: Key) -> LevelView | None:
         """The book of a chain whose events are orders, where anybody follows it already."""
@@ -212,19 +210,27 @@ class Hub:
         route = self._routes.get(key)
         if route is None:
             route = self._routes[key] = Route()
+            self._chains.setdefault((key.channel, key.variant, partition), {})[key] = route
             for taker in self._patterns.get((key.channel, key.variant), ()):
                 self._join(taker, key, partition, route)
         return route
 
     def _join(self, taker: PatternTaker, key: Key, partition: str, route: Route) -> None:
         lane = taker.lane_for(key.instrument, partition)
-        if lane is not None and lane not in route.lanes:
-            route.lanes.append(lane)
+        if lane is not None:
+            route.lanes[lane] = None
 
     def _forget_empty(self, channel: str) -> None:
         empty = [key for key, route in self._routes.items() if key.channel == channel and not route.lanes]
         for key in empty:
-            del self._routes[key]
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        del self._routes[key]
+        place = (key.channel, key.variant, self.directory.partition_of(key.instrument))
+        del self._chains[place][key]
+        if not self._chains[place]:
+            del self._chains[place]
 
     async def _run(self) -> None:
         retry_s = RETRY_S

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from actors.adjusting import adjusted_cells
 from actors.answers import BarRow
 from actors.indicators_query import MAX_BACK, MAX_VALUES, IndicatorsAsked
+from deployments.fair_turns import FairTurns, TurnSettings
 from deployments.ws.channels import KINDS, Key
 from deployments.ws.derived import IndicatorValue, provisional_indicator_frame
 from deployments.ws.event_frame import Derived
@@ -23,7 +24,7 @@ from deployments.ws.forming import forming_bar
 from deployments.ws.frames import SharedFrame
 from deployments.ws.hub import Hub
 from deployments.ws.lane import Lane
-from deployments.ws.outbox import Outbox
+from deployments.ws.pace import Pace
 from deployments.ws.previous import previous_offsets
 from domain.clock import MAX_NS
 from domain.envelope import Recorded
@@ -43,10 +44,10 @@ MAX_FIGURES = 1_000
 """In one gateway process: each costs 0.03 ms of it per closed bar, and the frame."""
 PENDING = 2_000
 """Bars kept while a figure warms up; beyond it the subscription fails."""
-READS_AT_ONCE = 2
-"""Warm-ups and pages of resumes that one gateway asks Readers for: one may take some 17,000 bars."""
 WARM_UP_S = 60.0
 """How long a figure waits for its turn and its history."""
+WARM_UPS = TurnSettings(at_once=2, per_user=2, waiting_per_user=MAX_FIGURES, wait_s=WARM_UP_S)
+"""One may take some 17,000 bars."""
 PROVISIONAL_EVERY_S = 1.0
 EVENTS = 2_000
 ANY_BAR = BarClosed | BarCorrected | Bar
@@ -77,12 +78,14 @@ class Figure:
 
     __slots__ = (
         "interval", "joining", "key", "next_split", "pending", "restated", "run", "spec", "splits",
-        "streaming", "warmed",
+        "streaming", "user", "warmed",
     )  # fmt: skip
 
-    def __init__(self, key: Key, run: int) -> None:
+    def __init__(self, key: Key, run: int, user: str) -> None:
+        """`user`: whoever asked first."""
         self.key = key
         self.run = run
+        self.user = user
         self.interval, self.spec = parts_of(key.variant)
         self.streaming = Streaming(parse_spec(self.spec))
         self.splits: Sequence[Split] = ()
@@ -106,15 +109,18 @@ class IndicatorFeeds:
         self._over: dict[Key, list[Figure]] = {}
         self._traded: dict[str, int] = {}
         self._told_s = 0.0
-        self._turns = asyncio.Semaphore(READS_AT_ONCE)
+        self._turns = FairTurns("the history of indicators", WARM_UPS)
         hub.on_bar = self.on_bar
         hub.on_split = self.on_split
 
     def __len__(self) -> int:
         return len(self._figures)
 
-    def begin(self, key: Key) -> Figure:
-        """The figure, from now on fed with every bar; warms up where it is new. Raises OverLimit."""
+    def begin(self, key: Key, user: str) -> Figure:
+        """The figure, from now on fed with every bar; warms up where it is new, in turn with other users.
+
+        Raises OverLimit.
+        """
         figure = self._figures.get(key)
         if figure is not None and figure.run == self._hub.runs and not _failed(figure):
             return figure
@@ -122,7 +128,7 @@ class IndicatorFeeds:
             self._forget(figure)
         if len(self._figures) >= MAX_FIGURES:
             raise OverLimit(f"this gateway streams {MAX_FIGURES} different indicators, the limit")
-        figure = self._figures[key] = Figure(key, self._hub.runs)
+        figure = self._figures[key] = Figure(key, self._hub.runs, user)
         self._over.setdefault(bars_key(key), []).append(figure)
         figure.warmed = asyncio.get_running_loop().create_task(self._warm(figure))
         return figure
@@ -164,26 +170,25 @@ class IndicatorFeeds:
         figure.restated = True
         figure.warmed = asyncio.get_running_loop().create_task(self._warm(figure))
 
-    async def resume(self, lane: Lane, after: int, outbox: Outbox, reached: Callable[[int], bool]) -> int:
+    async def resume(self, lane: Lane, after: int, pace: Pace, reached: Callable[[int], bool]) -> int:
         """Send the values of the bars recorded after an offset; up to where, which is where the hub is.
 
         The caller attaches the lane at once, so that the next bar comes through the hub. `reached` is told
         how far it has come, and says whether anybody still wants the rest. Raises FinanceHubError.
         """
-        figure = self.begin(lane.key)
+        figure = self.begin(lane.key, pace.user)
         await self.ready(figure)
         figure.joining += 1
         try:
             bars = bars_key(lane.key)
-            async with self._turns:
+            async with pace.page(), pace.turn():
                 last = await previous_offsets(self._hub.directory, lane.partition, [bars], after)
             lane.chain.last = last.get(bars, lane.chain.last)
             while after < self._hub.position[lane.partition]:
-                async with self._turns:
+                async with pace.page(), pace.turn():
                     after = await self._replay(lane, figure, after)
                 if not reached(after):
                     break
-                await outbox.room()
             return after
         finally:
             figure.joining -= 1
@@ -222,7 +227,7 @@ class IndicatorFeeds:
     async def _warm(self, figure: Figure) -> None:
         """Feed what was recorded before, then what came meanwhile: a bar that is in both counts once."""
         try:
-            async with asyncio.timeout(WARM_UP_S), self._turns:
+            async with asyncio.timeout(WARM_UP_S), self._turns.of(figure.user):
                 rows, splits, next_split = await self._history(figure)
         except TimeoutError:
             raise Unavailable(f"no history of {figure.key.instrument} within {WARM_UP_S} s") from None

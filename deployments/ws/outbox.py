@@ -93,7 +93,7 @@ class Outbox:
         if self._bytes > settings.conflate_above_bytes or len(self._queue) > settings.conflate_above_frames:
             if self._conflated(lane, frame):
                 return
-            if self._full() and not lane.conflates:
+            if self.full and not lane.conflates:
                 self._drop(lane, frame)
                 return
         self.append(lane, frame)
@@ -125,7 +125,7 @@ class Outbox:
         if waiting is not None and not waiting.sent:
             self._bytes += len(data) - waiting.size
             waiting.data, waiting.size = data, len(data)
-        elif not self._full():
+        elif not self.full:
             lane.provisional = Entry(data)
             self._put(lane.provisional)
 
@@ -214,7 +214,8 @@ class Outbox:
             and self._bytes <= settings.conflate_above_bytes
         )
 
-    def _full(self) -> bool:
+    @property
+    def full(self) -> bool:
         return self._bytes >= self.settings.outbox_bytes or len(self._queue) >= self.settings.outbox_frames
 
     def _drop(self, lane: Lane, frame: SharedFrame) -> None:

@@ -2,7 +2,7 @@
 
     read_log ... read_log, reached >= hub.position ──no await──> attach
 
-Reading is paced by the client: the next chunk is read when the outbox has room.
+Reading is paced by the client: the next chunk is read when the outbox has room, see `pace.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from deployments.ws.frames import SharedFrame
 from deployments.ws.hub import Hub
 from deployments.ws.lane import Lane
 from deployments.ws.level_view import LevelView
-from deployments.ws.outbox import Outbox
+from deployments.ws.pace import Pace
 from deployments.ws.previous import previous_offsets
 from deployments.ws.subscriptions import PatternSubscription, Subscriptions
 from domain.envelope import Cursor, Recorded
@@ -35,7 +35,7 @@ class Resume:
         self,
         hub: Hub,
         subscriptions: Subscriptions,
-        outbox: Outbox,
+        pace: Pace,
         partition: str,
         lanes: Sequence[Lane],
         patterns: Sequence[PatternSubscription],
@@ -46,14 +46,16 @@ class Resume:
         self._hub = hub
         self._directory: Directory = hub.directory
         self._subscriptions = subscriptions
-        self._outbox = outbox
+        self._pace = pace
         self._partition = partition
         self._lanes = {lane.key: lane for lane in lanes}
         self._patterns = patterns
         self._linked = linked
         self._views: dict[Key, LevelView] = {}
+        self._unfit: set[Key] = set()
+        """Chains that none of the patterns fits."""
 
-    async def run(self, after: int, known: Sequence[str], at_once: asyncio.Semaphore) -> None:
+    async def run(self, after: int, known: Sequence[str]) -> None:
         """Deliver everything after `after`, then go live. `known`: instruments that patterns may fit.
 
         Raises Rejected where `after` lies below the retained log, Unavailable.
@@ -61,46 +63,56 @@ class Resume:
         self._subscriptions.reading[self] = (self._partition, after)
         try:
             if not self._linked:
-                async with at_once:
+                async with self._pace.page(), self._pace.turn():
                     await self._link_back(after, known)
-            await self._catch_up(after, at_once)
+            await self._catch_up(after)
         finally:
             self._subscriptions.reading.pop(self, None)
 
     async def _link_back(self, after: int, known: Sequence[str]) -> None:
         keys = set(self._lanes)
+        here = [name for name in known if self._is_here(name)]
         for found in self._patterns:
-            fitting = (name for name in known if self._is_here(name) and found.fits(name))
+            fitting = (name for name in here if found.fits(name))
             keys |= {Key(found.channel, name, found.variant) for name in fitting}
         last = await previous_offsets(self._directory, self._partition, keys, after)
         for key, offset in last.items():
             if key in self._lanes:
                 self._lanes[key].chain.last = offset
             for found in self._patterns:
-                found.last_known.setdefault(key, offset)
+                if found.takes(key):
+                    found.last_known.setdefault(key, offset)
 
-    async def _catch_up(self, reached: int, at_once: asyncio.Semaphore) -> None:
-        chunk = self._hub.settings.resume_chunk
+    async def _catch_up(self, reached: int) -> None:
         empty = 0
         while True:
-            async with at_once:
-                events = await self._directory.read_log(self._partition, reached, limit=chunk)
-            if not self._wanted():
-                return  # unsubscribed meanwhile
-            for recorded in events:
-                if type(recorded.event) is BookOrder:
-                    await self._follow_orders(recorded, recorded.event.instrument)
-                self._replay(recorded)
-            if events:
-                reached, empty = events[-1].offset, 0
-                self._subscriptions.reading[self] = (self._partition, reached)
-            if reached >= self._hub.position[self._partition]:
-                # No await since the position was read: the next event comes through the hub.
-                self._go_live(reached)
-                return
-            if not events:
-                empty = await self._wait_for_log(empty)
-            await self._outbox.room()
+            async with self._pace.page():
+                last = await self._read_on(reached)
+                if last is None:
+                    return  # unsubscribed meanwhile
+                if last >= self._hub.position[self._partition]:
+                    # No await since the position was read: the next event comes through the hub.
+                    self._go_live(last)
+                    return
+            empty = 0 if last > reached else await self._wait_for_log(empty)
+            reached = last
+
+    async def _read_on(self, reached: int) -> int | None:
+        """Queue the next chunk; up to where. None where nobody wants it any more."""
+        chunk = self._hub.settings.resume_chunk
+        async with self._pace.turn():
+            events = await self._directory.read_log(self._partition, reached, limit=chunk)
+        if not self._wanted():
+            return None
+        for recorded in events:
+            if type(recorded.event) is BookOrder:
+                await self._follow_orders(recorded, recorded.event.instrument)
+            self._replay(recorded)
+            reached = recorded.offset
+            self._subscriptions.reading[self] = (self._partition, reached)
+            if await self._pace.waited() and not self._wanted():
+                return None
+        return reached
 
     def _wanted(self) -> bool:
         """Whether anything that this was begun for is still subscribed to."""
@@ -149,13 +161,14 @@ class Resume:
         lane = self._lanes.get(key)
         if lane is not None:
             return lane if self._subscriptions.lanes.get(key) is lane else None
-        if key in self._subscriptions.lanes:
-            return None  # another subscription of this socket has it
+        if key in self._unfit or key in self._subscriptions.lanes:
+            return None  # another subscription of this socket may have it
         for found in self._patterns:
-            if (found.channel, found.variant) == (key.channel, key.variant) and found.fits(key.instrument):
+            if found.takes(key):
                 lane = self._lanes[key] = found.new_lane(key, self._partition)
                 lane.cut = True
                 return lane
+        self._unfit.add(key)
         return None
 
     def _go_live(self, reached: int) -> None:

@@ -17,7 +17,7 @@ class Route:
 
     def __init__(self) -> None:
         self.last: int | None = None
-        self.lanes: list[Lane] = []
+        self.lanes: dict[Lane, None] = {}
         self.view: LevelView | None = None
         """Of a book told by order: as levels, where the hub stands or further on."""
         self.newest_bar = -1
@@ -29,7 +29,7 @@ class Route:
             return
         frame = SharedFrame(carried, self.last)
         self.last = carried.offset
-        for lane in self.lanes:
+        for lane in tuple(self.lanes):
             lane.push(frame)
 
     def by_level(self, recorded: Recorded) -> Carried:

@@ -13,6 +13,7 @@ from actors.directory import Directory
 from deployments.auth.principal import Principal
 from deployments.auth.tickets import TicketBooth
 from deployments.auth.tokens import Authority
+from deployments.fair_turns import FairTurns
 from deployments.instrument_index import InstrumentIndex
 from deployments.ws.channels import Key
 from deployments.ws.codec import Codec
@@ -56,7 +57,7 @@ class StreamService:
         self.hub.on_failure = self.interrupt
         self.indicators = IndicatorFeeds(self.hub)
         self.feeds = FeedWatch(directory)
-        self.resumes = asyncio.Semaphore(settings.resumes_at_once)
+        self.resumes = FairTurns("the log", settings.resumes)
         self.sessions: set[Session] = set()
         self.draining = False
         self._nobody_left = asyncio.Event()
@@ -93,6 +94,15 @@ class StreamService:
             raise OverLimit(
                 f"a user may follow {limit} different indicators; with these it were {len(wanted)}"
             )
+
+    def check_patterns(self, user: str, more: int) -> None:
+        """Raises OverLimit where a user would follow too many patterns here."""
+        limit = self.settings.patterns_per_user
+        followed = sum(
+            len(session.subscriptions.patterns) for session in self.sessions if session.principal.user == user
+        )
+        if more and followed + more > limit:
+            raise OverLimit(f"a user may follow {limit} patterns; with these it were {followed + more}")
 
     async def close(self, session: Session, code: int, reason: str) -> None:
         """Forget a session and give its slot back."""

@@ -13,6 +13,7 @@ from deployments.ws.channels import KINDS, SHARED, Key
 from deployments.ws.frames import feed_frame
 from deployments.ws.lane import Lane
 from deployments.ws.outbox import Outbox
+from deployments.ws.pace import Pace
 from deployments.ws.protocol import (
     Auth,
     ClientFrame,
@@ -69,7 +70,9 @@ class Session:
         self.closed: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self.subscriptions = SessionSubscriptions(self)
         self.subscriber = Subscriber(self)
+        self.pace = Pace(outbox, service.resumes, principal.user)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._books = asyncio.Semaphore(service.settings.books_at_once)
         self.depths: dict[Key, int] = {}
         """Levels a side asked for, by chain of the book channel."""
         self._warned = False
@@ -135,7 +138,9 @@ class Session:
 
     async def _sync_book(self, lane: Lane, depth: int) -> None:
         try:
-            await sync_book(self.service.hub, lane, depth)
+            async with self._books:
+                await self.outbox.room()
+                await sync_book(self.service.hub, lane, depth)
         except FinanceHubError as error:
             self.fail(None, code_of(error), f"no book of {lane.key.instrument}: {error}")
             self.subscriptions.explicit.discard(lane.key)

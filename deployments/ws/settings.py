@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from deployments.fair_turns import TurnSettings
+
 
 class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Times in seconds, sizes in bytes."""
@@ -17,6 +19,8 @@ class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Frames that cannot be understood, per socket, before it is closed with 4400."""
     max_subscriptions: int = 2_000
     """Instruments and patterns per socket."""
+    patterns_per_user: int = 200
+    """Patterns that one user's sockets follow in one gateway process: each is asked about each instrument."""
     indicators_per_user: int = 200
     """Different figures that one user's sockets follow in one gateway process, which computes each."""
     max_sockets: int = 5_000
@@ -45,7 +49,12 @@ class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Without any subscription for so long, polling stops."""
 
     resume_chunk: int = 2_000
-    resumes_at_once: int = 2
+    resume_bytes: int = 1024 * 1024
+    """A socket's readers of the log stop where so much waits for its client."""
+    resumes: TurnSettings = TurnSettings(at_once=2, per_user=1, waiting_per_user=1_000, wait_s=120.0)
+    """Pages of the log that one gateway process reads at once, for all its sockets."""
+    books_at_once: int = 4
+    """Order books that one socket asks for at the same time."""
     book_depth: int = 10_000
     book_buffer: int = 5_000
     """Deltas kept while a snapshot is awaited."""

@@ -52,7 +52,7 @@ class Subscriber:
             raise Malformed("instruments is empty: name ids, aliases or patterns such as *.SIM")
         if patterns and op.channel == "indicators":
             raise Malformed("indicators are of instruments by name: a pattern cannot be followed")
-        self._check_room(len(names) + len(patterns))
+        self._check_room(len(names), len(patterns))
         ids, refused = await self._resolve(names, shared=op.channel in SHARED)
         self._check_figures(op, variant, ids)
         if cursor is not None:
@@ -75,6 +75,7 @@ class Subscriber:
     ) -> Subscribed:
         """Answer and attach. Never awaits: what the answer's cursor says is where the frames begin."""
         hub, subscriptions = self._service.hub, self._session.subscriptions
+        self._check_room(len(ids), len(patterns))
         self._check_figures(op, variant, ids)  # again: other sockets of the user may have come first
         at = hub.cursor() if cursor is None else op.cursor or ""
         answer = Subscribed(
@@ -119,7 +120,7 @@ class Subscriber:
         """From now on no bar is missed; until it is warm no cursor goes beyond this place."""
         lane.floor = self._service.hub.position[lane.partition]
         try:
-            figure = self._service.indicators.begin(lane.key)
+            figure = self._service.indicators.begin(lane.key, self._session.principal.user)
         except FinanceHubError as error:
             self._lost(lane, error)
             return
@@ -142,7 +143,7 @@ class Subscriber:
             return lanes.get(lane.key) is lane
 
         try:
-            lane.floor = await self._service.indicators.resume(lane, after, self._session.outbox, reached)
+            lane.floor = await self._service.indicators.resume(lane, after, self._session.pace, reached)
             if lanes.get(lane.key) is lane:
                 self._service.hub.attach(lane)
         except FinanceHubError as error:
@@ -186,7 +187,7 @@ class Subscriber:
             resume = Resume(
                 self._service.hub,
                 self._session.subscriptions,
-                self._session.outbox,
+                self._session.pace,
                 partition,
                 here,
                 patterns,
@@ -203,7 +204,7 @@ class Subscriber:
         resume = Resume(
             self._service.hub,
             session.subscriptions,
-            session.outbox,
+            session.pace,
             lane.partition,
             (lane,),
             (),
@@ -216,7 +217,7 @@ class Subscriber:
         self, resume: Resume, partition: str, after: int, known: Sequence[str], lanes: Sequence[Lane]
     ) -> None:
         try:
-            await resume.run(after, known, self._service.resumes)
+            await resume.run(after, known)
         except FinanceHubError as error:
             self._session.fail(None, code_of(error), f"resume of {partition} after {after} ended: {error}")
             for lane in lanes:
@@ -235,9 +236,10 @@ class Subscriber:
                 refused.append(Refused(name[:80], code_of(error), str(error), candidates))
         return list(ids), refused
 
-    def _check_room(self, more: int) -> None:
+    def _check_room(self, names: int, patterns: int) -> None:
+        self._service.check_patterns(self._session.principal.user, patterns)
         limit = self._service.settings.max_subscriptions
-        if len(self._session.subscriptions) + more > limit:
+        if len(self._session.subscriptions) + names + patterns > limit:
             raise OverLimit(
                 f"a socket may have {limit} subscriptions and has {len(self._session.subscriptions)}"
             )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from deployments.ws.channels import Key, is_pattern, pattern
+from deployments.ws.channels import Key, is_pattern, matcher
 from deployments.ws.hub import Hub
 from deployments.ws.lane import Chain, Lane
 from deployments.ws.outbox import Outbox
@@ -22,10 +21,10 @@ class PatternSubscription:
         self.last_known: dict[Key, int] = {}
         """Where chains that have not joined yet link back to (on resume)."""
         self._owner = owner
-        self._regex: re.Pattern[str] = pattern(text)
+        self.fits: Callable[[str], bool] = matcher(text)
 
-    def fits(self, instrument: str) -> bool:
-        return self._regex.match(instrument) is not None
+    def takes(self, key: Key) -> bool:
+        return (self.channel, self.variant) == (key.channel, key.variant) and self.fits(key.instrument)
 
     def lane_for(self, instrument: str, partition: str) -> Lane | None:
         if partition not in self.live or not self.fits(instrument):

@@ -33,8 +33,10 @@ FRESH = {PARTITION: 0}
 
 
 @asynccontextmanager
-async def opened(shard: object, *, proof_s: float = 5.0) -> AsyncIterator[tuple[DirectServer, Door]]:
-    server = DirectServer(shard, proof_s=proof_s)
+async def opened(
+    shard: object, *, proof_s: float = 5.0, only_reads: bool = False
+) -> AsyncIterator[tuple[DirectServer, Door]]:
+    server = DirectServer(shard, proof_s=proof_s, only_reads=only_reads)
     door = await server.start(HOST)
     try:
         yield server, door
@@ -239,6 +241,46 @@ async def test_many_calls_are_out_on_one_connection_and_an_answer_finds_its_call
         assert (empty.events, waiting.done()) == ({}, False)
         await line.observe([batch(1, 1)])
         assert [recorded.offset for recorded in (await waiting).events[PARTITION]] == [1]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "too late", "connection lost"])
+def test_a_read_ends_when_nobody_waits_for_it_any_more(how: str) -> None:
+    asyncio.run(_read_and_leave(how))
+
+
+async def _read_and_leave(how: str) -> None:
+    async with opened(Moody(), only_reads=True) as (server, door), line_to(door) as line:
+        await until_open(line)
+        timeout_s = 0.01 if how == "too late" else 60.0
+        kept = asyncio.create_task(line.call("waits", (), {}, 60.0))
+        asked = asyncio.create_task(line.call("waits", (), {}, timeout_s))
+        await until(lambda: how == "too late" or len(server.calls) == 2)
+        if how == "cancelled":
+            asked.cancel()
+        elif how == "connection lost":
+            await line.close()
+        await asyncio.wait([asked])
+        await until(lambda: len(server.calls) == (0 if how == "connection lost" else 1))
+        if how != "connection lost":
+            await line.call("release", (), {}, 5.0)
+            assert await kept == "released"
+        await asyncio.wait([kept])
+
+
+@run
+async def test_what_may_change_something_runs_to_its_end() -> None:
+    moody = Moody()
+    async with opened(moody) as (server, door), line_to(door) as line:
+        await until_open(line)
+        asked = asyncio.create_task(line.call("waits", (), {}, 60.0))
+        await until(lambda: server.calls)
+        asked.cancel()
+        await asyncio.wait([asked])
+        assert await line.call("name", (), {}, 5.0) == "moody"  # behind the cancellation on one connection
+        (running,) = server.calls
+        moody.released.set()
+        await until(lambda: not server.calls)
+        assert not running.cancelled()
 
 
 @run

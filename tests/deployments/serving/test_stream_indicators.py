@@ -261,14 +261,14 @@ async def test_many_figures_warm_up_a_few_at_a_time(serve, directory):
         return await read(asked, at=at)
 
     directory.indicators = counted
-    specs = [f"sma({length})" for length in range(1, 3 * indicators.READS_AT_ONCE + 1)]
+    specs = [f"sma({length})" for length in range(1, 3 * indicators.WARM_UPS.at_once + 1)]
     async with serve() as served, served.socket() as client:
         for spec in specs:
             await follow(client, spec)
         directory.append(minute(1, 2.0))
         frames = await client.take("indicator", len(specs))
     assert {frame["spec"] for frame in frames} == set(specs)
-    assert most == indicators.READS_AT_ONCE
+    assert most == indicators.WARM_UPS.at_once
 
 
 async def test_a_warm_up_that_gets_no_turn_in_time_is_given_up(serve, directory, monkeypatch):
