@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from deployments.ws.channels import matcher
 from domain.envelope import Cursor
 from domain.errors import Malformed
+from tests.actors.shard_bench import turns
 from tests.deployments.serving.kit import BTC, ETH, a_snapshot, a_trade
 from tests.deployments.serving.log_directory import LogDirectory
 
@@ -16,6 +18,11 @@ pytestmark = pytest.mark.anyio
 BEGINNING = Cursor({}).encode()
 FRAME_BYTES = 300
 """More than a trade's frame has."""
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    while not reached():
+        await turns(10)
 
 
 def test_patterns_match_as_they_read():
@@ -95,8 +102,8 @@ async def test_resumes_of_many_partitions_never_fill_a_socket_that_takes_nothing
         watched(served, most)
         await client.subscribe("trades", *names, cursor=BEGINNING)
         (session,) = served.app.stream.sessions
-        while session.outbox.writing_since is None or session.outbox.queued_bytes <= 10_000:
-            await asyncio.sleep(0.005)
+        outbox = session.outbox
+        await until(lambda: outbox.writing_since is not None and outbox.queued_bytes > 10_000)
         frames = await client.take("trade", len(names) * 100)
         assert len({(frame["instrument"], frame["offset"]) for frame in frames}) == len(names) * 100
     assert most["bytes"] <= 20_000 + FRAME_BYTES
@@ -173,15 +180,12 @@ async def test_questions_about_the_past_are_asked_in_turn_by_user(serve, directo
     async with serve() as served, served.http() as http:
         at = {"at": "2027-01-15T08:00:01Z"}
         storm = [asyncio.create_task(http.get(path, params=at)) for _ in range(16)]
-        while not states.running:
-            await asyncio.sleep(0.005)
+        await until(lambda: states.running == 1)
         other = {"Authorization": f"Bearer {served.token(user='bob')}"}
         bob = asyncio.create_task(http.get(path, params=at, headers=other))
-        while states.running < 2:
-            await asyncio.sleep(0.005)
+        await until(lambda: states.running == 2)
         now = asyncio.create_task(http.get(path))  # about now nobody waits
-        while states.running < 3:
-            await asyncio.sleep(0.005)
+        await until(lambda: states.running == 3)
         states.go_on.set()
         answers = await asyncio.gather(bob, now, *storm)
     assert {answer.status_code for answer in answers} == {200}
