@@ -87,6 +87,7 @@ class Session:
             "message_bytes": settings.max_message_bytes,
             "messages_per_s": int(settings.messages_per_s),
             "subscriptions": settings.max_subscriptions,
+            "patterns": settings.patterns_per_user,
             "outbox_frames": settings.outbox_frames,
             "outbox_bytes": settings.outbox_bytes,
         }
