@@ -29,7 +29,7 @@ from deployments.ws.protocol import (
     parts,
     read_frame,
 )
-from deployments.ws.rate import MessageRate
+from deployments.ws.rate import MessageRate, extra_cost
 from deployments.ws.service import StreamService
 from deployments.ws.session import Session
 from domain.errors import FinanceHubError, Forbidden, OverLimit, Unauthenticated
@@ -89,6 +89,7 @@ class Socket:
         try:
             short_form = self._short_form()
             principal, rest = await self._authenticated()
+            self._rate = self._service.rates.of(principal.user)
             session = await self._service.open(principal, self._codec)
         except Gone:
             return
@@ -155,8 +156,9 @@ class Socket:
     async def _read(self, session: Session, short_form: Subscribe | None, rest: list[ClientFrame]) -> None:
         if short_form is not None:
             await self._open_short_form(session, short_form)
-        for frame in rest:
-            await session.perform(frame)
+        for frame in rest:  # came with the token: nobody was charged yet
+            if self._charged(frame, 1 + extra_cost(frame), session.fail):
+                await session.perform(frame)
         while True:
             if session.outbox.full:  # answers have no bound of their own: who takes none asks no more
                 await session.outbox.room()
@@ -239,10 +241,21 @@ class Socket:
                 self._count_throttled(id_of(raw, text=text), fail)
                 continue
             try:
-                frames.append(read_frame(raw, text=text))
+                frame = read_frame(raw, text=text)
             except BadFrame as error:
                 self._count_bad(error, fail)
+                continue
+            if self._charged(frame, extra_cost(frame), fail):
+                frames.append(frame)
         return frames
+
+    def _charged(
+        self, frame: ClientFrame, cost: float, fail: Callable[[protocol.Id, str, str], None]
+    ) -> bool:
+        if self._rate.allows(time.monotonic(), cost):
+            return True
+        self._count_throttled(frame.id, fail)
+        return False
 
     def _count_bad(self, error: BadFrame, fail: Callable[[protocol.Id, str, str], None]) -> None:
         fail(error.frame_id, code_of(error), str(error))

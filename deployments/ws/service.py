@@ -23,6 +23,7 @@ from deployments.ws.hub import Hub
 from deployments.ws.indicators import IndicatorFeeds
 from deployments.ws.outbox import Outbox
 from deployments.ws.protocol import CLOSE_DRAINING
+from deployments.ws.rate import UserRates
 from deployments.ws.session import Session
 from deployments.ws.settings import StreamSettings
 from deployments.ws.slots import Slots
@@ -58,6 +59,7 @@ class StreamService:
         self.indicators = IndicatorFeeds(self.hub)
         self.feeds = FeedWatch(directory)
         self.resumes = FairTurns("the log", settings.resumes)
+        self.rates = UserRates(settings.messages_per_s, settings.message_burst)
         self.sessions: set[Session] = set()
         self.draining = False
         self._nobody_left = asyncio.Event()

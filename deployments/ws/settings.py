@@ -15,6 +15,7 @@ class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_message_bytes: int = 64 * 1024
     messages_per_s: float = 50.0
     message_burst: int = 200
+    """One user's, over all sockets of the gateway; a subscription costs more, see `rate.py`."""
     bad_frames_allowed: int = 10
     """Frames that cannot be understood, per socket, before it is closed with 4400."""
     max_subscriptions: int = 2_000

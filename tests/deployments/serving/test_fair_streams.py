@@ -52,6 +52,29 @@ async def test_a_user_follows_a_bounded_number_of_patterns_over_all_sockets(serv
         assert (await two.subscribe("trades", "ETH-*"))["instruments"] == ["ETH-*"]
 
 
+async def test_the_rate_is_a_users_over_all_sockets_and_counts_patterns(serve):
+    async with serve(messages_per_s=0.001, message_burst=10) as served:
+        async with served.socket() as one, served.socket() as two:
+            await one.subscribe("trades", "*.A", "*.B", "*.C", "*.D")  # 5 of the 10
+            await two.send(
+                {"op": "subscribe", "id": 7, "channel": "trades", "instruments": ["*.E"] * 5 + ["*.F"]}
+            )
+            assert (await two.until("error"))["id"] == 7
+            for _ in range(4):
+                await two.send({"op": "ping"})
+                await two.until("pong")
+        async with served.socket() as three:  # a new socket is no new rate
+            await three.send({"op": "ping", "id": 8})
+            error = await three.until("error")
+        async with served.socket(token=None) as four:  # nor is what comes with the token
+            await four.send({"op": "auth", "token": served.token()}, {"op": "ping", "id": 9})
+            assert (await four.until("error"))["id"] == 9
+        async with served.socket(token=served.token(user="bob")) as bob:
+            await bob.send({"op": "ping"})
+            await bob.until("pong")
+    assert (error["id"], error["code"]) == (8, "rate_limited")
+
+
 async def test_a_new_pattern_is_asked_about_the_chains_of_its_channel_only(serve, directory):
     async with serve() as served, served.socket() as client:
         await client.subscribe("quotes", "*.SIM")

@@ -47,6 +47,7 @@ def test_the_bounds_in_the_docs_are_the_defaults():
         f"for {defaults.slow_close_s:g} s",
         f"over {defaults.max_message_bytes // 1024} KiB",
         f"({defaults.messages_per_s:g}/s, bursts of {defaults.message_burst})",
+        f"{defaults.patterns_per_user} patterns",
     ):
         assert said in TEXT, said
 
