@@ -217,7 +217,13 @@ class ConnectionsActor(_OverDatabase):
     async def build(self) -> ConnectionManager:
         event_log = await self.connect()
         limits = ConnectionSettings(max_sockets_per_user=self.runtime.sockets_per_user)
-        manager = ConnectionManager(event_log, self.clock, limits, owner=f"{self.name}#{self.life}")
+        manager = ConnectionManager(
+            event_log,
+            self.clock,
+            limits,
+            owner=f"{self.name}#{self.life}",
+            cluster=spawn.cluster_life(),
+        )
         await manager.start()
         self._ticks = 0
         return manager
@@ -225,7 +231,7 @@ class ConnectionsActor(_OverDatabase):
     async def tick(self, inside: ConnectionManager) -> None:
         self._ticks += 1
         if self._ticks % SESSION_SWEEP_TICKS == 0:
-            inside.expire_silent()
+            await inside.sweep()
 
     async def close(self, inside: ConnectionManager) -> None:
         self.shut_door()

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from domain.access_events import SessionClosed, SessionOpened, SessionSubscribed
+from domain.access_events import AuditCut, GatewaysListed, SessionClosed, SessionOpened, SessionSubscribed
 from domain.envelope import Event
 from domain.errors import Corrupt
 from domain.feed_events import FeedConnected, FeedLost, FeedResynced, FeedStarted, FrameRejected
@@ -110,8 +110,10 @@ FORMS = (
     Form(30301, FeedResynced),
     Form(30401, FrameRejected),
     Form(40001, SessionOpened),
-    Form(40101, SessionSubscribed),
+    Form(40102, SessionSubscribed),
     Form(40201, SessionClosed),
+    Form(40301, AuditCut),
+    Form(40401, GatewaysListed),
 )
 
 

