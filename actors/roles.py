@@ -191,7 +191,12 @@ class ProjectorActor(_OverDatabase):
     async def _make_archivist(self, event_log: PostgresLog, projections: list[str]) -> Archivist | None:
         """It works beside the projector, whose checkpoints it must not overtake, in a role of its own."""
         told = self.runtime
-        if not told.anchor_seed or not (told.log_max_bytes or told.log_max_age_days):
+        bounds = RetentionSettings(
+            max_bytes=told.log_max_bytes,
+            access_max_bytes=told.log_access_max_bytes,
+            max_age_days=told.log_max_age_days,
+        )
+        if not told.anchor_seed or not bounds.bounded():
             return None
         settings = StorageSettings(dsn=told.dsn, pool_min=0, pool_max=1, read_timeout_s=ARCHIVE_TIMEOUT_S)
         pool = await self.pool_of(settings, MAINTENANCE_ROLE if told.service_role else None)
@@ -202,7 +207,7 @@ class ProjectorActor(_OverDatabase):
             PostgresRetention(pool),
             AnchorKey(told.anchor_seed),
             self.clock,
-            RetentionSettings(max_bytes=told.log_max_bytes, max_age_days=told.log_max_age_days),
+            bounds,
             projections=projections,
             families=FAMILIES,
         )
