@@ -22,6 +22,7 @@ from deployments.ws.hub import Hub
 from deployments.ws.indicators import IndicatorFeeds
 from deployments.ws.outbox import Outbox
 from deployments.ws.protocol import CLOSE_DRAINING
+from deployments.ws.rate import Rate
 from deployments.ws.session import Session
 from deployments.ws.settings import StreamSettings
 from deployments.ws.slots import Slots
@@ -56,6 +57,7 @@ class StreamService:
         self.hub.on_failure = self.interrupt
         self.indicators = IndicatorFeeds(self.hub)
         self.feeds = FeedWatch(directory)
+        self.rate = Rate(settings.messages_per_s, settings.message_burst)
         self.resumes = asyncio.Semaphore(settings.resumes_at_once)
         self.sessions: set[Session] = set()
         self.draining = False
