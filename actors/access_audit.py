@@ -29,7 +29,7 @@ from storage.writer import LogWriter, Part
 
 
 class AuditSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[connections.audit]` of financehub.toml."""
+    """Bounds of the audit."""
 
     partitions: int = 4
     """Chosen before the first session; fixed for the life of a database."""

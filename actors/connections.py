@@ -34,7 +34,7 @@ MAX_REASON = 120
 
 
 class ConnectionSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[connections]` of financehub.toml."""
+    """Bounds of the ConnectionManager."""
 
     max_sockets_per_user: int = 20
     max_sessions: int = 50_000
@@ -195,6 +195,12 @@ class ConnectionManager:
         """
         self.gateways.renew(gateway)
         return self._settings.lease_ms
+
+    async def leave(self, gateway: str) -> None:
+        """The gateway ends in order: nobody waits for it. Raises Unavailable."""
+        self.gateways.leave(gateway)
+        self._drop(gateway)
+        await self._keep_list()
 
     def expire(self, gateway: str) -> int:
         """The gateway is dead: drop all its sessions; returns how many."""

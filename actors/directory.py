@@ -154,5 +154,8 @@ class Directory(Protocol):
     async def renew_gateway(self, gateway: str) -> int:
         """Prolong the lease. Raises NotFound where the gateway has to register (again), Conflict as above."""
 
+    async def leave_gateway(self, gateway: str) -> None:
+        """It ends in order and holds nothing any more."""
+
     async def system(self) -> Mapping[str, object]:
         """Actors, partitions, projections and feeds as `financehub status --json` shows them."""

@@ -99,6 +99,11 @@ class GatewayList:
             raise NotFound(f"{gateway!r} has not reported yet")
         self._leases[gateway] = self._monotonic() + self._lease_s
 
+    def leave(self, gateway: str) -> None:
+        """It ends in order and holds nothing any more."""
+        self._leases.pop(gateway, None)
+        self._awaited.discard(gateway)
+
     def knows(self, gateway: str) -> bool:
         return gateway in self._leases
 

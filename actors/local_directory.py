@@ -245,6 +245,9 @@ class LocalDirectory(RoutedDirectory):
     async def renew_gateway(self, gateway: str) -> int:
         return self.connections.renew(gateway)
 
+    async def leave_gateway(self, gateway: str) -> None:
+        await self.connections.leave(gateway)
+
     async def system(self) -> Mapping[str, object]:
         lags = await self.projector.lags()
         return {

@@ -146,6 +146,9 @@ class RayDirectory(RoutedDirectory):
         lease_ms: int = await self._actor_call(CONNECTIONS, "renew", gateway)
         return lease_ms
 
+    async def leave_gateway(self, gateway: str) -> None:
+        await self._actor_call(CONNECTIONS, "leave", gateway)
+
     async def system(self) -> Mapping[str, object]:
         return {**self._status, **await self._supervisor_call("system")}
 

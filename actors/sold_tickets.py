@@ -14,7 +14,7 @@ from domain.errors import OverLimit, Unauthenticated, Unavailable
 
 
 class TicketSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[connections.tickets]` of financehub.toml."""
+    """Bounds of what is sold and not used."""
 
     life_s: float = 60.0
     """Longer than any gateway takes a ticket for, whatever its clock says."""

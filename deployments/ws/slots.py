@@ -29,6 +29,7 @@ log = get_log("slots")
 RENEWALS_PER_LEASE = 15
 REGISTER_EVERY = 5
 """Renewals, the last of which tells all: what went missing between the two is put right then."""
+LEAVE_S = 1.0
 FIRST_LEASE_MS = 3_000
 """Taken for the lease until the manager has said how long it is."""
 
@@ -98,10 +99,18 @@ class Slots:
             log.warning("not closed", session=session, error=str(error))
 
     async def stop(self) -> None:
+        """No renewals any more. A gateway that holds nothing says so: nobody has to wait for it."""
         if self._keeping is not None:
             self._keeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeping
+        if self._known and not self._held and not self._opening:
+            self._known = False
+            try:
+                async with asyncio.timeout(LEAVE_S):
+                    await self._directory.leave_gateway(self._gateway)
+            except (FinanceHubError, TimeoutError) as error:
+                log.warning("not signed off", gateway=self._gateway, error=repr(error))
 
     async def _join(self) -> None:
         """Register before the first socket: a manager that restarts must know whom to wait for."""

@@ -367,6 +367,9 @@ class LogDirectory:
         self._check()
         return self.lease_ms
 
+    async def leave_gateway(self, gateway: str) -> None:
+        self._check()
+
     async def system(self) -> Mapping[str, object]:
         return {"actors": [], "partitions": {name: len(events) for name, events in self.log.items()}}
 

@@ -70,6 +70,10 @@ class ManagedDirectory(LogDirectory):
     async def renew_gateway(self, gateway) -> int:
         return self.manager.renew(gateway)
 
+    async def leave_gateway(self, gateway) -> None:
+        self._check()
+        await self.manager.leave(gateway)
+
     async def round(self) -> None:
         self.registered.clear()
         await asyncio.wait_for(self.registered.wait(), 5.0)
@@ -215,6 +219,29 @@ async def test_a_handshake_at_a_gateway_that_was_given_up_is_refused_once(direct
     await slots.take("s3", ANN)
     assert directory.open() == ["s3"]
     await slots.stop()
+
+
+async def test_for_a_gateway_that_ended_in_order_no_manager_waits(directory):
+    ending, staying = Slots(directory, "g1", directory.clock), Slots(directory, "g2", directory.clock)
+    for slots in (ending, staying):
+        await slots.take(f"of-{id(slots)}", ANN)
+    await ending.give_back(f"of-{id(ending)}", 4503, "draining")
+    await ending.stop()
+    await directory.restart()
+    assert directory.manager.gateways.awaited == {"g2"}
+    await staying.stop()
+
+
+@pytest.mark.parametrize("unreachable", [True, False])
+async def test_a_gateway_that_cannot_sign_off_or_still_holds_sockets_is_waited_for(directory, unreachable):
+    slots = Slots(directory, "g1", directory.clock)
+    await slots.take("s1", ANN)
+    if unreachable:
+        await slots.give_back("s1", 4503, "draining")
+    directory.unavailable = unreachable
+    await slots.stop()
+    await directory.restart()
+    assert directory.manager.gateways.awaited == {"g1"}
 
 
 async def test_one_ticket_raced_over_two_gateways_opens_one_socket(directory):
