@@ -145,9 +145,17 @@ class ConnectionManager:
         info = self._known(session)
         self._check_audit()
         self._sessions[session] = info.with_more(named)
-        now = self._clock.now_ns()
-        counts = named.instruments, named.patterns, named.digest
-        self._record(SessionSubscribed(session, info.user, now, named.channel, *counts))
+        self._record(
+            SessionSubscribed(
+                session,
+                info.user,
+                self._clock.now_ns(),
+                named.channel,
+                instrument_count=named.instruments,
+                pattern_count=named.patterns,
+                digest=named.digest,
+            )
+        )
 
     def close_session(self, session: str, code: int, reason: str) -> None:
         """Give the slot back. An unknown session is already closed: nothing happens."""

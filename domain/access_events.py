@@ -22,16 +22,21 @@ class SessionOpened(Struct, frozen=True, gc=False):
 
 
 class SessionSubscribed(Struct, frozen=True, gc=False):
-    """How many instruments and patterns were named, and the `digest_of` their names: never the names."""
+    """How many instruments and patterns were named, and the `digest_of` all their names.
+
+    `instruments`: the names themselves, as older builds wrote them (up to 1,000, patterns among them); then
+    the rest is 0 and "". They are not written any more: their length is the client's choice.
+    """
 
     kind: ClassVar[str] = "session_subscribed"
     session: str
     user: str
     ts_event: int
     channel: str
-    instruments: int
-    patterns: int
-    digest: str
+    instruments: tuple[str, ...] = ()
+    instrument_count: int = 0
+    pattern_count: int = 0
+    digest: str = ""
 
 
 class SessionClosed(Struct, frozen=True, gc=False):

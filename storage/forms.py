@@ -110,7 +110,7 @@ FORMS = (
     Form(30301, FeedResynced),
     Form(30401, FrameRejected),
     Form(40001, SessionOpened),
-    Form(40102, SessionSubscribed),
+    Form(40101, SessionSubscribed),
     Form(40201, SessionClosed),
     Form(40301, AuditCut),
     Form(40401, GatewaysListed),

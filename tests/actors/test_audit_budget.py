@@ -23,7 +23,7 @@ LONG = ["*" * 60 + str(number) for number in range(1_000)]
 
 
 def _subscribed(user: str = "ann", at: int = T0) -> SessionSubscribed:
-    return SessionSubscribed("s", user, at, "trades", 0, 1_000, digest_of(LONG))
+    return SessionSubscribed("s", user, at, "trades", (), 0, 1_000, digest_of(LONG))
 
 
 async def _read(log: MemoryLog) -> list[object]:
@@ -101,7 +101,7 @@ async def test_long_lists_of_long_patterns_are_a_number_and_a_digest():
     )
     assert bytes_written < limits.audit.user_bytes_per_hour
     found = await _read(log)
-    assert found[1] == SessionSubscribed("s0", "ann", T0, "trades", 0, 1_000, digest_of(LONG))
+    assert found[1] == SessionSubscribed("s0", "ann", T0, "trades", (), 0, 1_000, digest_of(LONG))
     counted = sum(event.subscribed for event in found if isinstance(event, AuditCut))
     assert counted + sum(isinstance(event, SessionSubscribed) for event in found) == 4 * 50 * 60
 

@@ -127,7 +127,7 @@ async def test_opened_subscribed_and_closed_reach_the_audit_in_this_order():
     await manager.stop()
     assert await _audited(log) == [
         SessionOpened("s1", "ann", "trader", T0, "g1", LATER),
-        SessionSubscribed("s1", "ann", T0 + 5, "trades", 1, 0, digest_of(["A.SIM"])),
+        SessionSubscribed("s1", "ann", T0 + 5, "trades", (), 1, 0, digest_of(["A.SIM"])),
         SessionClosed("s1", "ann", T0 + 5, 4401, "expired"),
     ]
     assert [head.partition for head in await log.heads() if head.offset] == [audit_partition("ann", 4)]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 from msgspec import Struct
-from msgspec.structs import astuple
 
-from domain.access_events import SessionSubscribed, digest_of
 from domain.market.observations import Trade
 from storage import codec
 from storage.forms import FORMS, Form, by_code
-from storage.upcasters import RETIRED, SessionSubscribedV1
+from storage.upcasters import RETIRED
 
 
 class SimplerTrade(Struct):
@@ -53,15 +51,3 @@ def test_columns_of_a_retired_form_become_todays_events(with_retired_form: Form)
 
 def test_retired_codes_are_not_used_by_a_form_of_today() -> None:
     by_code((*FORMS, *RETIRED))
-
-
-@pytest.mark.parametrize("number", [codec.ROWS, codec.COLUMNS])
-def test_the_names_of_an_old_subscription_become_their_number_and_digest(number: int) -> None:
-    names = ("BTC-USD.SIM", "*.SIM", "ETH-???.SIM")
-    old = [SessionSubscribedV1("s1", "ann", 7, "trades", names)] * 100
-    retired = next(form for form in RETIRED if form.code == 40101)
-    rows = [astuple(event) for event in old]
-    groups = ([(40101, 5, rows)], []) if number == codec.ROWS else ([], [codec._column_group(retired, old)])  # type: ignore[arg-type]
-    payload = msgspec.msgpack.encode((b"", *groups))
-    expected = SessionSubscribed("s1", "ann", 7, "trades", 1, 2, digest_of(names))
-    assert codec.decode_events(number, payload, 100) == [expected] * 100
