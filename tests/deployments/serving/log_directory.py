@@ -19,7 +19,7 @@ from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, Indicator
 from actors.patterns_query import PatternsAnswer, PatternsAsked, check_asked, patterns_in
 from domain.clock import MAX_NS, NS_PER_S
 from domain.envelope import Cursor, Recorded
-from domain.errors import NotFound, OverLimit, Rejected, Unauthenticated, Unavailable
+from domain.errors import Conflict, NotFound, OverLimit, Rejected, Unauthenticated, Unavailable
 from domain.ids import market_partition, market_partitions, symbol_of
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken
 from domain.market.observations import (
@@ -46,6 +46,8 @@ class LogDirectory:
         self.sessions: dict[str, str] = {}
         self.closed: list[tuple[str, int, str]] = []
         self.tickets: set[str] = set()
+        self.gateways: set[str] = set()
+        self.given_up: set[str] = set()
         self.audited: list[tuple[str, Named]] = []
         self.told, self.ended = asyncio.Event(), asyncio.Event()
         """Set by the first `subscribed` and the first `close_session`."""
@@ -358,13 +360,14 @@ class LogDirectory:
     async def register_gateway(
         self, gateway: str, sessions: Sequence[SessionInfo], opening: Sequence[str] = ()
     ) -> int:
-        self._check()
+        self._check_gateway(gateway)
+        self.gateways.add(gateway)
         held = {info.session: info.user for info in sessions}
         self.sessions = {name: user for name, user in self.sessions.items() if name in opening} | held
         return self.lease_ms
 
     async def renew_gateway(self, gateway: str) -> int:
-        self._check()
+        self._check_gateway(gateway)
         return self.lease_ms
 
     async def leave_gateway(self, gateway: str) -> None:
@@ -387,6 +390,11 @@ class LogDirectory:
         for partition, offset in (after.offsets if after is not None else {}).items():
             if len(self.log[partition]) < offset:
                 raise Unavailable(f"{partition} has not reached {offset}")
+
+    def _check_gateway(self, gateway: str) -> None:
+        self._check()
+        if gateway in self.given_up:
+            raise Conflict(f"{gateway!r} was given up")
 
     def _check(self) -> None:
         if self.unavailable:

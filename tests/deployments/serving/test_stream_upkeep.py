@@ -32,6 +32,19 @@ async def test_a_restarted_connection_manager_gets_the_session_again(serve, dire
         assert session in directory.sessions
 
 
+async def test_a_gateway_that_was_given_up_closes_its_sockets_and_takes_new_ones(serve, directory):
+    directory.lease_ms = 150
+    async with serve() as served:
+        async with served.socket() as client:
+            await client.until("welcome")
+            directory.given_up |= directory.gateways
+            code, reason = await client.closed()
+            assert (code, "out of reach" in reason) == (4503, True)
+        async with served.socket() as client:
+            await client.until("welcome")
+            assert len(directory.gateways) == 2 and len(directory.sessions) == 1
+
+
 async def test_events_that_memory_no_longer_holds_come_from_the_log(serve, directory):
     async with serve() as served, served.socket() as client:
         await client.subscribe("trades", BTC)
