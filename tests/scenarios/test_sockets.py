@@ -16,7 +16,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from tests.scenarios.instance import Instance, until
+from tests.scenarios.instance import Instance
 from tests.scenarios.proof import report
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300), pytest.mark.anyio]
@@ -147,22 +147,3 @@ async def test_a_killed_connection_manager_comes_back_with_exactly_the_sockets_t
             codes += [await sockets.open()]
         assert await sockets.open() == 4429
         assert sockets.alive() == LIMIT
-
-
-async def test_a_gateway_that_slept_past_its_lease_drops_its_sockets(twins: Instance) -> None:
-    """Its slots were given to others meanwhile; it wakes up with sockets that are open still."""
-    async with AsyncExitStack() as stack:
-        sockets = Sockets(twins, stack, "sleeper")
-        await sockets.fill()
-        sleeping = twins.processes.named("ray::ServeReplica:financehub:gateway")[0]
-        os.kill(sleeping, signal.SIGSTOP)
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                while len(sockets.held) == LIMIT:
-                    await asyncio.wait([asyncio.ensure_future(sockets.open())], timeout=2.0)
-        finally:
-            os.kill(sleeping, signal.SIGCONT)
-        await asyncio.to_thread(until, lambda: sockets.alive() <= LIMIT, DEADLINE_S, "the limit holds again")
-        async with asyncio.timeout(DEADLINE_S):
-            while await sockets.open() != 4429:
-                assert sockets.alive() <= LIMIT
