@@ -3,7 +3,8 @@
     record ──> queue ──(linger, or a full batch)──> one append over all partitions touched
 
 Nobody waits for it, except who stops the process. At least once: an append whose outcome stays unknown
-past the writer's own deadline is made again.
+past the writer's own deadline is made again. One user fills no more of the log than `user_bytes_per_hour`:
+what is beyond is counted in one `AuditCut` at the end of that hour.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
+from actors.audit_budget import AuditBudget
 from actors.backoff import Backoff
-from domain.access_events import AccessEvent
+from domain.access_events import SessionEvent
 from domain.clock import Clock
 from domain.errors import FinanceHubError, Retryable
 from storage.event_log import EventLog
@@ -26,12 +29,14 @@ from storage.writer import LogWriter, Part
 
 
 class AuditSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[connections.audit]` of financehub.toml."""
+    """Bounds of the audit."""
 
     partitions: int = 4
     """Chosen before the first session; fixed for the life of a database."""
     backlog: int = 100_000
     """Events not yet durable at which the audit says that it is `full`."""
+    user_bytes_per_hour: int = 1_000_000
+    """Some 1,500 events."""
     batch: int = 2_000
     linger_ms: int = 100
     stop_s: float = 10.0
@@ -51,11 +56,14 @@ class AccessAudit:
         *,
         owner: str,
         writer: WriterSettings | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self._clock = clock
+        self._budget = AuditBudget(monotonic, settings.user_bytes_per_hour)
         self._writer = LogWriter(log, owner, clock, writer)
         self._owner = owner
-        self._queue: deque[AccessEvent] = deque()
+        self._queue: deque[SessionEvent] = deque()
         self._filled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -72,8 +80,17 @@ class AccessAudit:
     def full(self) -> bool:
         return len(self._queue) >= self._settings.backlog
 
-    def record(self, event: AccessEvent) -> None:
+    def record(self, event: SessionEvent) -> None:
         """Take an event over, also when full: it is the caller who lets in no more sessions then."""
+        if self._budget.admits(event):
+            self._put(event)
+
+    def sweep(self) -> None:
+        """Write down what was left out of the hours that have ended."""
+        for cut in self._budget.ended(self._clock.now_ns()):
+            self._put(cut)
+
+    def _put(self, event: SessionEvent) -> None:
         self._queue.append(event)
         if len(self._queue) >= self._settings.batch:
             self._filled.set()
@@ -88,6 +105,8 @@ class AccessAudit:
         task, self._task = self._task, None
         if task is None:
             return
+        for cut in self._budget.ended(self._clock.now_ns(), early=True):
+            self._put(cut)
         self._stopping = True
         self._filled.set()
         with contextlib.suppress(TimeoutError):
@@ -122,8 +141,8 @@ class AccessAudit:
                 self._queue.popleft()
             self.written += len(batch)
 
-    async def _write(self, batch: Iterable[AccessEvent]) -> None:
-        by_partition: dict[str, list[AccessEvent]] = {}
+    async def _write(self, batch: Iterable[SessionEvent]) -> None:
+        by_partition: dict[str, list[SessionEvent]] = {}
         for event in batch:
             by_partition.setdefault(audit_partition(event.user, self._settings.partitions), []).append(event)
         for partition in by_partition.keys() - self._writer.heads.keys():

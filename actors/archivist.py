@@ -3,6 +3,9 @@
     count slices ── over a bound? ── oldest first, while nobody needs it:
         verify the slice's chain from the anchor on ── sign the new anchor ── drop, in one transaction
 
+The audit of sessions (`access/`) has a bound of its own: neither its growth nor the market's shortens the
+other's history.
+
 Never dropped: the block at a partition's head, what a projection has not applied, and what follows the
 older of the two newest usable snapshots of a market partition: one to begin with, one to fall back on.
 A slice that is not what was sealed is kept, and everything after it, until somebody has looked; so is all
@@ -40,6 +43,9 @@ SMALLEST_SLICE_BYTES, LARGEST_SLICE_BYTES = 4 << 10, 8 << 20
 SLICES_OF_THE_BOUND = 1_000
 LEAST_SHARE = 4
 """Read models that grow may take all but a quarter of the bound from the log."""
+ACCESS = "access"
+ACCESS_SHARE = 20
+"""The audit never takes more than so much of the bound, a twentieth."""
 
 log = get_log("archivist")
 
@@ -54,10 +60,15 @@ class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """0 means without bound. `max_bytes`: of the whole database; `max_age_days`: of a block."""
 
     max_bytes: int = 20_000_000_000
+    access_max_bytes: int = 1_000_000_000
+    """Of the audit's blocks, and at most a twentieth of `max_bytes`; 0: they count with all others."""
     max_age_days: float = 0.0
     every_s: float = 30.0
     slice_bytes: int = 0
     """What is dropped at a time; 0: a thousandth of the bound, within reason."""
+
+    def bounded(self) -> bool:
+        return bool(self.max_bytes or self.access_max_bytes or self.max_age_days)
 
     def dropped_at_a_time(self) -> int:
         if self.slice_bytes or not self.max_bytes:
@@ -67,6 +78,13 @@ class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def log_bytes(self, other_bytes: int) -> int:
         """What the rest of the database leaves to the log."""
         return max(self.max_bytes - other_bytes, self.max_bytes // LEAST_SHARE)
+
+    def access_bytes(self) -> int | None:
+        """The audit's own bound; None where it has none."""
+        if not self.access_max_bytes:
+            return None
+        share = self.max_bytes // ACCESS_SHARE if self.max_bytes else self.access_max_bytes
+        return min(self.access_max_bytes, share)
 
 
 class Archivist:
@@ -122,15 +140,18 @@ class Archivist:
         """Drop what is over the bounds; returns the number of blocks. Raises Unavailable."""
         slices = await self._retention.slices(self._settings.dropped_at_a_time())
         self.log_bytes = sum(one.bytes for one in slices)
-        over = await self._over()
+        over = await self._over(slices)
         anchors = await self._log.anchors()
         if not self._is_ours(anchors.values()):
             return 0
         heads = {head.partition: head for head in await self._log.heads()}
         before, kept = self.dropped_blocks, set(self.stuck)
         for one in slices:
-            if over <= 0 and not self._is_old(one):
-                break
+            of = self._bounded_with(one.partition)
+            if over[of] <= 0 and not self._is_old(one):
+                if max(over.values()) <= 0:
+                    break
+                continue
             anchor = anchors.get(one.partition)
             if one.partition in kept or (anchor is not None and one.last_offset <= anchor.offset):
                 continue
@@ -142,8 +163,8 @@ class Archivist:
                 kept.add(one.partition)
                 continue
             anchors[one.partition] = anchor
-            over -= one.bytes
-        self._tell(self.dropped_blocks - before, over)
+            over[of] -= one.bytes
+        self._tell(self.dropped_blocks - before, max(over.values()))
         return self.dropped_blocks - before
 
     def _is_ours(self, anchors: Iterable[Anchor]) -> bool:
@@ -158,11 +179,20 @@ class Archivist:
         self.refused = ""
         return True
 
-    async def _over(self) -> int:
-        """Bytes of the log beyond its bound."""
-        if not self._settings.max_bytes:
-            return 0
-        return self.log_bytes - self._settings.log_bytes(await self._retention.other_bytes())
+    def _bounded_with(self, partition: str) -> str:
+        """What has one bound together: the audit, where it has one of its own, or all the rest."""
+        own = self._settings.access_bytes() is not None and partition.startswith(f"{ACCESS}/")
+        return ACCESS if own else ""
+
+    async def _over(self, slices: Sequence[Slice]) -> dict[str, int]:
+        """Bytes beyond their bound, of the audit and of the rest of the log."""
+        audit = sum(one.bytes for one in slices if self._bounded_with(one.partition) == ACCESS)
+        own = self._settings.access_bytes() or 0
+        over = {ACCESS: audit - own, "": 0}
+        if self._settings.max_bytes:
+            bound = self._settings.log_bytes(await self._retention.other_bytes())
+            over[""] = self.log_bytes - audit - (bound - min(audit, own))
+        return over
 
     def _is_old(self, one: Slice) -> bool:
         days = self._settings.max_age_days

@@ -20,7 +20,7 @@ from actors.answers import (
     StateAnswer,
 )
 from actors.bar_text import BarsPage
-from actors.connections import SessionInfo
+from actors.connections import Named, SessionInfo
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked
 from actors.patterns_query import PatternsAnswer, PatternsAsked
 from domain.envelope import Cursor, Recorded
@@ -131,15 +131,31 @@ class Directory(Protocol):
 
     async def feeds(self) -> Sequence[FeedStatus]: ...
 
-    async def open_session(self, session: str, user: str, role: str, expires_at: int, gateway: str) -> None:
-        """Raises OverLimit where the user has too many sockets."""
+    async def sell_ticket(self, ticket: str, user: str) -> None:
+        """Make a ticket's id good for one `open_session`. Raises OverLimit where the user has too many."""
 
-    async def subscribed(self, session: str, channel: str, instruments: Sequence[str]) -> None: ...
+    async def open_session(
+        self, session: str, user: str, role: str, expires_at: int, gateway: str, ticket: str | None = None
+    ) -> None:
+        """Raises OverLimit where the user has too many sockets, Unauthenticated for a ticket that is not
+        good (any more), Conflict where the gateway was given up."""
+
+    async def subscribed(self, session: str, named: Named) -> None:
+        """Raises NotFound."""
 
     async def close_session(self, session: str, code: int, reason: str) -> None: ...
 
-    async def register_gateway(self, gateway: str, sessions: Sequence[SessionInfo]) -> int:
-        """All sessions that a gateway holds; returns its lease in ms: past it, silent, it loses them all."""
+    async def register_gateway(
+        self, gateway: str, sessions: Sequence[SessionInfo], opening: Sequence[str] = ()
+    ) -> int:
+        """All sessions that a gateway holds, and those that it is about to open; returns its lease in ms:
+        past it, silent, it loses them all. Raises Conflict where it has lost them already."""
+
+    async def renew_gateway(self, gateway: str) -> int:
+        """Prolong the lease. Raises NotFound where the gateway has to register (again), Conflict as above."""
+
+    async def leave_gateway(self, gateway: str) -> None:
+        """It ends in order and holds nothing any more."""
 
     async def system(self) -> Mapping[str, object]:
         """Actors, partitions, projections and feeds as `financehub status --json` shows them."""

@@ -19,7 +19,7 @@ from msgspec.structs import asdict
 
 from actors.answers import FeedStatus, PollReply
 from actors.arming import Keep
-from actors.connections import ConnectionManager, ConnectionSettings, SessionInfo
+from actors.connections import ConnectionManager, ConnectionSettings, Named, SessionInfo
 from actors.hand_feed import HandFeed
 from actors.history import History, HistorySettings
 from actors.keeper_shard import KeeperShard
@@ -223,17 +223,30 @@ class LocalDirectory(RoutedDirectory):
     async def feeds(self) -> Sequence[FeedStatus]:
         return [feed.status() for _, feed in sorted(self._feeds.items())]
 
-    async def open_session(self, session: str, user: str, role: str, expires_at: int, gateway: str) -> None:
-        self.connections.open_session(session, user, role, expires_at, gateway)
+    async def sell_ticket(self, ticket: str, user: str) -> None:
+        self.connections.sell_ticket(ticket, user)
 
-    async def subscribed(self, session: str, channel: str, instruments: Sequence[str]) -> None:
-        self.connections.subscribed(session, channel, instruments)
+    async def open_session(
+        self, session: str, user: str, role: str, expires_at: int, gateway: str, ticket: str | None = None
+    ) -> None:
+        self.connections.open_session(session, user, role, expires_at, gateway, ticket)
+
+    async def subscribed(self, session: str, named: Named) -> None:
+        self.connections.subscribed(session, named)
 
     async def close_session(self, session: str, code: int, reason: str) -> None:
         self.connections.close_session(session, code, reason)
 
-    async def register_gateway(self, gateway: str, sessions: Sequence[SessionInfo]) -> int:
-        return self.connections.register(gateway, sessions)
+    async def register_gateway(
+        self, gateway: str, sessions: Sequence[SessionInfo], opening: Sequence[str] = ()
+    ) -> int:
+        return await self.connections.admit_gateway(gateway, sessions, opening)
+
+    async def renew_gateway(self, gateway: str) -> int:
+        return self.connections.renew(gateway)
+
+    async def leave_gateway(self, gateway: str) -> None:
+        await self.connections.leave(gateway)
 
     async def system(self) -> Mapping[str, object]:
         lags = await self.projector.lags()
@@ -287,7 +300,7 @@ class LocalDirectory(RoutedDirectory):
             await asyncio.sleep(TICK_S)
             for shard in self.shards.values():
                 await shard.tick()
-            self.connections.expire_silent()
+            await self.connections.sweep()
 
 
 async def _first_reply(waiting: set[asyncio.Task[PollReply]]) -> PollReply:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from msgspec import convert
 
 from actors.answers import FeedStatus, PollReply
-from actors.connections import SessionInfo
+from actors.connections import Named, SessionInfo
 from actors.reached import ReachedActor
 from actors.routed_directory import READ_S, RoutedDirectory, merge
 from actors.routes import POLL_GRACE_S, Routes
@@ -120,19 +120,34 @@ class RayDirectory(RoutedDirectory):
             self._feeds = (time.monotonic(), feeds)
         return feeds
 
-    async def open_session(self, session: str, user: str, role: str, expires_at: int, gateway: str) -> None:
-        await self._actor_call(CONNECTIONS, "open_session", session, user, role, expires_at, gateway)
+    async def sell_ticket(self, ticket: str, user: str) -> None:
+        await self._actor_call(CONNECTIONS, "sell_ticket", ticket, user)
 
-    async def subscribed(self, session: str, channel: str, instruments: Sequence[str]) -> None:
-        await self._actor_call(CONNECTIONS, "subscribed", session, channel, list(instruments))
+    async def open_session(
+        self, session: str, user: str, role: str, expires_at: int, gateway: str, ticket: str | None = None
+    ) -> None:
+        await self._actor_call(CONNECTIONS, "open_session", session, user, role, expires_at, gateway, ticket)
+
+    async def subscribed(self, session: str, named: Named) -> None:
+        await self._actor_call(CONNECTIONS, "subscribed", session, named)
 
     async def close_session(self, session: str, code: int, reason: str) -> None:
         await self._actor_call(CONNECTIONS, "close_session", session, code, reason)
 
-    async def register_gateway(self, gateway: str, sessions: Sequence[SessionInfo]) -> int:
+    async def register_gateway(
+        self, gateway: str, sessions: Sequence[SessionInfo], opening: Sequence[str] = ()
+    ) -> int:
         """All sessions of this gateway; returns its lease in ms. See `ConnectionManager.register`."""
-        lease_ms: int = await self._actor_call(CONNECTIONS, "register", gateway, list(sessions))
+        held = gateway, list(sessions), list(opening)
+        lease_ms: int = await self._actor_call(CONNECTIONS, "admit_gateway", *held)
         return lease_ms
+
+    async def renew_gateway(self, gateway: str) -> int:
+        lease_ms: int = await self._actor_call(CONNECTIONS, "renew", gateway)
+        return lease_ms
+
+    async def leave_gateway(self, gateway: str) -> None:
+        await self._actor_call(CONNECTIONS, "leave", gateway)
 
     async def system(self) -> Mapping[str, object]:
         return {**self._status, **await self._supervisor_call("system")}

@@ -192,7 +192,12 @@ class ProjectorActor(_OverDatabase):
     async def _make_archivist(self, event_log: PostgresLog, projections: list[str]) -> Archivist | None:
         """It works beside the projector, whose checkpoints it must not overtake, in a role of its own."""
         told = self.runtime
-        if not told.anchor_seed or not (told.log_max_bytes or told.log_max_age_days):
+        bounds = RetentionSettings(
+            max_bytes=told.log_max_bytes,
+            access_max_bytes=told.log_access_max_bytes,
+            max_age_days=told.log_max_age_days,
+        )
+        if not told.anchor_seed or not bounds.bounded():
             return None
         settings = StorageSettings(dsn=told.dsn, pool_min=0, pool_max=1, read_timeout_s=ARCHIVE_TIMEOUT_S)
         pool = await self.pool_of(settings, MAINTENANCE_ROLE if told.service_role else None)
@@ -203,7 +208,7 @@ class ProjectorActor(_OverDatabase):
             PostgresRetention(pool),
             AnchorKey(told.anchor_seed),
             self.clock,
-            RetentionSettings(max_bytes=told.log_max_bytes, max_age_days=told.log_max_age_days),
+            bounds,
             projections=projections,
             families=FAMILIES,
         )
@@ -218,7 +223,13 @@ class ConnectionsActor(_OverDatabase):
     async def build(self) -> ConnectionManager:
         event_log = await self.connect()
         limits = ConnectionSettings(max_sockets_per_user=self.runtime.sockets_per_user)
-        manager = ConnectionManager(event_log, self.clock, limits, owner=f"{self.name}#{self.life}")
+        manager = ConnectionManager(
+            event_log,
+            self.clock,
+            limits,
+            owner=f"{self.name}#{self.life}",
+            cluster=spawn.cluster_life(),
+        )
         await manager.start()
         self._ticks = 0
         return manager
@@ -226,7 +237,7 @@ class ConnectionsActor(_OverDatabase):
     async def tick(self, inside: ConnectionManager) -> None:
         self._ticks += 1
         if self._ticks % SESSION_SWEEP_TICKS == 0:
-            inside.expire_silent()
+            await inside.sweep()
 
     async def close(self, inside: ConnectionManager) -> None:
         self.shut_door()

@@ -30,6 +30,7 @@ class Runtime(Struct, frozen=True):
     build: str = ""
     log_max_bytes: int = 0
     log_max_age_days: float = 0.0
+    log_access_max_bytes: int = 0
     anchor_seed: bytes = b""
     """Signs what retention drops; a secret. Without it nothing is dropped."""
     keep_indicators: tuple[str, ...] = ()

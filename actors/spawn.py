@@ -157,5 +157,10 @@ def node_address() -> str:
     return str(cluster.util.get_node_ip_address())
 
 
+def cluster_life() -> str:
+    """Differs between two lives of the cluster: none of its processes is in both."""
+    return str(ray.get_runtime_context().get_session_name())
+
+
 def node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())

@@ -18,7 +18,7 @@ from litestar import Litestar
 from msgspec import Struct
 
 from actors.directory import Directory
-from deployments.auth.tickets import Spent, TicketBooth
+from deployments.auth.tickets import TicketBooth
 from deployments.auth.tokens import Authority
 from deployments.http.application import MAX_BODY_BYTES, make_http
 from deployments.http.measuring import measured
@@ -51,13 +51,12 @@ class Gateway:
         settings: ServingSettings,
         telemetry: Telemetry | None,
         metrics: MetricsSource | None,
-        spent: Spent | None,
     ) -> None:
         name = settings.gateway or f"gateway-{secrets.token_hex(6)}"
         if metrics is None and telemetry is not None:
             metrics = OwnMetrics(telemetry, name)
         index = InstrumentIndex(directory)
-        booth = TicketBooth(auth, spent)
+        booth = TicketBooth(auth, directory)
         self._serving = Serving(directory, auth, booth, index, metrics, settings.metrics_open)
         self.stream = StreamService(directory, auth, booth, index, settings.stream, telemetry, name)
         self._answer = measured(self._http, telemetry)
@@ -107,11 +106,9 @@ def create_app(
     telemetry: Telemetry | None = None,
     *,
     metrics: MetricsSource | None = None,
-    spent: Spent | None = None,
 ) -> Gateway:
-    """`metrics`: samples of all processes for `/metrics` (default: this one's). `spent`: shared memory of
-    used tickets, for instances with several gateways (default: this process's own)."""
-    return Gateway(directory, auth, settings, telemetry, metrics, spent)
+    """`metrics`: samples of all processes for `/metrics` (default: this one's)."""
+    return Gateway(directory, auth, settings, telemetry, metrics)
 
 
 def _body_bytes(scope: Scope) -> int:

@@ -58,6 +58,8 @@ class StorageSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     max_bytes: Annotated[int, Meta(ge=0)] = 20_000_000_000
     """Of the whole database, its write-ahead log apart; the oldest events go first."""
+    access_max_bytes: Annotated[int, Meta(ge=0)] = 1_000_000_000
+    """Of the audit of sessions, and at most a twentieth of `max_bytes`; 0: it counts with all other ones."""
     max_age_days: Annotated[float, Meta(ge=0)] = 0.0
     """Of events; bars and other read models stay."""
 

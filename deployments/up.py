@@ -200,6 +200,7 @@ def _runtime(settings: Settings, database: Database) -> Runtime:
         otlp_endpoint=settings.telemetry.otlp_endpoint,
         build=_build_id(),
         log_max_bytes=settings.storage.max_bytes,
+        log_access_max_bytes=settings.storage.access_max_bytes,
         log_max_age_days=settings.storage.max_age_days,
         keep_indicators=settings.indicators.keep,
         anchor_seed=load_or_make_key(settings.data_dir, ANCHOR_KEY_FILE).private.private_bytes_raw(),

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from domain.access_events import SessionClosed, SessionOpened, SessionSubscribed
+from domain.access_events import AuditCut, GatewaysListed, SessionClosed, SessionOpened, SessionSubscribed
 from domain.envelope import Event
 from domain.errors import Corrupt
 from domain.feed_events import FeedConnected, FeedLost, FeedResynced, FeedStarted, FrameRejected
@@ -112,6 +112,8 @@ FORMS = (
     Form(40001, SessionOpened),
     Form(40101, SessionSubscribed),
     Form(40201, SessionClosed),
+    Form(40301, AuditCut),
+    Form(40401, GatewaysListed),
 )
 
 

@@ -18,6 +18,7 @@ from storage.block import head_after, in_partition_order, offset_before_the_log,
 from storage.event_log import GENESIS_HASH, Block, Checkpoint, Head, Snapshot
 from storage.ladder import thin
 from storage.projections import Output
+from storage.read_models.events import MemoryEvents
 from storage.retention import SLICE_BLOCKS, SLICE_NS, Slice
 
 
@@ -184,9 +185,12 @@ class MemorySnapshots:
 class MemoryRetention:
     """Retention over a log and snapshots in memory."""
 
-    def __init__(self, log: MemoryLog, snapshots: MemorySnapshots) -> None:
+    def __init__(
+        self, log: MemoryLog, snapshots: MemorySnapshots, events: MemoryEvents | None = None
+    ) -> None:
         self._log = log
         self._snapshots = snapshots
+        self._events = events
 
     async def slices(self, slice_bytes: int) -> list[Slice]:
         found: list[Slice] = []
@@ -205,6 +209,8 @@ class MemoryRetention:
             raise Conflict(f"no block of {anchor.partition!r} that could be dropped ends at {anchor.offset}")
         self._log.drop(anchor)
         self._snapshots.drop_below(anchor.partition, anchor.offset)
+        if self._events is not None and anchor.partition.startswith("access/"):
+            self._events.drop_until(anchor.partition, anchor.offset)
 
 
 def _sliced(blocks: Sequence[Block], slice_bytes: int) -> list[Slice]:

@@ -56,6 +56,7 @@ _OLD_MARKS = """
 DELETE FROM log_marks WHERE partition = $1 AND first_offset < (
     SELECT max(first_offset) FROM log_marks WHERE partition = $1 AND first_offset <= $2 + 1)
 """
+_OLD_ROWS = """DELETE FROM events WHERE partition = $1 AND "offset" <= $2 AND $1 LIKE 'access/%'"""
 
 
 class PostgresRetention:
@@ -152,6 +153,7 @@ async def _delete(connection: Connection, anchor: Anchor) -> None:
         "DELETE FROM log_slices WHERE partition = $1 AND last_offset <= $2",
         'DELETE FROM snapshots WHERE partition = $1 AND "offset" < $2',
         _OLD_MARKS,
+        _OLD_ROWS,
     )
     for statement in below:
         await connection.execute(statement, anchor.partition, anchor.offset)

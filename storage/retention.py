@@ -45,6 +45,8 @@ class Retention(Protocol):
     async def drop(self, anchor: Anchor) -> None:
         """Drop the partition's blocks up to the anchor and its unusable snapshots; keep the anchor.
 
+        With blocks of the audit go their rows of `events`: it is bounded in whatever form.
+
         All in one transaction. Raises Conflict where no block with the anchor's hash ends at its offset, and
         where the log has an anchor that was signed with another key.
         """

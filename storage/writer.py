@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.clock import NS_PER_S, Clock
+from domain.clock import Clock
 from domain.envelope import Admitted, Event
 from domain.errors import Corrupt, Malformed, NotOwner, OutcomeUnknown, Unavailable
 from storage.block import head_after, seal
@@ -46,19 +46,23 @@ class _Patience:
     """Attempts left, with capped and jittered delays between them, until a deadline."""
 
     def __init__(
-        self, settings: WriterSettings, clock: Clock, sleep: Callable[[float], Awaitable[None]], seed: str
+        self,
+        settings: WriterSettings,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        seed: str,
     ) -> None:
         self._settings = settings
-        self._clock = clock
+        self._monotonic = monotonic
         self._sleep = sleep
         self._random = random.Random(seed)
-        self._deadline = clock.now_ns() + int(settings.deadline_s * NS_PER_S)
+        self._until_s = monotonic() + settings.deadline_s
         self._attempt = 0
 
     async def wait_after(self, error: Exception) -> None:
         """Raises the error where patience has run out."""
         self._attempt += 1
-        if self._attempt >= self._settings.max_attempts or self._clock.now_ns() >= self._deadline:
+        if self._attempt >= self._settings.max_attempts or self._monotonic() >= self._until_s:
             raise error
         delay = min(self._settings.max_delay_s, self._settings.first_delay_s * 2 ** (self._attempt - 1))
         await self._sleep(delay * self._random.uniform(0.5, 1.0))
@@ -68,7 +72,8 @@ class LogWriter:
     """Claims partitions for one owner and appends to them, one append at a time.
 
     `owner` must be unique to this incarnation of the process: a claim whose answer was lost is
-    recognised by it.
+    recognised by it. `clock` stamps blocks; deadlines follow `monotonic` (seconds), by default the event
+    loop's own time, which no change of the machine's clock touches.
     """
 
     def __init__(
@@ -79,12 +84,14 @@ class LogWriter:
         settings: WriterSettings | None = None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
         self._log = log
         self._owner = owner
         self._clock = clock
         self._settings = settings or WriterSettings()
         self._sleep = sleep
+        self._monotonic = monotonic
         self._heads: dict[str, Head] = {}
         self._turn = asyncio.Lock()
 
@@ -223,4 +230,5 @@ class LogWriter:
         raise NotOwner(f"{partition!r} has another owner than {self._owner!r}")
 
     def _patience(self) -> _Patience:
-        return _Patience(self._settings, self._clock, self._sleep, self._owner)
+        monotonic = self._monotonic or asyncio.get_running_loop().time
+        return _Patience(self._settings, monotonic, self._sleep, self._owner)

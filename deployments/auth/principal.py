@@ -23,12 +23,13 @@ SCOPES: Mapping[str, frozenset[Scope]] = MappingProxyType(
 
 
 class Principal(Struct, frozen=True):
-    """A caller whose token was verified. `expires_at` in ns UTC."""
+    """A caller whose token was verified. `expires_at` in ns UTC; `ticket`: what opening a socket uses up."""
 
     user: str
     role: str
     scopes: frozenset[Scope]
     expires_at: int
+    ticket: str | None = None
 
     def require(self, scope: Scope) -> None:
         """Raises Forbidden."""

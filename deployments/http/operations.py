@@ -69,7 +69,7 @@ async def get_system(request: AnyRequest) -> dict[str, Any]:
 @post("/v1/tickets", status_code=201, summary="A one-use ticket for a WebSocket", tags=["Access"])
 async def post_ticket(request: AnyRequest) -> Response[schemas.TicketBody]:
     """For browsers, which cannot send a header: open `/v1/stream?ticket=…` with it, once, within 30 s."""
-    sold = serving(request).booth.sell(principal(request))
+    sold = await serving(request).booth.sell(principal(request))
     return Response(
         schemas.TicketBody(sold.ticket, format_time(sold.expires)), headers={"Cache-Control": "no-store"}
     )

@@ -25,11 +25,10 @@ from deployments.ws.protocol import (
     Failure,
     Subscribe,
     code_of,
-    id_of,
     parts,
     read_frame,
 )
-from deployments.ws.rate import MessageRate, extra_cost
+from deployments.ws.rate import MessageRate, cost_of
 from deployments.ws.service import StreamService
 from deployments.ws.session import Session
 from domain.errors import FinanceHubError, Forbidden, OverLimit, Unauthenticated
@@ -41,6 +40,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+Fail = Callable[[protocol.Id, str, str], None]
 
 CLIENT_GONE = 1005
 LATENCY_SAMPLE = 16
@@ -75,6 +76,8 @@ class Socket:
         self._send = send
         self._codec, self._subprotocol = chosen(scope.get("subprotocols") or [])
         self._rate = MessageRate(self._settings.messages_per_s, self._settings.message_burst)
+        """Until the user is known; then the user's own counts, over all sockets."""
+        self._user: str | None = None
         self._bad = 0
         self._throttled = 0
         self._writes = 0
@@ -89,7 +92,6 @@ class Socket:
         try:
             short_form = self._short_form()
             principal, rest = await self._authenticated()
-            self._rate = self._service.rates.of(principal.user)
             session = await self._service.open(principal, self._codec)
         except Gone:
             return
@@ -156,9 +158,8 @@ class Socket:
     async def _read(self, session: Session, short_form: Subscribe | None, rest: list[ClientFrame]) -> None:
         if short_form is not None:
             await self._open_short_form(session, short_form)
-        for frame in rest:  # came with the token: nobody was charged yet
-            if self._charged(frame, 1 + extra_cost(frame), session.fail):
-                await session.perform(frame)
+        for frame in self._affordable(rest, session.fail):
+            await session.perform(frame)
         while True:
             if session.outbox.full:  # answers have no bound of their own: who takes none asks no more
                 await session.outbox.room()
@@ -227,7 +228,7 @@ class Socket:
             )
         return data
 
-    def _frames(self, data: str | bytes, fail: Callable[[protocol.Id, str, str], None]) -> list[ClientFrame]:
+    def _frames(self, data: str | bytes, fail: Fail) -> list[ClientFrame]:
         """Understood frames; the others are answered. Raises Ended after repeated abuse."""
         frames: list[ClientFrame] = []
         text = isinstance(data, str)
@@ -237,37 +238,45 @@ class Socket:
             self._count_bad(error, fail)
             return frames
         for raw in raws:
-            if not self._rate.allows(time.monotonic()):
-                self._count_throttled(id_of(raw, text=text), fail)
-                continue
             try:
-                frame = read_frame(raw, text=text)
+                frames.extend(self._affordable([read_frame(raw, text=text)], fail))
             except BadFrame as error:
-                self._count_bad(error, fail)
-                continue
-            if self._charged(frame, extra_cost(frame), fail):
-                frames.append(frame)
+                if self._takes(1.0):
+                    self._count_bad(error, fail)
+                else:
+                    self._count_throttled(error.frame_id, fail)
         return frames
 
-    def _charged(
-        self, frame: ClientFrame, cost: float, fail: Callable[[protocol.Id, str, str], None]
-    ) -> bool:
-        if self._rate.allows(time.monotonic(), cost):
-            return True
-        self._count_throttled(frame.id, fail)
-        return False
+    def _affordable(self, frames: list[ClientFrame], fail: Fail) -> list[ClientFrame]:
+        """Those that the rate allows; the others are answered. Raises Ended after repeated abuse."""
+        allowed: list[ClientFrame] = []
+        for frame in frames:
+            if self._takes(cost_of(frame)):
+                allowed.append(frame)
+            else:
+                self._count_throttled(frame.id, fail)
+        return allowed
 
-    def _count_bad(self, error: BadFrame, fail: Callable[[protocol.Id, str, str], None]) -> None:
+    def _takes(self, cost: float) -> bool:
+        if self._user is None:
+            return self._rate.allows(time.monotonic(), cost)
+        return self._service.rate.take(self._user, cost)
+
+    def _count_bad(self, error: BadFrame, fail: Fail) -> None:
         fail(error.frame_id, code_of(error), str(error))
         self._bad += 1
         if self._bad > self._settings.bad_frames_allowed:
             raise Ended(protocol.CLOSE_PROTOCOL, f"{self._bad} frames could not be understood")
 
-    def _count_throttled(self, frame_id: protocol.Id, fail: Callable[[protocol.Id, str, str], None]) -> None:
+    def _count_throttled(self, frame_id: protocol.Id, fail: Fail) -> None:
         self._throttled += 1
         if self._throttled > RATE_ABUSE:
             raise Ended(protocol.CLOSE_OVER_LIMIT, "too many messages")
-        fail(frame_id, "rate_limited", f"at most {self._settings.messages_per_s:g} messages per second")
+        fail(
+            frame_id,
+            "rate_limited",
+            f"at most {self._settings.messages_per_s:g} messages and patterns per second",
+        )
 
     async def _authenticated(self) -> tuple[Principal, list[ClientFrame]]:
         """From the header, a ticket, or the first message; and what came with that message.
@@ -279,7 +288,7 @@ class Socket:
             return self._checked(self._service.authority.verify(token)), []
         tickets = self._query().get("ticket")
         if tickets:
-            return self._checked(await self._service.booth.redeem(tickets[0])), []
+            return self._checked(self._service.booth.read(tickets[0])), []
         try:
             async with asyncio.timeout(self._settings.auth_deadline_s):
                 return await self._from_first_message()
@@ -290,6 +299,7 @@ class Socket:
 
     def _checked(self, principal: Principal) -> Principal:
         principal.require("read")
+        self._user = principal.user
         return principal
 
     async def _from_first_message(self) -> tuple[Principal, list[ClientFrame]]:

@@ -1,16 +1,16 @@
-"""How fast one user may talk, over all sockets of a gateway."""
+"""How fast clients may talk: a user's sockets together, and by what a message asks for."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import time
+from collections.abc import Callable
 
 from deployments.ws.channels import is_pattern
-from deployments.ws.protocol import ClientFrame, Subscribe
+from deployments.ws.protocol import ClientFrame, Subscribe, Unsubscribe
 
 NAMES_PER_MESSAGE = 100
-"""Instruments of one subscription that cost as much as another message."""
+"""Instruments by name that cost as much as a message: looking one up costs a hundredth of reading one."""
 MAX_USERS = 10_000
-"""Whose rate is remembered, the last seen; who comes back after so many others begins with a full bucket."""
 
 
 class MessageRate:
@@ -23,38 +23,56 @@ class MessageRate:
         self._at: float | None = None
 
     def allows(self, now_s: float, cost: float = 1.0) -> bool:
-        """Takes `cost` tokens where there are so many; one that is dearer than a full bucket empties it."""
+        """What costs more than a burst is let through by a full bucket, which then owes up to a burst."""
+        self._refill(now_s)
+        if self._left < min(cost, self._burst):
+            return False
+        self._left = max(-self._burst, self._left - cost)
+        return True
+
+    def is_full(self, now_s: float) -> bool:
+        self._refill(now_s)
+        return self._left >= self._burst
+
+    def _refill(self, now_s: float) -> None:
         if self._at is not None:
             self._left = min(self._burst, self._left + (now_s - self._at) * self._per_s)
         self._at = now_s
-        cost = min(cost, self._burst)
-        if self._left < cost:
-            return False
-        self._left -= cost
-        return True
 
 
-class UserRates:
-    """One bucket per user, whatever sockets come and go."""
+class Rate:
+    """One bucket per user, for all of the user's sockets in this gateway process."""
 
-    def __init__(self, per_s: float, burst: int) -> None:
+    def __init__(self, per_s: float, burst: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._per_s = per_s
         self._burst = burst
-        self._users: OrderedDict[str, MessageRate] = OrderedDict()
+        self._monotonic = monotonic
+        self._buckets: dict[str, MessageRate] = {}
 
-    def of(self, user: str) -> MessageRate:
-        rate = self._users.get(user)
-        if rate is None:
-            rate = self._users[user] = MessageRate(self._per_s, self._burst)
-        self._users.move_to_end(user)
-        if len(self._users) > MAX_USERS:
-            self._users.popitem(last=False)
-        return rate
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, user: str, cost: float = 1.0) -> bool:
+        """Whether the user may do something of that cost now; `cost_of` a frame, 1 is a plain message."""
+        bucket = self._buckets.get(user)
+        if bucket is None:
+            self._make_room()
+            bucket = self._buckets[user] = MessageRate(self._per_s, self._burst)
+        return bucket.allows(self._monotonic(), cost)
+
+    def _make_room(self) -> None:
+        """A full bucket says no more than none; of others the oldest goes."""
+        if len(self._buckets) < MAX_USERS:
+            return
+        now_s = self._monotonic()
+        self._buckets = {user: each for user, each in self._buckets.items() if not each.is_full(now_s)}
+        if len(self._buckets) >= MAX_USERS:
+            del self._buckets[next(iter(self._buckets))]
 
 
-def extra_cost(frame: ClientFrame) -> float:
-    """Of a message beyond 1: a pattern is asked about every instrument, a name is looked up."""
-    if not isinstance(frame, Subscribe):
-        return 0.0
+def cost_of(frame: ClientFrame) -> float:
+    """In messages: every pattern counts as one, for each is asked about every instrument."""
+    if not isinstance(frame, Subscribe | Unsubscribe):
+        return 1.0
     patterns = sum(map(is_pattern, frame.instruments))
-    return patterns + (len(frame.instruments) - patterns) // NAMES_PER_MESSAGE
+    return max(1.0, patterns + (len(frame.instruments) - patterns) // NAMES_PER_MESSAGE)

@@ -23,7 +23,7 @@ from deployments.ws.hub import Hub
 from deployments.ws.indicators import IndicatorFeeds
 from deployments.ws.outbox import Outbox
 from deployments.ws.protocol import CLOSE_DRAINING
-from deployments.ws.rate import UserRates
+from deployments.ws.rate import Rate
 from deployments.ws.session import Session
 from deployments.ws.settings import StreamSettings
 from deployments.ws.slots import Slots
@@ -53,13 +53,13 @@ class StreamService:
         self.index = index
         self.settings = settings
         self.telemetry = telemetry
-        self.slots = Slots(directory, gateway, authority.clock)
+        self.slots = Slots(directory, gateway, authority.clock, self._give_up)
         self.hub = Hub(directory, settings)
         self.hub.on_failure = self.interrupt
         self.indicators = IndicatorFeeds(self.hub)
         self.feeds = FeedWatch(directory)
         self.resumes = FairTurns("the log", settings.resumes)
-        self.rates = UserRates(settings.messages_per_s, settings.message_burst)
+        self.rate = Rate(settings.messages_per_s, settings.message_burst)
         self.sessions: set[Session] = set()
         self.draining = False
         self._nobody_left = asyncio.Event()
@@ -70,7 +70,7 @@ class StreamService:
         self._idle_since = time.monotonic()
 
     async def open(self, principal: Principal, codec: Codec) -> Session:
-        """Raises OverLimit, Unavailable."""
+        """Raises OverLimit, Unauthenticated for a used ticket, Unavailable."""
         if self.draining:
             raise Unavailable("this gateway is draining: connect again")
         if len(self.sessions) >= self.settings.max_sockets:
@@ -117,8 +117,7 @@ class StreamService:
     async def drain(self) -> None:
         """Close every socket with 4503, wait until they are gone, and stop."""
         self.draining = True
-        for session in list(self.sessions):
-            session.close(CLOSE_DRAINING, "this gateway is draining: connect again")
+        self._close_all("this gateway is draining: connect again")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.close_s):
                 await self._nobody_left.wait()
@@ -132,8 +131,15 @@ class StreamService:
 
     def interrupt(self) -> None:
         """Something that all sockets need has failed."""
+        self._close_all("the stream was interrupted: connect again")
+
+    def _give_up(self) -> None:
+        """Nobody heard of this gateway for longer than its lease: others may have its slots."""
+        self._close_all("this gateway was out of reach: connect again")
+
+    def _close_all(self, reason: str) -> None:
         for session in list(self.sessions):
-            session.close(CLOSE_DRAINING, "the stream was interrupted: connect again")
+            session.close(CLOSE_DRAINING, reason)
 
     def _start_ticker(self) -> None:
         if self._ticker is None:

@@ -96,6 +96,12 @@ class MemoryEvents:
         """Drop all rows, to be made again."""
         self._rows.clear()
 
+    def drop_until(self, partition: str, offset: int) -> None:
+        """For `MemoryRetention` alone."""
+        self._rows = {
+            place: row for place, row in self._rows.items() if place[0] != partition or place[1] > offset
+        }
+
     async def events(
         self,
         instrument: str,

@@ -104,6 +104,69 @@ async def test_the_log_is_cut_to_its_bytes_oldest_first():
     assert written.block(0).first_offset == await _first_kept(written) > 1
 
 
+async def _audit(written: WrittenLog, events: int) -> None:
+    """A block per event, each younger than all that was written before."""
+    writer = LogWriter(written.log, "audit#1", written.clock)
+    await writer.claim("access/00")
+    for number in range(events):
+        now = written.clock.advance(NS_PER_S)
+        opened = SessionOpened(f"s{number}", "u", "viewer", now, "g", now)
+        await writer.append([Part("access/00", (), [opened])])
+
+
+async def _bytes(written: WrittenLog, family: str) -> int:
+    slices = await MemoryRetention(written.log, written.snapshots).slices(1)
+    return sum(one.bytes for one in slices if one.partition.startswith(family))
+
+
+async def test_an_audit_that_grows_is_cut_and_the_older_market_stays():
+    written = await _written()
+    await _audit(written, 100)
+    market, audit = await _bytes(written, "market/"), await _bytes(written, "access/")
+    archivist = _archivist(written, max_bytes=20 * (market + audit), access_max_bytes=audit // 4)
+    assert await archivist.sweep() > 0
+    assert await _bytes(written, "access/") <= audit // 4
+    assert await _bytes(written, "market/") == market
+    assert await archivist.sweep() == 0
+
+
+async def test_the_audit_takes_at_most_a_twentieth_of_a_small_bound():
+    written = await _written()
+    await _audit(written, 100)
+    market, audit = await _bytes(written, "market/"), await _bytes(written, "access/")
+    bound = market + audit
+    archivist = _archivist(written, max_bytes=bound)
+    assert await archivist.sweep() > 0
+    assert await _bytes(written, "access/") <= bound // 20
+    assert await _bytes(written, "market/") == market
+
+
+async def test_a_market_that_grows_takes_nothing_from_the_older_audit():
+    written = WrittenLog()
+    await _audit(written, 5)
+    for second in range(200):
+        await written.write(a_trade(100.0 + second, ts=at(10 + second), trade_id=second))
+        if second % SNAPSHOT_EVERY == SNAPSHOT_EVERY - 1:
+            await written.snapshot()
+    market, audit = await _bytes(written, "market/"), await _bytes(written, "access/")
+    bound = market * 3 // 4
+    assert audit <= bound // 20
+    archivist = _archivist(written, max_bytes=bound)
+    assert await archivist.sweep() > 0
+    assert await _bytes(written, "access/") == audit
+    assert await _bytes(written, "") <= bound
+
+
+async def test_without_a_bound_of_its_own_the_audit_counts_with_all_others():
+    written = await _written()
+    await _audit(written, 100)
+    market, audit = await _bytes(written, "market/"), await _bytes(written, "access/")
+    archivist = _archivist(written, max_bytes=market // 2 + audit, access_max_bytes=0)
+    assert await archivist.sweep() > 0
+    assert await _bytes(written, "access/") == audit
+    assert await _bytes(written, "") <= market // 2 + audit
+
+
 async def test_what_is_younger_than_the_age_stays():
     written = await _written()
     day = 86_400

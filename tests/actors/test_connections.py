@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from actors.access_audit import AuditSettings, audit_partition
-from actors.connections import GATEWAY_LOST, ConnectionManager, ConnectionSettings, SessionInfo
-from domain.access_events import SessionClosed, SessionOpened, SessionSubscribed
-from domain.clock import NS_PER_MS, NS_PER_S, ManualClock
+from actors.connections import GATEWAY_LOST, ConnectionManager, ConnectionSettings, Named, SessionInfo
+from domain.access_events import SessionClosed, SessionOpened, SessionSubscribed, digest_of
+from domain.clock import NS_PER_S, ManualClock
 from domain.errors import Conflict, NotFound, OverLimit, Unavailable
 from storage.block import events_of
 from storage.memory import Fault, MemoryLog
@@ -19,12 +19,30 @@ pytestmark = pytest.mark.anyio
 
 QUICK = AuditSettings(linger_ms=0, backoff_base_s=0.001, backoff_cap_s=0.002)
 LATER = T0 + 3600 * NS_PER_S
+A_TRADES = Named("trades", 1, 0, digest_of(["A.SIM"]))
+
+
+class Elapsed:
+    """A monotonic clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.s = 1000.0
+
+    def __call__(self) -> float:
+        return self.s
 
 
 def _manager(log: MemoryLog | None = None, *, owner: str = "connections#1", **settings: object):
     clock = ManualClock(T0)
     chosen = ConnectionSettings(**{"audit": QUICK, **settings})
     return ConnectionManager(log or MemoryLog(), clock, chosen, owner=owner), clock
+
+
+def _measured(**settings: object):
+    """With a monotonic clock, and a wall clock that follows it only where a test lets it."""
+    clock, elapsed = ManualClock(T0), Elapsed()
+    chosen = ConnectionSettings(**{"audit": QUICK, **settings})
+    return ConnectionManager(MemoryLog(), clock, chosen, owner="m", monotonic=elapsed), clock, elapsed
 
 
 def _open(manager: ConnectionManager, session: str, user: str = "ann", gateway: str = "g1") -> SessionInfo:
@@ -86,17 +104,16 @@ async def test_the_system_as_a_whole_is_bounded():
         _open(manager, "s3", user="c")
 
 
-async def test_subscriptions_are_remembered_per_session_up_to_a_bound():
-    manager, _ = _manager(max_subscriptions=2)
+async def test_of_subscriptions_each_channel_s_number_of_names_is_remembered():
+    manager, _ = _manager()
     _open(manager, "s1")
-    manager.subscribed("s1", "trades", ["A.SIM"])
-    manager.subscribed("s1", "book", ["B.SIM", "C.SIM"])
-    with pytest.raises(OverLimit):
-        manager.subscribed("s1", "bars", ["A.SIM"])
+    manager.subscribed("s1", A_TRADES)
+    manager.subscribed("s1", Named("book", 1, 1, digest_of(["B.SIM", "*.SIM"])))
+    manager.subscribed("s1", Named("book", 3, 0, digest_of(["C.SIM", "D.SIM", "E.SIM"])))
     (info,) = manager.sessions()
-    assert info.subscriptions == (("trades", ("A.SIM",)), ("book", ("B.SIM", "C.SIM")))
+    assert info.subscriptions == {"trades": 1, "book": 5}
     with pytest.raises(NotFound):
-        manager.subscribed("unknown", "trades", [])
+        manager.subscribed("unknown", A_TRADES)
 
 
 async def test_opened_subscribed_and_closed_reach_the_audit_in_this_order():
@@ -105,12 +122,12 @@ async def test_opened_subscribed_and_closed_reach_the_audit_in_this_order():
     await manager.start()
     _open(manager, "s1")
     clock.advance(5)
-    manager.subscribed("s1", "trades", ["A.SIM"])
+    manager.subscribed("s1", A_TRADES)
     manager.close_session("s1", 4401, "expired")
     await manager.stop()
     assert await _audited(log) == [
         SessionOpened("s1", "ann", "trader", T0, "g1", LATER),
-        SessionSubscribed("s1", "ann", T0 + 5, "trades", ("A.SIM",)),
+        SessionSubscribed("s1", "ann", T0 + 5, "trades", (), 1, 0, digest_of(["A.SIM"])),
         SessionClosed("s1", "ann", T0 + 5, 4401, "expired"),
     ]
     assert [head.partition for head in await log.heads() if head.offset] == [audit_partition("ann", 4)]
@@ -133,7 +150,7 @@ async def test_a_stalled_audit_refuses_new_sessions_and_subscriptions_but_lets_s
     with pytest.raises(Unavailable):
         _open(manager, "s3")
     with pytest.raises(Unavailable):
-        manager.subscribed("s1", "trades", ["A.SIM"])
+        manager.subscribed("s1", A_TRADES)
     manager.close_session("s1", 1000, "bye")
     assert [info.session for info in manager.sessions()] == ["s2"]
     assert manager.audit.backlog == 3
@@ -214,22 +231,71 @@ async def test_expire_drops_everything_of_a_dead_gateway_and_audits_it():
 
 
 async def test_a_registered_gateway_that_stays_silent_past_its_lease_is_expired():
-    manager, clock = _manager(lease_ms=1_000)
+    manager, _, elapsed = _measured(lease_ms=1_000)
     assert manager.register("g1", [_info("s1")]) == 1_000
     manager.register("g2", [_info("s2", gateway="g2")])
-    clock.advance(900 * NS_PER_MS)
+    elapsed.s += 0.9
     manager.renew("g2")
-    clock.advance(200 * NS_PER_MS)
+    elapsed.s += 0.2
     assert manager.expire_silent() == ["g1"]
     assert [info.session for info in manager.sessions()] == ["s2"]
 
 
-async def test_a_gateway_that_never_registered_holds_no_lease_to_lose():
-    manager, clock = _manager(lease_ms=1_000)
-    _open(manager, "s1")
-    clock.advance(3600 * NS_PER_S)
+@pytest.mark.parametrize("step_s", [3600, -3600])
+async def test_a_lease_does_not_follow_the_machine_s_clock_when_it_is_set(step_s):
+    manager, clock, elapsed = _measured(lease_ms=1_000)
+    manager.register("g1", [_info("s1")])
+    clock.advance(step_s * NS_PER_S)
+    elapsed.s += 0.9
     assert manager.expire_silent() == []
-    assert len(manager) == 1
+    elapsed.s += 0.2
+    assert manager.expire_silent() == ["g1"]
+
+
+async def test_a_manager_that_did_not_run_itself_takes_nobody_for_dead():
+    manager, _, elapsed = _measured(lease_ms=15_000)
+    manager.register("g1", [_info("s1")])
+    elapsed.s += 60.0
+    assert manager.expire_silent() == []
+    for _ in range(14):
+        elapsed.s += 1.0
+        assert manager.expire_silent() == []
+    elapsed.s += 2.0
+    assert manager.expire_silent() == ["g1"]
+
+
+async def test_a_gateway_that_opens_before_it_registers_has_a_lease_to_lose():
+    manager, _, elapsed = _measured(lease_ms=1_000)
+    _open(manager, "s1")
+    elapsed.s += 1.1
+    assert manager.expire_silent() == ["g1"]
+    assert len(manager) == 0
+
+
+async def test_a_gateway_that_was_given_up_gets_nothing_under_that_name():
+    manager, _, elapsed = _measured(lease_ms=1_000, max_sockets_per_user=1)
+    manager.register("g1", [_info("s1")])
+    elapsed.s += 1.1
+    manager.expire_silent()
+    _open(manager, "s2", gateway="g2")
+    for call in (
+        lambda: manager.register("g1", [_info("s1")]),
+        lambda: manager.renew("g1"),
+        lambda: _open(manager, "s3", user="bob", gateway="g1"),
+    ):
+        with pytest.raises(Conflict):
+            call()
+    assert [info.session for info in manager.sessions()] == ["s2"]
+
+
+async def test_what_a_gateway_is_about_to_open_is_no_ghost_and_has_no_slot_yet():
+    manager, _ = _manager(max_sockets_per_user=1)
+    manager.register("g1", [], opening=["under way"])
+    _open(manager, "s1")
+    with pytest.raises(OverLimit):
+        _open(manager, "under way")
+    manager.register("g1", [], opening=["s1"])
+    assert [info.session for info in manager.sessions()] == ["s1"]
 
 
 async def test_users_spread_over_the_audit_partitions_and_one_user_stays_in_one():

@@ -7,12 +7,14 @@ import asyncio
 import pytest
 
 from actors.answers import BarRow
+from actors.connections import Named
 from actors.directory import Directory
 from actors.local_directory import LocalDirectory, LocalSettings
 from actors.reader import ReaderSettings
 from actors.shard_settings import ShardSettings
 from actors.stores import memory_stores
 from actors.verify import verify
+from domain.access_events import digest_of
 from domain.clock import NS_PER_S, ManualClock
 from domain.envelope import Cursor, Recorded
 from domain.errors import Conflict, NotFound, OverLimit, Unavailable
@@ -260,7 +262,7 @@ async def test_sessions_are_limited_per_user_and_audited(directory):
         await directory.open_session(f"s{number}", "ann", "viewer", at(3600), "g1")
     with pytest.raises(OverLimit):
         await directory.open_session("s20", "ann", "viewer", at(3600), "g1")
-    await directory.subscribed("s0", "trades", [INSTRUMENT])
+    await directory.subscribed("s0", Named("trades", 1, 0, digest_of([INSTRUMENT])))
     await directory.close_session("s0", 1000, "bye")
     await directory.open_session("s20", "ann", "viewer", at(3600), "g1")
     await directory.connections.stop()

@@ -85,9 +85,8 @@ async def backend(any_database: Database | None, anyio_backend: str) -> AsyncIte
     if any_database is None:
         log, snapshots = MemoryLog(), MemorySnapshots()
         models = MemoryBars(), MemoryEvents()
-        yield Backend(
-            log, log, snapshots, MemoryCheckpoints(), *models, retention=MemoryRetention(log, snapshots)
-        )
+        retention = MemoryRetention(log, snapshots, models[1])
+        yield Backend(log, log, snapshots, MemoryCheckpoints(), *models, retention=retention)
         return
     async for opened in _opened(any_database):
         yield opened

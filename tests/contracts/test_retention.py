@@ -15,13 +15,14 @@ from actors.archivist import Archivist, RetentionSettings
 from actors.tail import Wanted, beginning, cursor_at, tail
 from actors.verify import verify
 from domain.access_events import SessionOpened
-from domain.clock import ManualClock
+from domain.clock import NS_PER_S, ManualClock
 from domain.envelope import Batch
 from domain.errors import Conflict, FinanceHubError, Gone
 from domain.partition import FOLD_VERSION, MarketPartition
 from storage import postgres_retention
 from storage.anchor_key import AnchorKey
 from storage.anchors import Anchor
+from storage.block import events_of
 from storage.event_log import Block, Snapshot
 from storage.retention import SLICE_NS
 from storage.writer import LogWriter, Part
@@ -141,6 +142,59 @@ async def test_a_quiet_partition_is_cut_to_its_age_too(backend: Backend) -> None
     kept.clock = clock
     await kept.archivist(max_bytes=0, max_age_days=3).sweep()
     assert (await backend.log.anchors())[partition].offset == 6
+
+
+async def _audited(backend: Backend, sessions: int) -> Kept:
+    """An audit of its own partition, a block per session, with its rows in the read model."""
+    kept = Kept(backend, f"access/{uuid.uuid4().hex[:10]}")
+    await kept.writer.claim(kept.partition)
+    for number in range(sessions):
+        now = kept.clock.advance(NS_PER_S)
+        opened = SessionOpened(f"s{number}", "u" * 100, "viewer", now, "g", now)
+        kept.blocks += await kept.writer.append([Part(kept.partition, (), [opened])])
+    seen = await backend.checkpoints.load("events", kept.partition)
+
+    async def output(connection: object) -> None:
+        recorded = [each for block in kept.blocks for each in events_of(block)]
+        await backend.events.apply(connection, kept.partition, recorded)
+
+    await backend.checkpoints.advance(seen, sessions, output)
+    return kept
+
+
+async def _rows(backend: Backend, partition: str) -> list[int]:
+    if backend.pool is None:
+        return sorted(offset for name, offset in backend.events._rows if name == partition)
+    rows = await backend.pool.fetch('SELECT "offset" FROM events WHERE partition = $1 ORDER BY 1', partition)
+    return [row["offset"] for row in rows]
+
+
+async def _bytes(kept: Kept) -> int:
+    slices = await kept.backend.retention.slices(1)
+    return sum(one.bytes for one in slices if one.partition == kept.partition)
+
+
+async def test_the_audit_is_cut_to_a_bound_of_its_own_and_the_market_s_history_stays(
+    backend: Backend, partition: str
+) -> None:
+    market = await Kept(backend, partition).write(8, step_ns=1)
+    audit = await _audited(backend, 20)  # all of it is younger than the market's
+    others = sum(
+        one.bytes for one in await backend.retention.slices(1) if one.partition.startswith("access/")
+    )
+    kept_bytes = others - await _bytes(audit) // 2
+    archivist = audit.archivist(max_bytes=0, access_max_bytes=kept_bytes, slice_bytes=1)
+    assert await archivist.sweep() > 0
+    left = [one for one in await backend.retention.slices(1) if one.partition.startswith("access/")]
+    assert sum(one.bytes for one in left) <= kept_bytes
+    assert len(await market.kept()) == 8
+
+
+async def test_rows_of_the_audit_go_with_its_blocks(backend: Backend) -> None:
+    audit = await _audited(backend, 6)
+    assert await _rows(backend, audit.partition) == [1, 2, 3, 4, 5, 6]
+    await backend.retention.drop(audit.anchor(3))
+    assert await _rows(backend, audit.partition) == [5, 6]
 
 
 async def test_small_slices_are_whole_blocks_in_order(kept: Kept) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.access_events import AccessEvent
+from domain.access_events import AccessEvent, SessionSubscribed
 from domain.envelope import Batch
 from domain.errors import Corrupt, Malformed
 from domain.feed_events import FeedEvent, FrameRejected
@@ -96,6 +96,8 @@ def test_codes_never_change() -> None:
         "SessionOpened": 40001,
         "SessionSubscribed": 40101,
         "SessionClosed": 40201,
+        "AuditCut": 40301,
+        "GatewaysListed": 40401,
     }
 
 
@@ -110,6 +112,13 @@ def test_payloads_written_today_stay_readable_for_ever() -> None:
     assert codec.plain(*codec.encode_events(few)).hex() == FEW_TRADES
     assert hashlib.sha256(codec.plain(*codec.encode_events(many))).hexdigest() == MANY_TRADES_SHA256
     assert codec.decode_plain(bytes.fromhex(FEW_TRADES)) == few
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_subscription_of_before_the_digests_keeps_its_names(count: int) -> None:
+    row = ("s1", "ann", T0, "trades", ("BTC-USD.SIM", "*.SIM"))
+    payload = msgspec.msgpack.encode((b"", [(40101, 5, [row] * count)], []))
+    assert codec.decode_events(codec.ROWS, payload, count) == [SessionSubscribed(*row)] * count
 
 
 FEW_TRADES = (

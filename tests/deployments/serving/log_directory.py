@@ -13,13 +13,13 @@ from typing import Any
 from actors.adjusting import adjusted_rows, in_force_now
 from actors.answers import BarRow, BookAnswer, FeedStatus, LastAnswer, Page, PollReply, StateAnswer
 from actors.bar_text import BarsPage, BarTexts
-from actors.connections import SessionInfo
+from actors.connections import Named, SessionInfo
 from actors.event_pages import forward_page, newest_page, parse_page
 from actors.indicators_query import IndicatorsAnswer, IndicatorsAsked, IndicatorsQuery, parse_asked
 from actors.patterns_query import PatternsAnswer, PatternsAsked, check_asked, patterns_in
 from domain.clock import MAX_NS, NS_PER_S
 from domain.envelope import Cursor, Recorded
-from domain.errors import NotFound, OverLimit, Rejected, Unavailable
+from domain.errors import Conflict, NotFound, OverLimit, Rejected, Unauthenticated, Unavailable
 from domain.ids import market_partition, market_partitions, symbol_of
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken
 from domain.market.observations import (
@@ -45,7 +45,10 @@ class LogDirectory:
         self.max_sockets = 100
         self.sessions: dict[str, str] = {}
         self.closed: list[tuple[str, int, str]] = []
-        self.audited: list[tuple[str, str, tuple[str, ...]]] = []
+        self.tickets: set[str] = set()
+        self.gateways: set[str] = set()
+        self.given_up: set[str] = set()
+        self.audited: list[tuple[str, Named]] = []
         self.told, self.ended = asyncio.Event(), asyncio.Event()
         """Set by the first `subscribed` and the first `close_session`."""
         self.answering = asyncio.Event()
@@ -328,16 +331,25 @@ class LogDirectory:
         self._check()
         return self.feed_states
 
-    async def open_session(self, session: str, user: str, role: str, expires_at: int, gateway: str) -> None:
+    async def sell_ticket(self, ticket: str, user: str) -> None:
         self._check()
+        self.tickets.add(ticket)
+
+    async def open_session(
+        self, session: str, user: str, role: str, expires_at: int, gateway: str, ticket: str | None = None
+    ) -> None:
+        self._check()
+        if ticket is not None and ticket not in self.tickets:
+            raise Unauthenticated("the ticket was used before")
         if list(self.sessions.values()).count(user) >= self.max_sockets:
             raise OverLimit(f"user {user!r} has {self.max_sockets} sockets, the limit")
+        self.tickets.discard(ticket or "")
         self.sessions[session] = user
 
-    async def subscribed(self, session: str, channel: str, instruments: Sequence[str]) -> None:
+    async def subscribed(self, session: str, named: Named) -> None:
         if session not in self.sessions:
             raise NotFound(f"no session {session!r}")
-        self.audited.append((session, channel, tuple(instruments)))
+        self.audited.append((session, named))
         self.told.set()
 
     async def close_session(self, session: str, code: int, reason: str) -> None:
@@ -345,10 +357,21 @@ class LogDirectory:
             self.closed.append((session, code, reason))
             self.ended.set()
 
-    async def register_gateway(self, gateway: str, sessions: Sequence[SessionInfo]) -> int:
-        self._check()
-        self.sessions = {info.session: info.user for info in sessions}
+    async def register_gateway(
+        self, gateway: str, sessions: Sequence[SessionInfo], opening: Sequence[str] = ()
+    ) -> int:
+        self._check_gateway(gateway)
+        self.gateways.add(gateway)
+        held = {info.session: info.user for info in sessions}
+        self.sessions = {name: user for name, user in self.sessions.items() if name in opening} | held
         return self.lease_ms
+
+    async def renew_gateway(self, gateway: str) -> int:
+        self._check_gateway(gateway)
+        return self.lease_ms
+
+    async def leave_gateway(self, gateway: str) -> None:
+        self._check()
 
     async def system(self) -> Mapping[str, object]:
         return {"actors": [], "partitions": {name: len(events) for name, events in self.log.items()}}
@@ -367,6 +390,11 @@ class LogDirectory:
         for partition, offset in (after.offsets if after is not None else {}).items():
             if len(self.log[partition]) < offset:
                 raise Unavailable(f"{partition} has not reached {offset}")
+
+    def _check_gateway(self, gateway: str) -> None:
+        self._check()
+        if gateway in self.given_up:
+            raise Conflict(f"{gateway!r} was given up")
 
     def _check(self) -> None:
         if self.unavailable:

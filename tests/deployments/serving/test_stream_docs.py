@@ -71,4 +71,4 @@ async def test_the_python_client_of_the_docs_survives_a_reconnect(serve, directo
             got.append((await asyncio.wait_for(anext(frames), 5))["price"])
         await frames.aclose()
     assert got == [1.0, 2.0, 3.0]
-    assert len({session for session, _, _ in directory.audited}) == 2
+    assert len({session for session, _ in directory.audited}) == 2

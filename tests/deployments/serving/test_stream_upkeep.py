@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from actors.connections import Named
+from domain.access_events import digest_of
 from tests.deployments.serving.kit import BTC, a_trade, check_chain
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +19,7 @@ async def test_subscriptions_are_audited_and_the_slot_is_given_back(serve, direc
             session = (await client.next())["session"]
             await client.subscribe("trades", BTC)
         await served.app.drain()
-    assert directory.audited == [(session, "trades", (BTC,))]
+    assert directory.audited == [(session, Named("trades", 1, 0, digest_of([BTC])))]
     assert directory.sessions == {}
     assert directory.closed[0][0] == session
 
@@ -28,6 +30,19 @@ async def test_a_restarted_connection_manager_gets_the_session_again(serve, dire
         directory.sessions.clear()
         assert (await client.subscribe("trades", BTC))["instruments"] == [BTC]
         assert session in directory.sessions
+
+
+async def test_a_gateway_that_was_given_up_closes_its_sockets_and_takes_new_ones(serve, directory):
+    directory.lease_ms = 150
+    async with serve() as served:
+        async with served.socket() as client:
+            await client.until("welcome")
+            directory.given_up |= directory.gateways
+            code, reason = await client.closed()
+            assert (code, "out of reach" in reason) == (4503, True)
+        async with served.socket() as client:
+            await client.until("welcome")
+            assert len(directory.gateways) == 2 and len(directory.sessions) == 1
 
 
 async def test_events_that_memory_no_longer_holds_come_from_the_log(serve, directory):

@@ -12,14 +12,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from deployments.auth.keys import load_or_make_key, make_key
-from deployments.auth.tickets import SpentHere, TicketBooth
+from deployments.auth.tickets import TICKET_AUDIENCE, TicketBooth
 from deployments.auth.tokens import AUDIENCE, ISSUER, REMEMBERED_TOKENS, Authority, VerifyingKey
 from deployments.ws.codec import json_time
 from domain.clock import MAX_NS, NS_PER_S, ManualClock, format_time
 from domain.errors import Corrupt, Forbidden, Malformed, Rejected, Unauthenticated
 from tests.deployments.serving.kit import START
+from tests.deployments.serving.log_directory import LogDirectory
 
 
 def claims(**changes) -> dict:
@@ -233,28 +235,22 @@ def test_a_key_that_others_may_read_or_that_is_damaged_is_refused(tmp_path):
 
 @pytest.mark.anyio
 async def test_a_ticket_is_no_token_and_a_token_no_ticket(authority):
-    booth = TicketBooth(authority)
+    directory = LogDirectory()
+    booth = TicketBooth(authority, directory)
     holder = authority.verify(authority.issue("ann", "trader", 60))
-    ticket = booth.sell(holder).ticket
+    ticket = (await booth.sell(holder)).ticket
     with pytest.raises(Unauthenticated):
         authority.verify(ticket)
     with pytest.raises(Unauthenticated):
-        await booth.redeem(authority.issue("ann", "trader", 60))
-    assert await booth.redeem(ticket) == holder
-    with pytest.raises(Unauthenticated, match="used before"):
-        await booth.redeem(ticket)
+        booth.read(authority.issue("ann", "trader", 60))
+    (name,) = directory.tickets
+    assert booth.read(ticket) == replace(holder, ticket=name)
 
 
-@pytest.mark.anyio
-async def test_used_tickets_are_forgotten_once_they_have_expired(monkeypatch):
-    clock = ManualClock(START)
-    monkeypatch.setattr("deployments.auth.tickets.MAX_REMEMBERED", 2)
-    spent = SpentHere(clock)
-    assert await spent.first_use("a", START + 10)
-    assert await spent.first_use("b", START + 10)
-    clock.advance(11)
-    assert await spent.first_use("c", START + 50)
-    assert not await spent.first_use("c", START + 50)
+def test_a_ticket_without_a_name_is_still_one_that_has_to_be_used_up(authority):
+    claims = {"sub": "ann", "role": "viewer", "until": START}
+    nameless = authority.sign(claims, TICKET_AUDIENCE, 30)
+    assert TicketBooth(authority, LogDirectory()).read(nameless).ticket == ""
 
 
 @given(st.integers(0, MAX_NS))
