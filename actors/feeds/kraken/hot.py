@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.feeds.base import Received
+from actors.feeds.carriers import BOOK, QUOTES, TRADES
 from actors.feeds.kraken.checksum import NO_LEVELS, plain_levels
 from actors.feeds.kraken.facts import UNREADABLE
 from actors.feeds.kraken.names import PROVIDER
@@ -25,6 +26,7 @@ from actors.feeds.scan import decimal_seconds_ns
 from domain.market.observations import BookDelta, Observation, Quote, Side, Ticker, Trade
 
 Kind = Literal["trade", "ticker", "book"]
+_CHANNELS: dict[Kind, str] = {"trade": TRADES, "ticker": QUOTES, "book": BOOK}
 Rows = tuple[tuple[str, str, str], ...]
 Disproved = Callable[[Pair, int], None]
 """Told of a pair whose book the venue's checksum disproves, and when."""
@@ -76,6 +78,7 @@ def take_run(
     Nothing has changed by the frame that is given back. `known` are endings.
     """
     trades, ticker, add, seconds_ns = _trade_frame, _ticker_frame, observations.append, decimal_seconds_ns
+    channels = _CHANNELS
     for frame, now in run:
         if type(frame) is not str:
             return frame, now
@@ -83,14 +86,14 @@ def take_run(
         if found is None:
             return frame, now
         kind, pair = found
-        if pair.connection != connection or pair.waits:
+        if pair.waits or pair.carriers.get(channels[kind]) != connection:
             return frame, now
         name = pair.instrument
         try:
             if kind == "trade":
                 made, newest = [], pair.last_trade_at
                 for price, size, time, taker, _, misc in trades(frame)[1]:
-                    at = seconds_ns(time)
+                    at = seconds_ns(time) or now
                     if at > newest:
                         newest = at
                     side: Side = "buy" if taker == "b" else "sell"
@@ -101,12 +104,14 @@ def take_run(
             elif kind == "ticker":
                 row = ticker(frame)[1]
                 (ask, _, ask_size), (bid, _, bid_size) = row.a, row.b
-                bids, asks = bid_size if bid else None, ask_size if ask else None
-                add(Quote(PROVIDER, name, now, now, bid or None, bids, ask or None, asks))
-                first, high, low, volume = row.o, row.h, row.l, row.v
-                opened, highest, lowest = first and first[1], high and high[1], low and low[1]
-                day = volume and volume[1]
-                add(Ticker(PROVIDER, name, now, now, row.c[0], opened, highest, lowest, day))
+                last, first, high, low, volume = row.c[0], row.o, row.h, row.l, row.v
+                day = None if volume is None else volume[1]
+                if day == "" or not (bid and ask and last):
+                    return frame, now
+                add(Quote(PROVIDER, name, now, now, bid, bid_size or None, ask, ask_size or None))
+                opened, highest = first and (first[1] or None), high and (high[1] or None)
+                lowest = low and (low[1] or None)
+                add(Ticker(PROVIDER, name, now, now, last, opened, highest, lowest, day))
             elif not _change(frame, pair, now, observations, disproved):
                 return frame, now
         except UNREADABLE:
@@ -123,7 +128,8 @@ def _change(frame: str, pair: Pair, now: int, observations: list[Observation], d
         return False
     asks, sold, asked_at = plain_levels(rows_a) if rows_a else NO_LEVELS
     bids, bought, bid_at = plain_levels(rows_b) if rows_b else NO_LEVELS
-    at, checksum = decimal_seconds_ns(asked_at if asked_at > bid_at else bid_at), read_checksum(body.c)
+    at = decimal_seconds_ns(asked_at if asked_at > bid_at else bid_at) or now
+    checksum = read_checksum(body.c)
     book.apply(bids, asks)
     pair.protocol = 1
     if book.proves(checksum):
