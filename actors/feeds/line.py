@@ -18,6 +18,7 @@ from actors.feeds.base import Effects, Reject
 from actors.feeds.carriers import BOOK, QUOTES, TRADES, Carriers
 from actors.feeds.trade_ids import Range, TradeIds
 from domain.clock import NS_PER_S
+from domain.market.gaps import RENUMBERED
 from domain.market.observations import (
     Bar,
     BookDelta,
@@ -27,12 +28,11 @@ from domain.market.observations import (
     Observation,
     Trade,
 )
+from domain.market.renumbering import is_later
 
 ANYTHING = "anything"
 """A line that showed neither a book nor numbered trades is back with its first frame."""
 BARS = "bars"
-ANEW = "numbering began anew"
-"""Reason of the gap at a venue's reset: how many trades it swallowed is not known."""
 HOLD_NS = 10 * NS_PER_S
 """A single trade that looks like the first of a new numbering waits so long for the next one."""
 BACKFILLED_RESTART = 1000
@@ -116,7 +116,7 @@ class Line:
         """A number below the newest, of a trade later than all of them: neither a repeat nor a late one."""
         newest = self.ids.newest
         given = newest is not None and int(trade.trade_id or 0) <= newest
-        return given and trade.ts_event > self.last_trade_at
+        return given and is_later(trade.ts_event, self.last_trade_at)
 
     def _weigh(self, trade: Trade, now: int, effects: Effects) -> Range | None:
         """Two that continue each other are a new numbering; a single one waits."""
@@ -159,9 +159,9 @@ class Line:
         self.held, self.old_until = None, self.last_trade_at
         missing = (1, unseen) if 1 <= unseen <= BACKFILLED_RESTART else None
         self.ids.begin(mark, missing)
-        effects.observations.append(self.gap(TRADES, ANEW, now, missing))
+        effects.observations.append(self.gap(TRADES, RENUMBERED, now, missing))
         if missing is None:
-            effects.observations.append(self.gap(TRADES, ANEW, now, opened=False))
+            effects.observations.append(self.gap(TRADES, RENUMBERED, now, opened=False))
         return missing
 
     def settle(self, now: int, effects: Effects) -> Range | None:

@@ -10,6 +10,7 @@ from actors.feeds.line import Line
 from actors.feeds.trade_ids import Range
 from domain.clock import NS_PER_S
 from domain.market.observations import Trade
+from domain.market.renumbering import is_later
 
 REVEAL_GRACE_NS = 2 * NS_PER_S
 """A heartbeat may overtake the match that it counts; after so long the match is taken as lost."""
@@ -49,7 +50,7 @@ class Market(Line):
             self.fallen_since = None
             if last_trade_id > high and self.suspect is None:
                 self.suspect = last_trade_id, now
-        elif at is not None and at > self.last_trade_at:
+        elif at is not None and is_later(at, self.last_trade_at):
             return self._hear_fall(last_trade_id, now, effects)
         return None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from actors.feeds.base import Effects
 from actors.feeds.carriers import BOOK, QUOTES, TRADES
-from actors.feeds.line import ANEW, BACKFILLED_RESTART, HOLD_NS, Line
+from actors.feeds.line import BACKFILLED_RESTART, HOLD_NS, Line
+from domain.market.gaps import RENUMBERED
 from domain.market.observations import BookSnapshot, Gap, Trade
 
 NAME = "BTC-USD.COINBASE"
@@ -124,7 +125,7 @@ def test_smaller_ids_with_newer_times_that_continue_are_a_new_numbering() -> Non
     take(on, trade(50_000, 0), trade(50_001, 1))
     effects = take(on, trade(1, 600), trade(2, 601), trade(3, 602))
     assert ids(effects) == ["1", "2", "3"]
-    assert gaps(effects) == [(TRADES, ANEW, True), (TRADES, ANEW, False)]
+    assert gaps(effects) == [(TRADES, RENUMBERED, True), (TRADES, RENUMBERED, False)]
     assert on.ids.high == 3
     assert ids(take(on, trade(2, 601), trade(50_001, 1), trade(4, 603))) == ["4"], "repeats of both runs"
 
@@ -145,7 +146,7 @@ def test_a_new_numbering_may_begin_with_a_hole() -> None:
 def test_trades_of_the_old_numbering_never_fill_holes_of_the_new_one() -> None:
     on = line()
     take(on, trade(3, 0), trade(50_000, 1))
-    assert gaps(take(on, trade(5, 600), trade(6, 601))) == [(TRADES, ANEW, True)]
+    assert gaps(take(on, trade(5, 600), trade(6, 601))) == [(TRADES, RENUMBERED, True)]
     filled = Effects()
     on.fill([trade(3, 0), trade(4, 0)], START, filled)
     assert ids(filled) == []
@@ -157,7 +158,7 @@ def test_a_numbering_that_begins_far_from_one_is_not_filled_from_one() -> None:
     number = BACKFILLED_RESTART + 2
     effects = take(on, trade(number, 600), trade(number + 1, 601))
     assert ids(effects) == [str(number), str(number + 1)]
-    assert gaps(effects) == [(TRADES, ANEW, True), (TRADES, ANEW, False)]
+    assert gaps(effects) == [(TRADES, RENUMBERED, True), (TRADES, RENUMBERED, False)]
 
 
 def test_what_was_seen_is_a_repeat_and_begins_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The address decides what a body is; its shape only where there is no address. One bad row costs that row."""
+"""The address decides what a body is, its shape only where there is none. One bad row costs that row."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from actors.feeds.coinbase.market import REVEAL_GRACE_NS
-from actors.feeds.line import ANEW, HOLD_NS
+from actors.feeds.line import HOLD_NS
 from domain.clock import NS_PER_S, format_time
+from domain.market.gaps import RENUMBERED
 from domain.market.observations import Gap, Observation
 from tests.actors.feeds.coinbase.frames import HEARTBEAT, RECV, text
 from tests.actors.feeds.coinbase.talk import answer, gaps, ids, match, rows, say, sent, session
@@ -31,7 +32,7 @@ def test_trades_numbered_anew_count_and_the_reset_is_a_gap() -> None:
     say(feed, numbered(50_000, 1), numbered(50_001, 2))
     told = say(feed, numbered(1, DAY), numbered(2, DAY + 1), numbered(3, DAY + 2), now=RECV + DAY * NS_PER_S)
     assert ids(told) == ["1", "2", "3"]
-    assert reasons(told) == [ANEW]
+    assert reasons(told) == [RENUMBERED]
     assert ids(say(feed, numbered(50_001, 2), numbered(3, DAY + 2), numbered(4, DAY + 3))) == ["4"]
 
 
