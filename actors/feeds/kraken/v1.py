@@ -99,10 +99,10 @@ def read_array(payload: str | bytes, origin: Origin, reading: Reading) -> bool:
     try:
         parts = _parts.decode(payload)
         if len(parts) <= ENVELOPE_ENDS + 1:
-            return False
+            return _read_own(payload, reading)
         channel, pair = _text.decode(parts[-2]), _text.decode(parts[-1])
     except UNREADABLE:
-        return _read_own(payload, reading)
+        return False
     reading.protocol = 1
     name, _, argument = channel.partition("-")
     bodies = parts[1:-ENVELOPE_ENDS]
@@ -124,10 +124,10 @@ def read_array(payload: str | bytes, origin: Origin, reading: Reading) -> bool:
 def _read_own(payload: str | bytes, reading: Reading) -> bool:
     """Channels of an account end in an object: `[[...], "openOrders", {"sequence": 1}]`."""
     try:
-        channel, state = _any_list.decode(payload)[-2:]
+        _, channel, state = _any_list.decode(payload)
     except UNREADABLE:
         return False
-    if not isinstance(channel, str) or not isinstance(state, dict):
+    if not isinstance(channel, str) or not isinstance(state, dict) or "sequence" not in state:
         return False
     reading.reject("unsupported", f"channel {channel[:40]!r}")
     return True
