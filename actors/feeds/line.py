@@ -56,6 +56,8 @@ class Line:
     all of it was lost at once. `gaps` are the channels whose own gap is open. `held` is a trade that may
     be the first of a new numbering: it, the mark at its coming, and when it counts without another one;
     `old_until` is the time of the last trade of the numbering before.
+
+    `book_on`, `trades_on`, `quotes_on`: the connection whose frames of this kind may take the short way.
     """
 
     provider: str
@@ -71,12 +73,28 @@ class Line:
     last_trade_at: int = 0
     old_until: int = 0
     held: tuple[Trade, int | None, int] | None = None
+    book_on: int | None = None
+    trades_on: int | None = None
+    quotes_on: int | None = None
 
     def gap(
         self, channel: str, reason: str, now: int, ids: Range | None = None, *, opened: bool = True
     ) -> Gap:
         first, last = ids or (None, None)
         return Gap(self.provider, self.instrument, now, now, channel, reason, first, last, opened)
+
+    def came(self, channel: str, connection: int, now: int, effects: Effects) -> None:
+        """A frame of the channel has been taken: ends what its absence had opened, a snapshot's apart."""
+        if channel != BOOK:
+            self.restored(channel, now, effects)
+        short = None if self.waits else connection
+        match channel:
+            case "book":
+                self.book_on = short
+            case "trades":
+                self.trades_on = short
+            case "quotes":
+                self.quotes_on = short
 
     @property
     def book_connection(self) -> int:
@@ -205,6 +223,7 @@ class Line:
         lost = self.carriers.on(connection)
         if not lost:
             return lost
+        self.book_on = self.trades_on = self.quotes_on = None
         if self.carriers.only(connection) and not self.feed_gap:
             self.feed_gap = True
             effects.observations.append(self.gap("feed", reason, now))

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from actors.feeds.base import Received
-from actors.feeds.carriers import BOOK, QUOTES, TRADES
 from actors.feeds.coinbase.market import Market
 from actors.feeds.coinbase.parse import UNREADABLE
 from actors.feeds.coinbase.wire import PROVIDER, L2Update, Match, TickerFrame, frames
@@ -38,9 +37,9 @@ def take_run(
             if kind is not Match and kind is not TickerFrame and kind is not L2Update:
                 return frame, now
             market = markets.get(data.product_id)
-            if market is None or market.waits or not data.time:
+            if market is None or not data.time:
                 return frame, now
-            at, carriers = time_ns(data.time), market.carriers
+            at = time_ns(data.time)
         except UNREADABLE:
             return frame, now
         if not at:
@@ -48,7 +47,7 @@ def take_run(
         name = market.instrument
         if kind is Match:
             ids, trade_id = market.ids, data.trade_id
-            if ids.high != trade_id - 1 or ids.gaps or carriers.get(TRADES) != connection:
+            if ids.high != trade_id - 1 or ids.gaps or market.trades_on != connection:
                 return frame, now
             ids.high = trade_id
             if at > market.last_trade_at:
@@ -56,7 +55,7 @@ def take_run(
             side: Side = "sell" if data.side == "buy" else "buy"
             add(Trade(PROVIDER, name, at, now, data.price, data.size, side, str(trade_id)))
         elif kind is L2Update:
-            if not market.book_ready or carriers.get(BOOK) != connection:
+            if market.book_on != connection or not market.book_ready:
                 return frame, now
             bids: list[Level] = []
             asks: list[Level] = []
@@ -65,13 +64,10 @@ def take_run(
             add(BookDelta(PROVIDER, name, at, now, tuple(bids), tuple(asks)))
         else:
             last, bid, ask, volume = data.price, data.best_bid, data.best_ask, data.volume_24h
-            if not last or not bid or not ask or volume == "" or carriers.get(QUOTES) != connection:
+            if not last or not bid or not ask or not volume or market.quotes_on != connection:
                 return frame, now
-            add(
-                Quote(
-                    PROVIDER, name, at, now, bid, data.best_bid_size or None, ask, data.best_ask_size or None
-                )
-            )
+            bid_size, ask_size = data.best_bid_size or None, data.best_ask_size or None
+            add(Quote(PROVIDER, name, at, now, bid, bid_size, ask, ask_size))
             first, high, low = data.open_24h or None, data.high_24h or None, data.low_24h or None
             add(Ticker(PROVIDER, name, at, now, last, first, high, low, volume))
     return None

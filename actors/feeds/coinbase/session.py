@@ -17,7 +17,7 @@ import msgspec
 from actors.backoff import Backoff
 from actors.feeds.absent import moment
 from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Received
-from actors.feeds.carriers import BOOK, TRADES
+from actors.feeds.carriers import TRADES
 from actors.feeds.coinbase.hot import take_run
 from actors.feeds.coinbase.market import Market
 from actors.feeds.coinbase.parse import Reading, class_of, read
@@ -172,8 +172,7 @@ class CoinbaseSession:
             market.take_snapshot(observation, now, effects)
         else:
             effects.observations.append(observation)
-        if channel != BOOK:
-            market.restored(channel, now, effects)
+        market.came(channel, connection, now, effects)
 
     def _market(self, instrument: str, connection: int) -> Market:
         """The product's state; made on first sight, as in a recording whose subscription is unknown."""

@@ -16,7 +16,6 @@ import msgspec
 from msgspec import Struct
 
 from actors.feeds.base import Received
-from actors.feeds.carriers import BOOK, QUOTES, TRADES
 from actors.feeds.kraken.checksum import NO_LEVELS, plain_levels
 from actors.feeds.kraken.facts import UNREADABLE
 from actors.feeds.kraken.names import PROVIDER
@@ -26,7 +25,6 @@ from actors.feeds.scan import decimal_seconds_ns
 from domain.market.observations import BookDelta, Observation, Quote, Side, Ticker, Trade
 
 Kind = Literal["trade", "ticker", "book"]
-_CHANNELS: dict[Kind, str] = {"trade": TRADES, "ticker": QUOTES, "book": BOOK}
 Rows = tuple[tuple[str, str, str], ...]
 Disproved = Callable[[Pair, int], None]
 """Told of a pair whose book the venue's checksum disproves, and when."""
@@ -78,7 +76,6 @@ def take_run(
     Nothing has changed by the frame that is given back. `known` are endings.
     """
     trades, ticker, add, seconds_ns = _trade_frame, _ticker_frame, observations.append, decimal_seconds_ns
-    channels = _CHANNELS
     for frame, now in run:
         if type(frame) is not str:
             return frame, now
@@ -86,11 +83,11 @@ def take_run(
         if found is None:
             return frame, now
         kind, pair = found
-        if pair.waits or pair.carriers.get(channels[kind]) != connection:
-            return frame, now
         name = pair.instrument
         try:
             if kind == "trade":
+                if pair.trades_on != connection:
+                    return frame, now
                 made, newest = [], pair.last_trade_at
                 for price, size, time, taker, _, misc in trades(frame)[1]:
                     at = seconds_ns(time) or now
@@ -102,17 +99,19 @@ def take_run(
                 pair.last_trade_at = newest
                 observations += made
             elif kind == "ticker":
+                if pair.quotes_on != connection:
+                    return frame, now
                 row = ticker(frame)[1]
                 (ask, _, ask_size), (bid, _, bid_size) = row.a, row.b
                 last, first, high, low, volume = row.c[0], row.o, row.h, row.l, row.v
-                day = None if volume is None else volume[1]
-                if day == "" or not (bid and ask and last):
+                day = volume and volume[1]
+                if not bid or not ask or not last or not day:
                     return frame, now
                 add(Quote(PROVIDER, name, now, now, bid, bid_size or None, ask, ask_size or None))
                 opened, highest = first and (first[1] or None), high and (high[1] or None)
                 lowest = low and (low[1] or None)
                 add(Ticker(PROVIDER, name, now, now, last, opened, highest, lowest, day))
-            elif not _change(frame, pair, now, observations, disproved):
+            elif pair.book_on != connection or not _change(frame, pair, now, observations, disproved):
                 return frame, now
         except UNREADABLE:
             return frame, now

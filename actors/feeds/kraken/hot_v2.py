@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from actors.feeds.base import Received
-from actors.feeds.carriers import BOOK, QUOTES, TRADES
 from actors.feeds.kraken.checksum import BookLevel, plain_levels
 from actors.feeds.kraken.facts import UNREADABLE
 from actors.feeds.kraken.hot import Disproved
@@ -55,17 +54,16 @@ def take_run(
                 return frame, now
             symbol = rows[0].symbol
             pair = known.get(symbol)
-            if pair is None or pair.waits:
+            if pair is None:
                 return frame, now
-            carriers = pair.carriers
             if len(rows) > 1 and len({row.symbol for row in rows}) > 1:
                 return frame, now
             if type(message) is TradeFrame:
-                done = carriers.get(TRADES) == connection and _trades(message.data, pair, now, observations)
+                done = pair.trades_on == connection and _trades(message.data, pair, now, observations)
             elif type(message) is TickerFrame:
-                done = carriers.get(QUOTES) == connection and _tickers(message.data, pair, now, observations)
+                done = pair.quotes_on == connection and _tickers(message.data, pair, now, observations)
             else:
-                done = carriers.get(BOOK) == connection and len(rows) == 1
+                done = pair.book_on == connection and len(rows) == 1
                 done = done and _change(rows[0], pair, now, observations, disproved)
         except UNREADABLE:
             return frame, now
@@ -99,7 +97,7 @@ def _tickers(rows: Sequence[TickerRow], pair: Pair, now: int, observations: list
     for row in rows:
         at = (rfc3339_ns(row.timestamp) if row.timestamp else now) or now
         last, bid, ask, volume, moved = row.last, row.bid, row.ask, row.volume, row.change_pct
-        if not last or not bid or not ask or volume == "" or moved == "":
+        if not last or not bid or not ask or not volume or moved == "":
             return False
         bid_size, ask_size = row.bid_qty or None, row.ask_qty or None
         made.append(Quote(PROVIDER, instrument, at, now, bid, bid_size, ask, ask_size))

@@ -214,8 +214,7 @@ class KrakenSession:
             self._backfill(pair, missing, since, now, effects)
         else:
             effects.observations.append(fact)
-        if channel != BOOK:
-            pair.restored(channel, now, effects)
+        pair.came(channel, connection, now, effects)
 
     def _pair(self, instrument: str, connection: int) -> Pair:
         """The pair's state; made on first sight, as in a recording whose subscription is unknown."""
