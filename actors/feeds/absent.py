@@ -52,6 +52,23 @@ def priced(*prices: float) -> bool:
     return False
 
 
+def level(best: float, size: float) -> bool:
+    """Whether a level of a book is one: a side without orders may be written as a level of 0 at 0.
+
+    Raises Malformed where something is offered at 0.
+    """
+    if best > 0.0:
+        return True
+    if size > 0.0:
+        raise Malformed("a level has the price 0")
+    return False
+
+
+def blank(text: str) -> bool:
+    """Whether a number's text is empty or 0."""
+    return not text.strip("0.")
+
+
 def moment(text: str | None, read: Callable[[str], int] = rfc3339_ns) -> int | None:
     """A time in ns UTC; None for an empty text, the epoch itself, and years outside 1970 to 2099.
 

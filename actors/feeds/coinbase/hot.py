@@ -60,6 +60,8 @@ def take_run(
             bids: list[Level] = []
             asks: list[Level] = []
             for maker, price, size in data.changes:
+                if not price:
+                    return frame, now
                 (bids if maker == "buy" else asks).append((price, size))
             add(BookDelta(PROVIDER, name, at, now, tuple(bids), tuple(asks)))
         else:

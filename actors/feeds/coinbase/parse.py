@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from actors.feeds.absent import amount, moment, price, required_moment, side
+from actors.feeds.absent import amount, level, moment, price, required_moment, side
 from actors.feeds.base import Origin, Reject, RejectClass
 from actors.feeds.coinbase import rest
 from actors.feeds.coinbase.wire import (
@@ -112,8 +112,8 @@ def _snapshot(frame: L2Snapshot, origin: Origin, reading: Reading) -> None:
             instrument_of(frame.product_id),
             moment(frame.time) or origin.ts_recv,
             origin.ts_recv,
-            tuple(sorted((level for level in frame.bids if level[1] > 0), reverse=True)),
-            tuple(sorted(level for level in frame.asks if level[1] > 0)),
+            tuple(sorted((each for each in frame.bids if level(*each) and each[1] > 0), reverse=True)),
+            tuple(sorted(each for each in frame.asks if level(*each) and each[1] > 0)),
         )
     )
 
@@ -122,7 +122,8 @@ def _update(frame: L2Update, origin: Origin, reading: Reading) -> None:
     bids: list[Level] = []
     asks: list[Level] = []
     for maker, at, size in frame.changes:
-        (bids if maker == "buy" else asks).append((at, size))
+        if level(at, size):
+            (bids if maker == "buy" else asks).append((at, size))
     reading.observations.append(
         BookDelta(
             PROVIDER,

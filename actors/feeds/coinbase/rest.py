@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from actors.feeds.absent import amount, moment, price, priced, required_moment
+from actors.feeds.absent import amount, level, moment, price, priced, required_moment
 from actors.feeds.base import Origin, Parsed, Reject
 from actors.feeds.coinbase.wire import (
     PROVIDER,
@@ -41,6 +41,7 @@ from domain.market.observations import (
     Bar,
     BookSnapshot,
     InstrumentInfo,
+    Level,
     Observation,
     Quote,
     Side,
@@ -312,18 +313,22 @@ def _book(value: Any, instrument: str, origin: Origin) -> Parsed:
         instrument,
         moment(body.time) or origin.ts_recv,
         origin.ts_recv,
-        tuple(sorted((level[:2] for level in body.bids if level[1] > 0), reverse=True)),
-        tuple(sorted(level[:2] for level in body.asks if level[1] > 0)),
+        tuple(sorted(_levels(body.bids), reverse=True)),
+        tuple(sorted(_levels(body.asks))),
         (body.sequence, body.sequence) if body.sequence else None,
     )
     return Parsed([snapshot])
 
 
+def _levels(rows: list[tuple[float, float, int]]) -> list[Level]:
+    return [row[:2] for row in rows if level(*row[:2]) and row[1] > 0]
+
+
 def _top(value: Any, instrument: str, origin: Origin) -> Parsed:
     """The book of level 1 holds the best level of each side: a quote, and no book."""
     body: BookBody = _convert(value, BookBody)
-    bid, bid_size = max((level[:2] for level in body.bids if level[1] > 0), default=(None, None))
-    ask, ask_size = min((level[:2] for level in body.asks if level[1] > 0), default=(None, None))
+    bid, bid_size = max(_levels(body.bids), default=(None, None))
+    ask, ask_size = min(_levels(body.asks), default=(None, None))
     if bid is None and ask is None:
         return Parsed()
     ts_event = moment(body.time) or origin.ts_recv

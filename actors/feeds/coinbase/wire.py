@@ -47,8 +47,8 @@ class L2Snapshot(Struct, tag_field="type", tag="snapshot"):
     """The whole book. `time` is documented for newer servers only."""
 
     product_id: str
-    bids: list[tuple[Price, Amount]]
-    asks: list[tuple[Price, Amount]]
+    bids: list[tuple[Amount, Amount]]
+    asks: list[tuple[Amount, Amount]]
     time: str | None = None
 
 
@@ -56,7 +56,7 @@ class L2Update(Struct, tag_field="type", tag="l2update", gc=False):
     """`changes`: (side, price, new size); size 0 deletes."""
 
     product_id: str
-    changes: tuple[tuple[MakerSide, Price, Amount], ...]
+    changes: tuple[tuple[MakerSide, Amount, Amount], ...]
     time: str | None
 
 
@@ -153,8 +153,8 @@ class TradeRow(Struct):
 class BookBody(Struct):
     """GET /products/{id}/book of level 1 and 2: rows are (price, size, number of orders)."""
 
-    bids: list[tuple[Price, Amount, int]]
-    asks: list[tuple[Price, Amount, int]]
+    bids: list[tuple[Amount, Amount, int]]
+    asks: list[tuple[Amount, Amount, int]]
     sequence: int | Literal[""] | None = None
     time: str | None = None
 

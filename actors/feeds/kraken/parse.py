@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from actors.feeds.absent import amount, moment, price, priced, required_moment, side
+from actors.feeds.absent import amount, blank, moment, price, priced, required_moment, side
 from actors.feeds.base import Origin, Parsed
 from actors.feeds.kraken import rest, v1
 from actors.feeds.kraken.checksum import TextLevel, text_level
@@ -152,7 +152,8 @@ def _book_text(row: BookRow, kind: str, origin: Origin) -> BookText:
 
 
 def _levels(levels: list[RawLevel]) -> list[TextLevel]:
-    return [text_level(_text(level.price), _text(level.qty)) for level in levels]
+    texts = [(_text(level.price), _text(level.qty)) for level in levels]
+    return [text_level(*each) for each in texts if not (blank(each[0]) and blank(each[1]))]
 
 
 def _text(raw: msgspec.Raw) -> str:

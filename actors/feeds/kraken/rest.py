@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec import Struct
 
-from actors.feeds.absent import Maybe, MaybeId, amount, price, priced, required_moment, side
+from actors.feeds.absent import Maybe, MaybeId, amount, level, price, priced, required_moment, side
 from actors.feeds.base import Origin
 from actors.feeds.kraken.facts import UNREADABLE, Fact, Reading, class_of
 from actors.feeds.kraken.names import (
@@ -84,8 +84,8 @@ class TickerBody(Struct):
 
 
 class DepthBody(Struct):
-    asks: list[tuple[Price, Amount, float]]
-    bids: list[tuple[Price, Amount, float]]
+    asks: list[tuple[Amount, Amount, float]]
+    bids: list[tuple[Amount, Amount, float]]
 
 
 OhlcRow = tuple[int, Amount, Amount, Amount, Amount, Maybe, Amount, int]
@@ -239,7 +239,7 @@ def _asset_pair(name: str, value: Any, resolve: Resolve, origin: Origin, reading
             tick_size=price(body.tick_size),
             lot_size=float(Decimal(1).scaleb(-body.lot_decimals)),
             status=status_of(body.status),
-            aliases=tuple(dict.fromkeys([body.altname, name])),
+            aliases=tuple(each for each in dict.fromkeys([body.altname, name]) if each),
         )
     )
 
@@ -334,15 +334,15 @@ def _spacing_min(rows: Any) -> int:
 
 def _depth(name: str, value: Any, resolve: Resolve, origin: Origin, reading: Reading) -> None:
     body: DepthBody = _convert(value, DepthBody)
-    newest_s = max((level[2] for level in [*body.bids, *body.asks]), default=0.0)
+    newest_s = max((row[2] for row in [*body.bids, *body.asks]), default=0.0)
     reading.facts.append(
         BookSnapshot(
             PROVIDER,
             _instrument(name, resolve, origin),
             checked_ns(int(newest_s) * NS_PER_S) if newest_s else origin.ts_recv,
             origin.ts_recv,
-            tuple(sorted((level[:2] for level in body.bids if level[1] > 0), reverse=True)),
-            tuple(sorted(level[:2] for level in body.asks if level[1] > 0)),
+            tuple(sorted((row[:2] for row in body.bids if level(*row[:2]) and row[1] > 0), reverse=True)),
+            tuple(sorted(row[:2] for row in body.asks if level(*row[:2]) and row[1] > 0)),
         )
     )
 

@@ -250,7 +250,7 @@ class KrakenSession:
 
     def _take_ack(self, ack: Ack, connection: int, now: int, effects: Effects) -> None:
         if ack.error is None:
-            if ack.channel == "book" and ack.instrument is not None and ack.depth is not None:
+            if ack.channel == "book" and ack.instrument is not None and ack.depth:
                 self._pair(ack.instrument, connection).depth = ack.depth
         elif ack.symbol is not None and ack.instrument and ack.symbol != self._names.v2(ack.instrument):
             return  # a name that we use no longer, or never have

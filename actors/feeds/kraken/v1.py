@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from actors.feeds.absent import Maybe, amount, moment, price, priced, required_moment, side
+from actors.feeds.absent import Maybe, amount, blank, moment, price, priced, required_moment, side
 from actors.feeds.base import Origin
 from actors.feeds.kraken.checksum import TextLevel, text_level
 from actors.feeds.kraken.facts import UNREADABLE, Ack, BookText, Reading, class_of
@@ -140,7 +140,7 @@ def _read_book(bodies: list[Raw], pair: str, argument: str, origin: Origin, read
         reading.reject("malformed", f"book: {error}")
         return
     try:
-        depth = int(argument) if argument.isascii() and argument.isdigit() else DEFAULT_DEPTH
+        depth = (int(argument) if argument.isascii() and argument.isdigit() else 0) or DEFAULT_DEPTH
         reading.facts.append(_book_text([_book.decode(body) for body in bodies], instrument, depth, origin))
     except UNREADABLE as error:
         reading.reject("malformed", f"book {pair}: {error}")
@@ -161,7 +161,8 @@ def _book_text(bodies: list[BookBody], instrument: str, depth: int, origin: Orig
                     republished = max(republished, row[2])
                 else:
                     raise Malformed(f"a level has {len(row)} fields, expected price, size, time")
-                levels.append(text_level(row[0], row[1]))
+                if not (blank(row[0]) and blank(row[1])):
+                    levels.append(text_level(row[0], row[1]))
     if not snapshot and not any(body.a is not None or body.b is not None for body in bodies):
         raise Malformed("missing field `a` or `b`")
     checksum = next((body.c for body in reversed(bodies) if body.c is not None), None)

@@ -278,3 +278,38 @@ def test_other_times_are_read_and_nonsense_is_malformed() -> None:
     for nonsense in ("soon", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z", "0001"):
         with pytest.raises(Malformed):
             moment(nonsense)
+
+
+ZERO = ["0", "0.00000000"]
+AT = "1618678133.365913"
+EMPTY_ASKS: list[tuple[str, Any, Origin]] = [
+    ("coinbase", {**coinbase.SNAPSHOT, "asks": [ZERO]}, coinbase.WS),
+    ("coinbase", {**coinbase.L2UPDATE, "changes": [["buy", "10", "1"], ["sell", *ZERO]]}, coinbase.WS),
+    ("coinbase", {**coinbase.BOOK, "asks": [[*ZERO, 0]]}, coinbase.http("/products/BTC-USD/book?level=2")),
+    ("kraken", [1, {"as": [[*ZERO, AT]], "bs": [["9.0", "1.0", AT]]}, "book-10", "XBT/USD"], kraken.WS),
+    ("kraken", json.loads(kraken.book("snapshot", [("9.0", "1.0")], [("0", "0.0")], None)), kraken.WS),
+    ("kraken", json.loads(kraken.book("update", [("9.0", "1.0")], [("0.0", "0")], None)), kraken.WS),
+    (
+        "kraken",
+        {"error": [], "result": {"XBTUSD": {"asks": [["0.0", "0.0", 0]], "bids": [["9.0", "1.0", 0]]}}},
+        Origin("http", kraken.RECV, kraken.REST + "Depth?pair=XBTUSD", "KRAKEN", 200),
+    ),
+]
+
+
+@pytest.mark.parametrize(("provider", "payload", "origin"), EMPTY_ASKS)
+def test_a_side_without_orders_may_be_written_as_a_level_of_zero(
+    provider: str, payload: Any, origin: Origin
+) -> None:
+    adapter = load_adapter(provider)
+    told = adapter.parse(json.dumps(payload), origin)
+    assert told.rejects == []
+    [book] = told.observations
+    assert isinstance(book, BookSnapshot | BookDelta)
+    assert (len(book.bids) > 0, book.asks) == (True, ())
+
+
+@pytest.mark.parametrize("changes", [[["sell", "0", "1.5"]], [["buy", "9", "1"], ["sell", 0, 2]]])
+def test_what_is_offered_at_zero_is_malformed(changes: Any) -> None:
+    told = load_adapter("coinbase").parse(json.dumps({**coinbase.L2UPDATE, "changes": changes}), coinbase.WS)
+    assert (told.observations, [reject.reject_class for reject in told.rejects]) == ([], ["malformed"])

@@ -9,7 +9,7 @@ import pytest
 from actors.feeds.base import Effects, FeedSettings, HttpRequest, Origin, Session
 from actors.feeds.kraken import adapter
 from actors.feeds.kraken.names import Names, instrument_of_rest_pair, old_asset, split
-from domain.market.observations import BookDelta, InstrumentInfo, Ticker
+from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Ticker
 from tests.actors.feeds.kraken.frames import (
     RECV,
     REST,
@@ -271,3 +271,12 @@ def test_an_answer_over_a_pair_that_rules_would_split_wrongly_is_read_by_the_tab
     told = feed.on_response(HttpRequest(url, "unsolicited"), 200, {}, body, RECV).observations
     assert {each.instrument for each in told} == {name}
     assert any(isinstance(each, Ticker) for each in told)
+
+
+def test_a_depth_of_zero_says_nothing_of_the_depth() -> None:
+    feed = feed_of("BTC-USD.KRAKEN")
+    ack = {"channel": "book", "depth": 0, "snapshot": True, "symbol": "BTC/USD"}
+    feed.on_frame(0, text({"method": "subscribe", "result": ack, "success": True}), RECV)
+    [snapshot] = feed.on_frame(0, guide_snapshot(), RECV).observations
+    assert isinstance(snapshot, BookSnapshot)
+    assert (snapshot.depth, len(snapshot.bids)) == (10, 10)
