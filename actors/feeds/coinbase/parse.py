@@ -53,9 +53,9 @@ def read(payload: str | bytes, origin: Origin) -> Reading:
     """A frame, a REST body, or an array of either."""
     if origin.status is not None and not 200 <= origin.status < 400:
         return Reading(rejects=[rest.refusal(payload, origin.status)])
-    if rest.foreign(origin.endpoint):
+    if rest.HOSTS.foreign(origin.endpoint):
         return Reading(rejects=[Reject("unsupported", f"address {origin.endpoint[:80]!r}")])
-    if origin.source == "http" and rest.is_address(origin.endpoint):
+    if origin.source == "http" and rest.HOSTS.is_address(origin.endpoint):
         reading = Reading()
         _read_body(payload, origin, reading)
         return reading

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 
 from actors.feeds.absent import amount, level, moment, price, priced, required_moment
+from actors.feeds.addresses import Hosts, parts
 from actors.feeds.base import Origin, Parsed, Reject
 from actors.feeds.coinbase.wire import (
     PROVIDER,
@@ -53,21 +54,23 @@ INTERVALS_S = {60: "1m", 300: "5m", 900: "15m", 3600: "1h", 21600: "6h", 86400: 
 DEFAULT_GRANULARITY_S = 60
 CANDLE_FIELDS = 6
 MAX_MESSAGE_CHARS = 200
-HOSTS = frozenset(
-    {
-        "ws-feed.exchange.coinbase.com",
-        "ws-direct.exchange.coinbase.com",
-        "api.exchange.coinbase.com",
-        "ws-feed-public.sandbox.exchange.coinbase.com",
-        "api-public.sandbox.exchange.coinbase.com",
-        "ws-feed.pro.coinbase.com",
-        "api.pro.coinbase.com",
-        "api-public.sandbox.pro.coinbase.com",
-        "ws-feed-public.sandbox.pro.coinbase.com",
-    }
+HOSTS = Hosts(
+    "coinbase.com",
+    frozenset(
+        {
+            "ws-feed.exchange.coinbase.com",
+            "ws-direct.exchange.coinbase.com",
+            "api.exchange.coinbase.com",
+            "ws-feed-public.sandbox.exchange.coinbase.com",
+            "api-public.sandbox.exchange.coinbase.com",
+            "ws-feed.pro.coinbase.com",
+            "api.pro.coinbase.com",
+            "api-public.sandbox.pro.coinbase.com",
+            "ws-feed-public.sandbox.pro.coinbase.com",
+        }
+    ),
 )
 """The Exchange, under its names since 2018. Other hosts of Coinbase speak other protocols."""
-_DOMAIN = ".coinbase.com"
 COLLECTIONS = frozenset({"STATS", "SPARK-LINES", "VOLUME-SUMMARY"})
 """What stands in the place of a product in the paths of bodies over all products."""
 TOP_LEVEL, WHOLE_BOOK = "1", "2"
@@ -78,23 +81,12 @@ _message = msgspec.json.Decoder(dict[str, Any])
 
 def resource(endpoint: str) -> tuple[str | None, str | None]:
     """(product, part) of an address: `/products/BTC-USD/trades` -> (`BTC-USD`, `trades`)."""
-    match = _PATH.search(urlsplit(endpoint).path)
+    match = _PATH.search(parts(endpoint).path)
     if match is not None:
         product, part = match.groups()
         return product and product.upper(), part or ("product" if product else "products")
     found = _PRODUCT.search(endpoint)
     return (found.group() if found else None), None
-
-
-def foreign(endpoint: str) -> bool:
-    """Whether the address is one of Coinbase's other services."""
-    host = urlsplit(endpoint).hostname or ""
-    return host.endswith(_DOMAIN) and host not in HOSTS
-
-
-def is_address(endpoint: str) -> bool:
-    """A URL or a path, and not the name of a file."""
-    return "://" in endpoint or endpoint.startswith("/")
 
 
 def same_resource(url: str, endpoint: str) -> bool:
@@ -118,7 +110,7 @@ def refusal(payload: str | bytes, status: int) -> Reject:
 def read_body(value: Any, origin: Origin) -> Parsed:
     """A decoded body. Never raises on bad input; a bad row rejects itself alone."""
     product, part = resource(origin.endpoint)
-    if is_address(origin.endpoint):
+    if HOSTS.is_address(origin.endpoint):
         part = _part_by_address(product, part, origin.endpoint)
         if part is None:
             return Parsed(rejects=[Reject("unsupported", f"address {origin.endpoint[:MAX_MESSAGE_CHARS]!r}")])
@@ -151,10 +143,10 @@ def _unknown(value: Any) -> Reject:
 
 def _part_by_address(product: str | None, part: str | None, endpoint: str) -> str | None:
     """A name of `_PARTS`; None for what is not listed there."""
-    if foreign(endpoint) or product in COLLECTIONS:
+    if HOSTS.foreign(endpoint) or product in COLLECTIONS:
         return None
     if part == "book":
-        level = parse_qs(urlsplit(endpoint).query).get("level", [TOP_LEVEL])[0]
+        level = parse_qs(parts(endpoint).query).get("level", [TOP_LEVEL])[0]
         return {TOP_LEVEL: "top", WHOLE_BOOK: "book"}.get(level)
     return _KNOWN.get(part or "")
 
@@ -295,7 +287,7 @@ def _bar(row: CandleRow, instrument: str, interval: str, step_s: int, origin: Or
 
 
 def _granularity_s(url: str) -> int:
-    text = parse_qs(urlsplit(url).query).get("granularity", [str(DEFAULT_GRANULARITY_S)])[0]
+    text = parse_qs(parts(url).query).get("granularity", [str(DEFAULT_GRANULARITY_S)])[0]
     return int(text[:9]) if text.isascii() and text.isdigit() else DEFAULT_GRANULARITY_S
 
 

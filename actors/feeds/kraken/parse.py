@@ -62,9 +62,9 @@ def read(
     reading = Reading()
     if origin.status is not None and not 200 <= origin.status < 400:
         rest.refuse(payload, origin.status, reading)
-    elif rest.foreign(origin.endpoint):
+    elif rest.HOSTS.foreign(origin.endpoint):
         reading.reject("unsupported", f"address {origin.endpoint[:80]!r}")
-    elif origin.source == "http" and rest.is_address(origin.endpoint):
+    elif origin.source == "http" and rest.HOSTS.is_address(origin.endpoint):
         _read_body(payload, origin, reading, resolve)
     elif _opening(payload) == "[":
         _read_array(payload, origin, reading)

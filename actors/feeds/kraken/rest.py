@@ -15,15 +15,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import Struct
 
 from actors.feeds.absent import Maybe, MaybeId, amount, level, price, priced, required_moment, side
+from actors.feeds.addresses import Hosts, parts
 from actors.feeds.base import Origin
 from actors.feeds.kraken.facts import UNREADABLE, Fact, Reading, class_of
 from actors.feeds.kraken.names import (
@@ -49,17 +50,19 @@ ASSET_CLASS = "aclass_base"
 DARK = ".d"
 Resolve = Callable[[str], str]
 """A pair as REST names it -> its id; raises Malformed."""
-HOSTS = frozenset(
-    {
-        "api.kraken.com",
-        "ws.kraken.com",
-        "ws-auth.kraken.com",
-        "beta-ws.kraken.com",
-        "beta-ws-auth.kraken.com",
-    }
+HOSTS = Hosts(
+    "kraken.com",
+    frozenset(
+        {
+            "api.kraken.com",
+            "ws.kraken.com",
+            "ws-auth.kraken.com",
+            "beta-ws.kraken.com",
+            "beta-ws-auth.kraken.com",
+        }
+    ),
 )
 """Spot. Other hosts of Kraken (futures, the unified sockets, order by order) speak other protocols."""
-_DOMAIN = ".kraken.com"
 _RESOURCE = re.compile(r"\b(AssetPairs|Trades|OHLC|Depth|Ticker)\b", re.IGNORECASE)
 
 
@@ -103,29 +106,17 @@ def status_of(text: str | None) -> Status:
     return _STATUS.get(text or "online", "halted")
 
 
-@lru_cache(maxsize=256)
-def foreign(endpoint: str) -> bool:
-    """Whether the address is one of Kraken's other services."""
-    host = urlsplit(endpoint).hostname or ""
-    return host.endswith(_DOMAIN) and host not in HOSTS
-
-
-def is_address(endpoint: str) -> bool:
-    """A URL or a path, and not the name of a file."""
-    return "://" in endpoint or endpoint.startswith("/")
-
-
 def resource(endpoint: str) -> str | None:
     """`trades`, `ohlc` ... of an address, whose last part it is, or of a file's name."""
-    if is_address(endpoint):
-        found = _RESOURCE.fullmatch(urlsplit(endpoint).path.rstrip("/").rpartition("/")[2])
+    if HOSTS.is_address(endpoint):
+        found = _RESOURCE.fullmatch(parts(endpoint).path.rstrip("/").rpartition("/")[2])
     else:
         found = _RESOURCE.search(endpoint.replace("_", " "))
     return found.group(1).lower() if found else None
 
 
 def _query(endpoint: str, name: str) -> str | None:
-    return parse_qs(urlsplit(endpoint).query).get(name, [None])[0]
+    return parse_qs(parts(endpoint).query).get(name, [None])[0]
 
 
 def _pair_id(endpoint: str, resolve: Resolve = instrument_of_rest_pair) -> str | None:
@@ -138,7 +129,7 @@ def _pair_id(endpoint: str, resolve: Resolve = instrument_of_rest_pair) -> str |
 
 def same_resource(url: str, endpoint: str) -> bool:
     """Same path and pair, whatever host and spelling; bars of another interval are another resource."""
-    ours, theirs = urlsplit(url), urlsplit(endpoint)
+    ours, theirs = parts(url), parts(endpoint)
     if resource(ours.path) is None or resource(ours.path) != resource(theirs.path):
         return False
     if _pair_id(url) != _pair_id(endpoint) or _query(url, ASSET_CLASS) != _query(endpoint, ASSET_CLASS):
@@ -178,7 +169,7 @@ def read_body(
         return
     named = [(name, value) for name, value in result.items() if name != "last"]
     kind = resource(origin.endpoint)
-    if kind is None and not is_address(origin.endpoint):
+    if kind is None and not HOSTS.is_address(origin.endpoint):
         kind = _kind_by_shape([value for _, value in named])
     if kind is None:
         if named:

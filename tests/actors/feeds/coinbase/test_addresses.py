@@ -41,6 +41,9 @@ ADVANCED = "https://api.coinbase.com/api/v3/brokerage/market"
         (ADVANCED + "/products/BTC-USD/ticker", TRADES),
         (ADVANCED + "/products/BTC-USD/candles", CANDLES),
         ("http://127.0.0.1:8000/somewhere", BOOK),
+        ("api.exchange.coinbase.com/currencies", BOOK),
+        ("API.Exchange.Coinbase.com:443/time", STATS),
+        ("coinbase.com/products/BTC-USD/trades", TRADES),
     ],
 )
 def test_an_address_that_is_not_listed_is_unsupported_whatever_its_body_looks_like(

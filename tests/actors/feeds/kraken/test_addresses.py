@@ -37,6 +37,8 @@ def answered(endpoint: str, result: Any, error: list[str] | None = None) -> Any:
         (REST + "SomethingNew?like=Ticker", {"XXBTZUSD": QUOTE}),
         ("https://api.kraken.com/0/private/TradesHistory", {"trades": {}, "count": 1}),
         ("http://127.0.0.1:8000/elsewhere", {"XXBTZUSD": DEPTH}),
+        ("api.kraken.com/0/public/Assets", {"XXBT": ASSET}),
+        ("kraken.com/0/public/Depth", {"XXBTZUSD": DEPTH}),
     ],
 )
 def test_an_address_that_is_not_listed_is_unsupported_whatever_its_body_looks_like(
