@@ -5,7 +5,7 @@ it opens and once when it closes; what had never come cannot be lost, so the fir
 
     a socket is lost that carried everything   -> a gap of `feed`, until all of it is back
     a socket is lost that carried a part       -> a gap of each channel it carried; the others go on
-    ids below the mark, newer times            -> the venue numbers its trades anew (`trade_ids.py`)
+    ids below the mark, newer times            -> the venue's numbering has restarted (`trade_ids.py`)
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Line:
     def take_trade(self, trade: Trade, now: int, effects: Effects) -> Range | None:
         """Admit a live trade once; returns the range that it shows to be missing.
 
-        A trade without an id cannot be told from another and is always admitted. One of the numbering
+        A trade without an id cannot be recognised and is always admitted. One of the numbering
         before the venue's reset is a repeat.
         """
         self._close(TRADES, "restored", now, effects)
@@ -113,7 +113,7 @@ class Line:
             return None
         if trade.ts_event <= self.old_until:
             return None
-        if self._looks_anew(trade):
+        if self._looks_restarted(trade):
             return self._weigh(trade, now, effects)
         return self._take_numbered(trade, int(trade.trade_id), now, effects)
 
@@ -130,7 +130,7 @@ class Line:
         effects.observations.append(trade)
         self.last_trade_at = max(self.last_trade_at, trade.ts_event)
 
-    def _looks_anew(self, trade: Trade) -> bool:
+    def _looks_restarted(self, trade: Trade) -> bool:
         """A number below the newest, of a trade later than all of them: neither a repeat nor a late one."""
         newest = self.ids.newest
         given = newest is not None and int(trade.trade_id or 0) <= newest
@@ -144,14 +144,14 @@ class Line:
             if trade.trade_id == first.trade_id:
                 return None
             if int(trade.trade_id or 0) > before and trade.ts_event >= first.ts_event:
-                missing = self.begin_anew(now, effects)
+                missing = self.begin_numbering(now, effects)
                 return self._take_numbered(trade, int(trade.trade_id or 0), now, effects) or missing
         self._drop_held(effects)
         self.held = trade, self.ids.high, now + HOLD_NS
         return None
 
     def _drop_held(self, effects: Effects) -> None:
-        """What was held begins nothing: it fills a hole after all, or is told as unusable."""
+        """What was held begins nothing: it fills a hole after all, or is rejected."""
         if self.held is None:
             return
         trade, self.held = self.held[0], None
@@ -162,7 +162,7 @@ class Line:
             reason = f"trade id {trade.trade_id} was given to an earlier trade already"
             effects.rejects.append((Reject("malformed", reason), msgspec.json.encode(trade)))
 
-    def begin_anew(self, now: int, effects: Effects) -> Range | None:
+    def begin_numbering(self, now: int, effects: Effects) -> Range | None:
         """The held trade is the first of a new numbering; returns what is missing before it."""
         if self.held is None:
             return None
@@ -187,7 +187,7 @@ class Line:
         if self.held is None or now < self.held[2]:
             return None
         if self.held[1] == self.ids.high:
-            return self.begin_anew(now, effects)
+            return self.begin_numbering(now, effects)
         self._drop_held(effects)
         return None
 

@@ -43,7 +43,7 @@ class TradeIds:
         return gap
 
     def begin(self, first_id: int, missing: Range | None) -> None:
-        """The venue numbers anew and `first_id` has come: nothing of the old numbers counts any more."""
+        """The venue's numbering has restarted with `first_id`: the old numbers no longer count."""
         self.high = first_id
         self._missing = [missing] if missing is not None else []
         self.gaps = list(self._missing)

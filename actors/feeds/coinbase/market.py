@@ -21,7 +21,7 @@ class Market(Line):
     """One product. `book_due`: when to ask again for a snapshot.
 
     `announced`: the newest id before our first trade; `suspect`: (an id that only a heartbeat told of,
-    since when); `fallen_since`: since when heartbeats tell of a smaller id than our mark.
+    since when); `fallen_since`: since when heartbeats report a smaller id than our mark.
     """
 
     book_due: int | None = None
@@ -39,7 +39,7 @@ class Market(Line):
     def hear_heartbeat(self, last_trade_id: int, at: int | None, now: int, effects: Effects) -> Range | None:
         """The venue's newest trade id, 0 before the first trade. Whether it was missed shows after a grace.
 
-        Returns what is missing where it shows that the venue numbers anew. `at` is the heartbeat's time.
+        Returns what is missing where it shows that the numbering has restarted. `at`: the heartbeat's time.
         """
         high = self.ids.high
         if not last_trade_id:
@@ -55,10 +55,10 @@ class Market(Line):
         return None
 
     def _hear_fall(self, last_trade_id: int, now: int, effects: Effects) -> Range | None:
-        """A smaller number than ours: behind by a moment, or the venue has begun anew."""
+        """A smaller number than ours: late by a moment, or the venue's numbering has restarted."""
         held = self.held
         if held is not None and held[1] == self.ids.high and int(held[0].trade_id or 0) <= last_trade_id:
-            return self.begin_anew(now, effects)
+            return self.begin_numbering(now, effects)
         if self.fallen_since is None:
             self.fallen_since = now
         elif now - self.fallen_since >= REVEAL_GRACE_NS:

@@ -90,7 +90,7 @@ def _take(frame: Any, origin: Origin, reading: Reading) -> None:
 
 
 def _match(frame: Match, origin: Origin, reading: Reading) -> None:
-    """Without its time a trade cannot be told from one of another numbering; REST gives it again."""
+    """Without its time a trade cannot be distinguished from one of another numbering; REST sends it again."""
     reading.observations.append(
         Trade(
             PROVIDER,

@@ -63,7 +63,7 @@ def instrument_of(pair: str) -> str:
 def instrument_of_rest_pair(name: str) -> str:
     """A pair as REST bodies name it -> id. Raises Malformed.
 
-    `XBT/USD` by its separator, else as `split` says; where that cannot tell, the venue's letters stay.
+    `XBT/USD` by its separator, else as `split` says; where that does not know, the venue's letters stay.
     """
     if "/" in name:
         return instrument_of(name)
@@ -88,7 +88,7 @@ def split(name: str) -> tuple[str, str] | None:
 
 
 def v2_symbol(instrument: str) -> str:
-    """`BTC-USD.KRAKEN` -> `BTC/USD`, as far as the id tells."""
+    """`BTC-USD.KRAKEN` -> `BTC/USD`, as far as the id shows."""
     return symbol_of(instrument).replace("-", "/", 1)
 
 
@@ -143,6 +143,6 @@ class Names:
         return _v1(self.letters(instrument).symbol)
 
     def rest(self, instrument: str) -> str:
-        """The pair's `altname` as AssetPairs told it, else as it is formed."""
+        """The pair's `altname` as AssetPairs gives it, else as the rules form it."""
         letters = self.letters(instrument)
         return letters.altname or _v1(letters.symbol).replace("/", "")

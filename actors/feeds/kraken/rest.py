@@ -5,7 +5,7 @@
 
 Where there is an address it decides alone: an unlisted one is unsupported whatever its body looks like;
 without one the shape does. A body names its pair without a separator: the pair of the endpoint
-(`?pair=XBT/USD`) comes first, then the names that AssetPairs told, then what `names.split` can tell. An
+(`?pair=XBT/USD`) comes first, then the names that AssetPairs gave, then the rules of `names.split`. An
 error beside a result concerns what is not in the result. Source: docs.kraken.com/api/docs/rest-api; no
 recording was at hand.
 """
