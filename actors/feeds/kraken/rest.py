@@ -151,6 +151,7 @@ def refuse(payload: str | bytes, status: int, reading: Reading) -> None:
 
 def _errors(body: dict[str, Any]) -> str:
     errors = body.get("error")
+    errors = [errors] if isinstance(errors, str) and errors else errors
     return "; ".join(str(each) for each in errors)[:MAX_MESSAGE_CHARS] if isinstance(errors, list) else ""
 
 

@@ -124,6 +124,14 @@ def test_an_error_beside_a_result_is_a_reject_beside_the_observations(error: str
         assert (alone.observations, len(alone.rejects)) == ([], 1)
 
 
+@pytest.mark.parametrize("result", [{"XXBTZUSD": QUOTE}, {}, None])
+def test_an_error_that_is_no_list_is_a_reject_as_well(result: Any) -> None:
+    body = text({"error": "EGeneral:Too many requests", "result": result})
+    told = KRAKEN.parse(body, Origin("http", RECV, REST + "Ticker", "KRAKEN", 200))
+    assert [reject.reject_class for reject in told.rejects] == ["throttled"]
+    assert len(told.observations) == (2 if result else 0)
+
+
 def test_a_partial_answer_is_used_and_not_asked_for_again() -> None:
     feed = KRAKEN.session(FeedSettings(("BTC-USD.KRAKEN",), backfill_bars=0))
     [request] = feed.on_start(RECV).requests
