@@ -42,6 +42,19 @@ class TradeIds:
             self._move_to(last_id, last_id)
         return gap
 
+    def begin(self, first_id: int, missing: Range | None) -> None:
+        """The venue's numbering has restarted with `first_id`: the old numbers no longer count."""
+        self.high = first_id
+        self._missing = [missing] if missing is not None else []
+        self.gaps = list(self._missing)
+
+    @property
+    def newest(self) -> int | None:
+        """The highest id that has come; the mark itself may be only what the venue says exists."""
+        if self._missing and self._missing[-1][1] == self.high:
+            return self._missing[-1][0] - 1
+        return self.high
+
     def still_missing(self, gap: Range) -> bool:
         return any(first <= gap[1] and last >= gap[0] for first, last in self._missing)
 

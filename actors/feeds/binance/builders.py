@@ -247,7 +247,7 @@ def _vwap(volume: float, quote_volume: float | None, context: Context) -> float 
     """None without volume, and on COIN-M, whose volume counts contracts."""
     if not volume or quote_volume is None or context.venue is BINANCE_COINM:
         return None
-    return quote_volume / volume
+    return quote_volume / volume or None
 
 
 def ticker(message: Ticker24, context: Context) -> Built:
@@ -259,9 +259,9 @@ def ticker(message: Ticker24, context: Context) -> Built:
         ts_event=to_ns(message.E),
         ts_recv=context.ts_recv,
         last=message.c,
-        open=message.o,
-        high=message.h,
-        low=message.l,
+        open=message.o or None,
+        high=message.h or None,
+        low=message.l or None,
         volume=message.v,
         quote_volume=None if context.venue is BINANCE_COINM else message.q,
         change_pct=message.P,
@@ -277,9 +277,9 @@ def rest_ticker(message: RestTicker, context: Context) -> Built:
         ts_event=context.ts_recv if message.close_time is None else to_ns(message.close_time),
         ts_recv=context.ts_recv,
         last=message.last_price,
-        open=message.open_price,
-        high=message.high_price,
-        low=message.low_price,
+        open=message.open_price or None,
+        high=message.high_price or None,
+        low=message.low_price or None,
         volume=message.volume,
         quote_volume=message.quote_volume,
         change_pct=message.price_change_percent,

@@ -30,12 +30,14 @@ def to_ns(value: int) -> int:
     """Milliseconds, microseconds or nanoseconds, told apart by magnitude -> ns.
 
     Unlike `domain.clock.from_epoch` it knows no seconds: Binance never sends them. Raises Malformed
-    past the year 2100, where another unit must be meant.
+    past the year 2100, where another unit must be meant, and for 0, which is no time.
     """
     unit = NS_PER_MS if value < 10**14 else NS_PER_US if value < 10**17 else 1
     ns = value * unit
     if ns > MAX_NS:
         raise Malformed(f"time {value} lies beyond the year 2100")
+    if not ns:
+        raise Malformed("time 0 says that there is none")
     return ns
 
 

@@ -37,34 +37,39 @@ def take_run(
             if kind is not Match and kind is not TickerFrame and kind is not L2Update:
                 return frame, now
             market = markets.get(data.product_id)
-            if market is None or market.connection != connection or market.waits:
-                return frame, now
-            if data.time is None:
+            if market is None or not data.time:
                 return frame, now
             at = time_ns(data.time)
         except UNREADABLE:
             return frame, now
+        if not at:
+            return frame, now
         name = market.instrument
         if kind is Match:
             ids, trade_id = market.ids, data.trade_id
-            if ids.high != trade_id - 1 or ids.gaps:
+            if ids.high != trade_id - 1 or ids.gaps or market.trades_on != connection:
                 return frame, now
             ids.high = trade_id
+            if at > market.last_trade_at:
+                market.last_trade_at = at
             side: Side = "sell" if data.side == "buy" else "buy"
             add(Trade(PROVIDER, name, at, now, data.price, data.size, side, str(trade_id)))
         elif kind is L2Update:
-            if not market.book_ready:
+            if market.book_on != connection or not market.book_ready:
                 return frame, now
             bids: list[Level] = []
             asks: list[Level] = []
             for maker, price, size in data.changes:
+                if not price:
+                    return frame, now
                 (bids if maker == "buy" else asks).append((price, size))
             add(BookDelta(PROVIDER, name, at, now, tuple(bids), tuple(asks)))
         else:
-            bid, ask = data.best_bid, data.best_ask
-            if not bid or not ask:
+            last, bid, ask, volume = data.price, data.best_bid, data.best_ask, data.volume_24h
+            if not last or not bid or not ask or not volume or market.quotes_on != connection:
                 return frame, now
-            add(Quote(PROVIDER, name, at, now, bid, data.best_bid_size, ask, data.best_ask_size))
-            first, high, low, volume = data.open_24h, data.high_24h, data.low_24h, data.volume_24h
-            add(Ticker(PROVIDER, name, at, now, data.price, first, high, low, volume))
+            bid_size, ask_size = data.best_bid_size or None, data.best_ask_size or None
+            add(Quote(PROVIDER, name, at, now, bid, bid_size, ask, ask_size))
+            first, high, low = data.open_24h or None, data.high_24h or None, data.low_24h or None
+            add(Ticker(PROVIDER, name, at, now, last, first, high, low, volume))
     return None

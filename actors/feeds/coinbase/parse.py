@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from actors.feeds.absent import amount, level, moment, price, required_moment, side
 from actors.feeds.base import Origin, Reject, RejectClass
 from actors.feeds.coinbase import rest
 from actors.feeds.coinbase.wire import (
@@ -29,7 +30,6 @@ from actors.feeds.coinbase.wire import (
     frames,
     instrument_of,
 )
-from actors.feeds.scan import rfc3339_ns
 from domain.errors import Malformed
 from domain.market.observations import BookDelta, BookSnapshot, Level, Observation, Quote, Ticker, Trade
 
@@ -53,6 +53,12 @@ def read(payload: str | bytes, origin: Origin) -> Reading:
     """A frame, a REST body, or an array of either."""
     if origin.status is not None and not 200 <= origin.status < 400:
         return Reading(rejects=[rest.refusal(payload, origin.status)])
+    if rest.HOSTS.foreign(origin.endpoint):
+        return Reading(rejects=[Reject("unsupported", f"address {origin.endpoint[:80]!r}")])
+    if origin.source == "http" and rest.HOSTS.is_address(origin.endpoint):
+        reading = Reading()
+        _read_body(payload, origin, reading)
+        return reading
     return read_decoded(decode(payload), payload, origin)
 
 
@@ -84,16 +90,17 @@ def _take(frame: Any, origin: Origin, reading: Reading) -> None:
 
 
 def _match(frame: Match, origin: Origin, reading: Reading) -> None:
+    """Without its time a trade cannot be distinguished from one of another numbering; REST sends it again."""
     reading.observations.append(
         Trade(
             PROVIDER,
             instrument_of(frame.product_id),
-            rfc3339_ns(frame.time),
+            required_moment(frame.time),
             origin.ts_recv,
             frame.price,
             frame.size,
             "sell" if frame.side == "buy" else "buy",
-            str(frame.trade_id),
+            str(frame.trade_id) if frame.trade_id else None,
         )
     )
 
@@ -103,10 +110,10 @@ def _snapshot(frame: L2Snapshot, origin: Origin, reading: Reading) -> None:
         BookSnapshot(
             PROVIDER,
             instrument_of(frame.product_id),
-            origin.ts_recv if frame.time is None else rfc3339_ns(frame.time),
+            moment(frame.time) or origin.ts_recv,
             origin.ts_recv,
-            tuple(sorted((level for level in frame.bids if level[1] > 0), reverse=True)),
-            tuple(sorted(level for level in frame.asks if level[1] > 0)),
+            tuple(sorted((each for each in frame.bids if level(*each) and each[1] > 0), reverse=True)),
+            tuple(sorted(each for each in frame.asks if level(*each) and each[1] > 0)),
         )
     )
 
@@ -114,13 +121,14 @@ def _snapshot(frame: L2Snapshot, origin: Origin, reading: Reading) -> None:
 def _update(frame: L2Update, origin: Origin, reading: Reading) -> None:
     bids: list[Level] = []
     asks: list[Level] = []
-    for side, price, size in frame.changes:
-        (bids if side == "buy" else asks).append((price, size))
+    for maker, at, size in frame.changes:
+        if level(at, size):
+            (bids if maker == "buy" else asks).append((at, size))
     reading.observations.append(
         BookDelta(
             PROVIDER,
             instrument_of(frame.product_id),
-            rfc3339_ns(frame.time),
+            moment(frame.time) or origin.ts_recv,
             origin.ts_recv,
             tuple(bids),
             tuple(asks),
@@ -129,44 +137,34 @@ def _update(frame: L2Update, origin: Origin, reading: Reading) -> None:
 
 
 def _ticker(frame: TickerFrame, origin: Origin, reading: Reading) -> None:
-    """A price of 0 says that there is none."""
-    instrument = instrument_of(frame.product_id)
-    ts_event = origin.ts_recv if frame.time is None else rfc3339_ns(frame.time)
-    bid, ask = frame.best_bid or None, frame.best_ask or None
+    instrument, recv = instrument_of(frame.product_id), origin.ts_recv
+    ts_event = moment(frame.time) or recv
+    bid, bid_size = side(frame.best_bid, frame.best_bid_size)
+    ask, ask_size = side(frame.best_ask, frame.best_ask_size)
     if bid is not None or ask is not None:
-        bid_size = frame.best_bid_size if bid else None
-        ask_size = frame.best_ask_size if ask else None
-        reading.observations.append(
-            Quote(PROVIDER, instrument, ts_event, origin.ts_recv, bid, bid_size, ask, ask_size)
-        )
-    reading.observations.append(
-        Ticker(
-            PROVIDER,
-            instrument,
-            ts_event,
-            origin.ts_recv,
-            frame.price,
-            frame.open_24h,
-            frame.high_24h,
-            frame.low_24h,
-            frame.volume_24h,
-        )
-    )
+        reading.observations.append(Quote(PROVIDER, instrument, ts_event, recv, bid, bid_size, ask, ask_size))
+    last = price(frame.price)
+    if last is not None:
+        first, high, low = price(frame.open_24h), price(frame.high_24h), price(frame.low_24h)
+        day = amount(frame.volume_24h)
+        reading.observations.append(Ticker(PROVIDER, instrument, ts_event, recv, last, first, high, low, day))
 
 
 def _error(frame: ErrorFrame, origin: Origin, reading: Reading) -> None:
-    reason = f"{frame.message}: {frame.reason}" if frame.reason else frame.message
+    reason = f"{frame.message}: {frame.reason}" if frame.reason else frame.message or ""
     reading.rejects.append(Reject(class_of(reason), reason or "error without a message"))
     reading.notes.append(frame)
 
 
 def _status(frame: StatusFrame, origin: Origin, reading: Reading) -> None:
-    reading.observations += [rest.instrument_info(product, origin) for product in frame.products]
+    rows = rest.read_products([_any.decode(row) for row in frame.products], origin)
+    reading.observations += rows.observations
+    reading.rejects += rows.rejects
 
 
 def _heartbeat(frame: Heartbeat, origin: Origin, reading: Reading) -> None:
     instrument_of(frame.product_id)
-    rfc3339_ns(frame.time)
+    moment(frame.time)
     reading.notes.append(frame)
 
 
@@ -224,10 +222,20 @@ def _read_other(payload: str | bytes, origin: Origin, why: str, reading: Reading
         return
     if isinstance(value, dict) and isinstance(value.get("type"), str):
         _reject_frame(value, why, reading)
-    else:
-        body = rest.read_body(value, origin)
-        reading.observations += body.observations
-        reading.rejects += body.rejects
+    elif origin.source == "ws" and value != []:
+        reading.rejects.append(Reject("malformed", "a message of the feed without `type`"))
+    elif origin.source != "ws":
+        _read_body(payload, origin, reading)
+
+
+def _read_body(payload: str | bytes, origin: Origin, reading: Reading) -> None:
+    try:
+        body = rest.read_body(_any.decode(payload), origin)
+    except UNREADABLE as error:
+        reading.rejects.append(Reject("malformed", f"not JSON: {error}"))
+        return
+    reading.observations += body.observations
+    reading.rejects += body.rejects
 
 
 def _is_array_of_frames(value: list[Any]) -> bool:

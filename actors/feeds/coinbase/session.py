@@ -15,12 +15,14 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from actors.backoff import Backoff
+from actors.feeds.absent import moment
 from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Received
+from actors.feeds.carriers import TRADES
 from actors.feeds.coinbase.hot import take_run
 from actors.feeds.coinbase.market import Market
 from actors.feeds.coinbase.parse import Reading, class_of, read
 from actors.feeds.coinbase.wire import PROVIDER, VENUE, ErrorFrame, Heartbeat, instrument_of
-from actors.feeds.line import Instruments
+from actors.feeds.line import Instruments, channel_of
 from actors.feeds.rest_calls import RestCalls
 from actors.feeds.trade_ids import Range
 from domain.clock import NS_PER_MIN, NS_PER_S, format_time
@@ -136,7 +138,7 @@ class CoinbaseSession:
     def on_timer(self, now: int) -> Effects:
         effects = Effects()
         for market in self._markets.values():
-            missing = market.overdue(now, effects)
+            missing = market.overdue(now, effects) or market.settle(now, effects)
             self._backfill(market, missing, now, effects)
             if market.book_due is not None and now >= market.book_due:
                 self._resubscribe_book(market, now, effects)
@@ -153,7 +155,8 @@ class CoinbaseSession:
         if isinstance(observation, InstrumentInfo):
             self._instruments.learn(observation, effects)
             return
-        market = self._market(observation.instrument, connection)
+        market, channel = self._market(observation.instrument, connection), channel_of(observation)
+        market.carriers[channel] = connection
         if not market.heard:
             market.heard = True
             self._by_letters[symbol_of(market.instrument)] = market
@@ -161,7 +164,6 @@ class CoinbaseSession:
         if isinstance(observation, Trade):
             missing = market.take_match(observation, now, effects)
             self._backfill(market, missing, now, effects)
-            market.restored("trades", now, effects)
         elif isinstance(observation, BookDelta):
             if market.book_ready:  # a change of a book that has no snapshot yet says nothing
                 effects.observations.append(observation)
@@ -170,14 +172,13 @@ class CoinbaseSession:
             market.take_snapshot(observation, now, effects)
         else:
             effects.observations.append(observation)
-            market.restored("quotes", now, effects)
+        market.came(channel, connection, now, effects)
 
     def _market(self, instrument: str, connection: int) -> Market:
         """The product's state; made on first sight, as in a recording whose subscription is unknown."""
         market = self._markets.get(instrument)
         if market is None:
             market = self._markets[instrument] = _market(instrument, connection)
-        market.connection = connection
         return market
 
     def _take_notes(self, reading: Reading, connection: int, now: int, effects: Effects) -> None:
@@ -196,10 +197,10 @@ class CoinbaseSession:
         market = self._market(instrument_of(heartbeat.product_id), connection)
         if "matches" not in self._channels and market.ids.high is None:
             return
-        market.hear_heartbeat(heartbeat.last_trade_id, now)
-        self._backfill(market, market.overdue(now, effects), now, effects)
-        if market.heard:
-            market.restored("trades", now, effects)
+        missing = market.hear_heartbeat(heartbeat.last_trade_id or 0, moment(heartbeat.time), now, effects)
+        self._backfill(market, missing or market.overdue(now, effects), now, effects)
+        if market.feed_gap:
+            market.restored(TRADES, now, effects)
 
     def _mend(self, error: ErrorFrame, connection: int, now: int, effects: Effects) -> None:
         """Coinbase refuses a whole subscription for one bad product or channel: ask for the rest."""
@@ -243,7 +244,7 @@ class CoinbaseSession:
         market.book_due = now + wait_ns
         for verb in ("unsubscribe", "subscribe"):
             frame = _frame(verb, [symbol_of(market.instrument)], [channel])
-            effects.sends.append((market.connection, frame))
+            effects.sends.append((market.book_connection, frame))
 
     def _replace(self, connection: int, now: int, effects: Effects) -> None:
         """No heartbeat: what else came is not to be trusted either."""
@@ -256,9 +257,10 @@ class CoinbaseSession:
 
     def _lose(self, connection: int, reason: str, now: int, effects: Effects) -> None:
         for market in self._markets.values():
-            if market.connection == connection:
-                market.book_due = market.suspect = None
-                market.lose_feed(reason, now, effects)
+            if market.book_connection == connection:
+                market.book_due = None
+            if TRADES in market.lose(connection, reason, now, effects):
+                market.suspect = market.fallen_since = None
 
     def _bar_requests(self, instrument: str, now: int) -> list[HttpRequest]:
         """The last whole minutes, oldest first, as many pages as it takes."""

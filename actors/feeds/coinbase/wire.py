@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
+from actors.feeds.absent import Maybe, MaybeId
 from actors.feeds.scan import Amount, Price
 from domain.ids import make_instrument_id
 
@@ -35,7 +36,7 @@ class Match(Struct, tag_field="type", tag="match", gc=False):
     side: MakerSide
     price: Price
     size: Amount
-    time: str
+    time: str | None
 
 
 class LastMatch(Match, tag="last_match"):
@@ -46,8 +47,8 @@ class L2Snapshot(Struct, tag_field="type", tag="snapshot"):
     """The whole book. `time` is documented for newer servers only."""
 
     product_id: str
-    bids: list[tuple[Price, Amount]]
-    asks: list[tuple[Price, Amount]]
+    bids: list[tuple[Amount, Amount]]
+    asks: list[tuple[Amount, Amount]]
     time: str | None = None
 
 
@@ -55,65 +56,61 @@ class L2Update(Struct, tag_field="type", tag="l2update", gc=False):
     """`changes`: (side, price, new size); size 0 deletes."""
 
     product_id: str
-    changes: tuple[tuple[MakerSide, Price, Amount], ...]
-    time: str
+    changes: tuple[tuple[MakerSide, Amount, Amount], ...]
+    time: str | None
 
 
 class TickerFrame(Struct, tag_field="type", tag="ticker", gc=False):
-    """Sent with every match; on subscription once without `trade_id`."""
+    """Sent with every match; on subscription once without `trade_id`. A pair that never traded has zeros."""
 
     product_id: str
-    price: Amount
+    price: Maybe
     time: str | None = None
-    open_24h: Amount | None = None
-    high_24h: Amount | None = None
-    low_24h: Amount | None = None
-    volume_24h: Amount | None = None
-    best_bid: Amount | None = None
-    best_bid_size: Amount | None = None
-    best_ask: Amount | None = None
-    best_ask_size: Amount | None = None
+    open_24h: Maybe = None
+    high_24h: Maybe = None
+    low_24h: Maybe = None
+    volume_24h: Maybe = None
+    best_bid: Maybe = None
+    best_bid_size: Maybe = None
+    best_ask: Maybe = None
+    best_ask_size: Maybe = None
 
 
 class Heartbeat(Struct, tag_field="type", tag="heartbeat", gc=False):
-    """Once a second per product."""
+    """Once a second per product. `last_trade_id` is 0 before the first trade."""
 
     product_id: str
-    last_trade_id: TradeId
-    time: str
-
-
-class Channel(Struct):
-    name: str
-    product_ids: list[str] = []
+    last_trade_id: MaybeId
+    time: str | None = None
 
 
 class Subscriptions(Struct, tag_field="type", tag="subscriptions"):
-    """The state after a (un)subscribe: everything that is subscribed now."""
-
-    channels: list[Channel | str] = []
+    """The state after a (un)subscribe: everything that is subscribed now. Nobody reads it."""
 
 
 class ErrorFrame(Struct, tag_field="type", tag="error"):
-    message: str = ""
-    reason: str = ""
+    message: str | None = ""
+    reason: str | None = ""
 
 
 class Product(Struct):
+    """`post_only`: an opening auction collects orders, none is matched; `limit_only` trades."""
+
     id: str
     base_currency: str
     quote_currency: str
     quote_increment: str | float
     base_increment: str | float | None = None
-    status: str = "online"
-    trading_disabled: bool = False
-    cancel_only: bool = False
+    status: str | None = "online"
+    trading_disabled: bool | None = False
+    cancel_only: bool | None = False
+    post_only: bool | None = False
 
 
 class StatusFrame(Struct, tag_field="type", tag="status"):
-    """All products, on a timer."""
+    """All products, on a timer; each is read by itself."""
 
-    products: list[Product] = []
+    products: list[Raw] = []
 
 
 Frame = (
@@ -154,33 +151,33 @@ class TradeRow(Struct):
 
 
 class BookBody(Struct):
-    """GET /products/{id}/book?level=2: rows are (price, size, number of orders)."""
+    """GET /products/{id}/book of level 1 and 2: rows are (price, size, number of orders)."""
 
-    bids: list[tuple[Price, Amount, int]]
-    asks: list[tuple[Price, Amount, int]]
-    sequence: int | None = None
+    bids: list[tuple[Amount, Amount, int]]
+    asks: list[tuple[Amount, Amount, int]]
+    sequence: int | Literal[""] | None = None
     time: str | None = None
 
 
 class TickerBody(Struct):
     """GET /products/{id}/ticker: `price` and `size` of the last trade."""
 
-    price: Amount
-    time: str
-    bid: Amount | None = None
-    ask: Amount | None = None
-    volume: Amount | None = None
+    price: Maybe
+    time: str | None
+    bid: Maybe = None
+    ask: Maybe = None
+    volume: Maybe = None
 
 
 class StatsBody(Struct):
     """GET /products/{id}/stats, over 24 hours."""
 
-    last: Amount
-    open: Amount
-    high: Amount
-    low: Amount
-    volume: Amount
+    last: Maybe
+    open: Maybe
+    high: Maybe = None
+    low: Maybe = None
+    volume: Maybe = None
 
 
-CandleRow = tuple[int, Price, Price, Price, Price, Amount]
+CandleRow = tuple[int, Amount, Amount, Amount, Amount, Amount]
 """A row of GET /products/{id}/candles, newest first: start in s, low, high, open, close, volume."""

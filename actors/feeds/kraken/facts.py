@@ -65,6 +65,8 @@ class Ack(Struct):
     depth: int | None = None
     error: str | None = None
     error_class: RejectClass = "bad_request"
+    symbol: str | None = None
+    """The pair in the letters of the request."""
 
 
 class Reading(Struct):

@@ -83,14 +83,14 @@ def take_run(
         if found is None:
             return frame, now
         kind, pair = found
-        if pair.connection != connection or pair.waits:
-            return frame, now
         name = pair.instrument
         try:
             if kind == "trade":
+                if pair.trades_on != connection:
+                    return frame, now
                 made, newest = [], pair.last_trade_at
                 for price, size, time, taker, _, misc in trades(frame)[1]:
-                    at = seconds_ns(time)
+                    at = seconds_ns(time) or now
                     if at > newest:
                         newest = at
                     side: Side = "buy" if taker == "b" else "sell"
@@ -99,15 +99,19 @@ def take_run(
                 pair.last_trade_at = newest
                 observations += made
             elif kind == "ticker":
+                if pair.quotes_on != connection:
+                    return frame, now
                 row = ticker(frame)[1]
                 (ask, _, ask_size), (bid, _, bid_size) = row.a, row.b
-                bids, asks = bid_size if bid else None, ask_size if ask else None
-                add(Quote(PROVIDER, name, now, now, bid or None, bids, ask or None, asks))
-                first, high, low, volume = row.o, row.h, row.l, row.v
-                opened, highest, lowest = first and first[1], high and high[1], low and low[1]
+                last, first, high, low, volume = row.c[0], row.o, row.h, row.l, row.v
                 day = volume and volume[1]
-                add(Ticker(PROVIDER, name, now, now, row.c[0], opened, highest, lowest, day))
-            elif not _change(frame, pair, now, observations, disproved):
+                if not bid or not ask or not last or not day:
+                    return frame, now
+                add(Quote(PROVIDER, name, now, now, bid, bid_size or None, ask, ask_size or None))
+                opened, highest = first and (first[1] or None), high and (high[1] or None)
+                lowest = low and (low[1] or None)
+                add(Ticker(PROVIDER, name, now, now, last, opened, highest, lowest, day))
+            elif pair.book_on != connection or not _change(frame, pair, now, observations, disproved):
                 return frame, now
         except UNREADABLE:
             return frame, now
@@ -123,7 +127,8 @@ def _change(frame: str, pair: Pair, now: int, observations: list[Observation], d
         return False
     asks, sold, asked_at = plain_levels(rows_a) if rows_a else NO_LEVELS
     bids, bought, bid_at = plain_levels(rows_b) if rows_b else NO_LEVELS
-    at, checksum = decimal_seconds_ns(asked_at if asked_at > bid_at else bid_at), read_checksum(body.c)
+    at = decimal_seconds_ns(asked_at if asked_at > bid_at else bid_at) or now
+    checksum = read_checksum(body.c)
     book.apply(bids, asks)
     pair.protocol = 1
     if book.proves(checksum):

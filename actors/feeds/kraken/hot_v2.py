@@ -54,16 +54,17 @@ def take_run(
                 return frame, now
             symbol = rows[0].symbol
             pair = known.get(symbol)
-            if pair is None or pair.connection != connection or pair.waits:
+            if pair is None:
                 return frame, now
             if len(rows) > 1 and len({row.symbol for row in rows}) > 1:
                 return frame, now
             if type(message) is TradeFrame:
-                done = _trades(message.data, pair, now, observations)
+                done = pair.trades_on == connection and _trades(message.data, pair, now, observations)
             elif type(message) is TickerFrame:
-                done = _tickers(message.data, pair, now, observations)
+                done = pair.quotes_on == connection and _tickers(message.data, pair, now, observations)
             else:
-                done = len(rows) == 1 and _change(rows[0], pair, now, observations, disproved)
+                done = pair.book_on == connection and len(rows) == 1
+                done = done and _change(rows[0], pair, now, observations, disproved)
         except UNREADABLE:
             return frame, now
         if not done:
@@ -78,10 +79,10 @@ def _trades(rows: Sequence[TradeRow], pair: Pair, now: int, observations: list[O
     if high is None or ids.gaps:
         return False
     for row in rows:
-        trade_id, at = row.trade_id, rfc3339_ns(row.timestamp)
-        if trade_id != high + 1:
+        trade_id = row.trade_id
+        if trade_id != high + 1 or not row.timestamp or not (at := rfc3339_ns(row.timestamp)):
             return False
-        high = trade_id
+        high += 1
         if at > newest:
             newest = at
         made.append(Trade(PROVIDER, instrument, at, now, row.price, row.qty, row.side, str(trade_id)))
@@ -94,13 +95,14 @@ def _tickers(rows: Sequence[TickerRow], pair: Pair, now: int, observations: list
     instrument = pair.instrument
     made: list[Observation] = []
     for row in rows:
-        at = now if row.timestamp is None else rfc3339_ns(row.timestamp)
-        bid, ask = row.bid or None, row.ask or None
-        if bid is not None or ask is not None:
-            bid_size, ask_size = row.bid_qty if bid else None, row.ask_qty if ask else None
-            made.append(Quote(PROVIDER, instrument, at, now, bid, bid_size, ask, ask_size))
-        high, low, volume, moved = row.high, row.low, row.volume, row.change_pct
-        made.append(Ticker(PROVIDER, instrument, at, now, row.last, None, high, low, volume, None, moved))
+        at = (rfc3339_ns(row.timestamp) if row.timestamp else now) or now
+        last, bid, ask, volume, moved = row.last, row.bid, row.ask, row.volume, row.change_pct
+        if not last or not bid or not ask or not volume or moved == "":
+            return False
+        bid_size, ask_size = row.bid_qty or None, row.ask_qty or None
+        made.append(Quote(PROVIDER, instrument, at, now, bid, bid_size, ask, ask_size))
+        high, low = row.high or None, row.low or None
+        made.append(Ticker(PROVIDER, instrument, at, now, last, None, high, low, volume, None, moved))
     observations += made
     return True
 
@@ -114,7 +116,7 @@ def _change(
         return False
     if checksum is not None and not 0 <= checksum < MAX_CHECKSUM:
         return False
-    at = now if row.timestamp is None else rfc3339_ns(row.timestamp)
+    at = (rfc3339_ns(row.timestamp) if row.timestamp else now) or now
     (bids, bought, _), (asks, sold, _) = _levels(row.bids or ()), _levels(row.asks or ())
     book.apply(bids, asks)
     pair.protocol = 2

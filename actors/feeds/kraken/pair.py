@@ -32,7 +32,7 @@ class Pair(Line):
     """One pair. `depth`: levels a side, as acknowledged or asked for; None while unknown.
 
     `decimals`: of price and size, once the venue has told; `resync_at`: when to subscribe the book
-    again; `last_trade_at`: the newest trade's time, from which a backfill starts.
+    again.
     """
 
     backoff: Backoff
@@ -41,7 +41,6 @@ class Pair(Line):
     book: TextBook | None = None
     synced_at: int = 0
     resync_at: int | None = None
-    last_trade_at: int = 0
     protocol: int = 2
 
     def take_book(self, message: BookText, now: int, effects: Effects) -> bool:
@@ -88,9 +87,7 @@ class Pair(Line):
     def take_print(self, trade: Trade, now: int, effects: Effects) -> tuple[Range | None, int]:
         """Admit a live trade once; returns what it shows to be missing, and the time before the hole."""
         since = self.last_trade_at
-        missing = self.take_trade(trade, now, effects)
-        self.last_trade_at = max(since, trade.ts_event)
-        return missing, since
+        return self.take_trade(trade, now, effects), since
 
 
 def _depth_shown(message: BookText) -> int | None:

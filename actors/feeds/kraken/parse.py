@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
+from actors.feeds.absent import amount, blank, moment, price, priced, required_moment, side
 from actors.feeds.base import Origin, Parsed
 from actors.feeds.kraken import rest, v1
 from actors.feeds.kraken.checksum import TextLevel, text_level
 from actors.feeds.kraken.facts import UNREADABLE, Ack, BookText, Fact, Reading, class_of
-from actors.feeds.kraken.names import PROVIDER, instrument_of
+from actors.feeds.kraken.names import PROVIDER, instrument_of, instrument_of_rest_pair, old_asset
 from actors.feeds.kraken.wire import (
     CHANNELS,
     ROWS,
@@ -35,7 +36,6 @@ from actors.feeds.kraken.wire import (
     frames,
     loose_frames,
 )
-from actors.feeds.scan import rfc3339_ns
 from domain.errors import Malformed
 from domain.market.observations import Bar, InstrumentInfo, Quote, Ticker, Trade
 
@@ -52,16 +52,37 @@ def observe(payload: str | bytes, origin: Origin) -> Parsed:
     return Parsed(facts, reading.rejects)
 
 
-def read(payload: str | bytes, origin: Origin) -> Reading:
-    """A frame of either protocol, a REST body, or an array of frames."""
+def read(
+    payload: str | bytes, origin: Origin, resolve: Callable[[str], str] = instrument_of_rest_pair
+) -> Reading:
+    """A frame of either protocol, a REST body, or an array of frames.
+
+    `resolve`: a pair as REST names it -> its id.
+    """
     reading = Reading()
     if origin.status is not None and not 200 <= origin.status < 400:
         rest.refuse(payload, origin.status, reading)
+    elif rest.HOSTS.foreign(origin.endpoint):
+        reading.reject("unsupported", f"address {origin.endpoint[:80]!r}")
+    elif origin.source == "http" and rest.HOSTS.is_address(origin.endpoint):
+        _read_body(payload, origin, reading, resolve)
     elif _opening(payload) == "[":
         _read_array(payload, origin, reading)
     else:
-        _read_object(payload, origin, reading)
+        _read_object(payload, origin, reading, resolve)
     return reading
+
+
+def _read_body(payload: str | bytes, origin: Origin, reading: Reading, resolve: Callable[[str], str]) -> None:
+    try:
+        body = _any.decode(payload)
+    except UNREADABLE as error:
+        reading.reject("malformed", f"not JSON: {error}")
+        return
+    if isinstance(body, dict):
+        rest.read_body(body, origin, reading, resolve)
+    else:
+        reading.reject("malformed", f"a {type(body).__name__} is no answer of this venue")
 
 
 def _opening(payload: str | bytes) -> str:
@@ -86,11 +107,16 @@ def _read_array(payload: str | bytes, origin: Origin, reading: Reading) -> None:
             reading.reject("malformed", "element of an array is no frame of this venue")
 
 
-def _read_object(payload: str | bytes, origin: Origin, reading: Reading) -> None:
+def _read_object(
+    payload: str | bytes,
+    origin: Origin,
+    reading: Reading,
+    resolve: Callable[[str], str] = instrument_of_rest_pair,
+) -> None:
     try:
         frame = frames.decode(payload)
     except UNREADABLE as error:
-        _read_other(payload, origin, str(error), reading)
+        _read_other(payload, origin, str(error), reading, resolve)
         return
     handler = _HANDLERS[type(frame)]
     handler(frame, origin, reading)
@@ -116,7 +142,7 @@ def _book_text(row: BookRow, kind: str, origin: Origin) -> BookText:
         raise Malformed("missing field `bids` or `asks`")
     return BookText(
         instrument_of(row.symbol),
-        origin.ts_recv if row.timestamp is None else rfc3339_ns(row.timestamp),
+        moment(row.timestamp) or origin.ts_recv,
         origin.ts_recv,
         kind == "snapshot",
         _levels(row.bids or []),
@@ -126,7 +152,8 @@ def _book_text(row: BookRow, kind: str, origin: Origin) -> BookText:
 
 
 def _levels(levels: list[RawLevel]) -> list[TextLevel]:
-    return [text_level(_text(level.price), _text(level.qty)) for level in levels]
+    texts = [(_text(level.price), _text(level.qty)) for level in levels]
+    return [text_level(*each) for each in texts if not (blank(each[0]) and blank(each[1]))]
 
 
 def _text(raw: msgspec.Raw) -> str:
@@ -159,8 +186,8 @@ def _each(
 
 
 def _trade(row: TradeRow, origin: Origin) -> list[Fact]:
-    ts_event = rfc3339_ns(row.timestamp)
-    instrument, trade_id = instrument_of(row.symbol), str(row.trade_id)
+    ts_event = required_moment(row.timestamp)
+    instrument, trade_id = instrument_of(row.symbol), str(row.trade_id) if row.trade_id else None
     return [Trade(PROVIDER, instrument, ts_event, origin.ts_recv, row.price, row.qty, row.side, trade_id)]
 
 
@@ -169,25 +196,21 @@ def _tickers(frame: TickerFrame, origin: Origin, reading: Reading) -> None:
 
 
 def _ticker(row: TickerRow, origin: Origin) -> list[Fact]:
-    """A price of 0 says that there is none."""
     recv, instrument = origin.ts_recv, instrument_of(row.symbol)
-    ts_event = recv if row.timestamp is None else rfc3339_ns(row.timestamp)
-    bid, ask = row.bid or None, row.ask or None
-    ticker = Ticker(
-        PROVIDER,
-        instrument,
-        ts_event,
-        recv,
-        row.last,
-        high=row.high,
-        low=row.low,
-        volume=row.volume,
-        change_pct=row.change_pct,
-    )
-    if bid is None and ask is None:
-        return [ticker]
-    bid_size, ask_size = row.bid_qty if bid else None, row.ask_qty if ask else None
-    return [Quote(PROVIDER, instrument, ts_event, recv, bid, bid_size, ask, ask_size), ticker]
+    ts_event = moment(row.timestamp) or recv
+    facts: list[Fact] = []
+    (bid, bid_size), (ask, ask_size) = side(row.bid, row.bid_qty), side(row.ask, row.ask_qty)
+    if bid is not None or ask is not None:
+        facts.append(Quote(PROVIDER, instrument, ts_event, recv, bid, bid_size, ask, ask_size))
+    last, high, low, day = price(row.last), price(row.high), price(row.low), amount(row.volume)
+    moved = row.change_pct if row.change_pct != "" else None
+    if last is not None:
+        facts.append(
+            Ticker(
+                PROVIDER, instrument, ts_event, recv, last, high=high, low=low, volume=day, change_pct=moved
+            )
+        )
+    return facts
 
 
 def _bars(frame: OhlcFrame, origin: Origin, reading: Reading) -> None:
@@ -199,10 +222,12 @@ def _bar(row: OhlcRow, origin: Origin) -> list[Fact]:
     interval = v1.INTERVALS_MIN.get(row.interval)
     if interval is None:
         raise Malformed(f"interval {row.interval} min is none of {sorted(v1.INTERVALS_MIN)}")
+    if not priced(row.open, row.high, row.low, row.close):
+        return []
     bar = Bar(
         PROVIDER,
         instrument_of(row.symbol),
-        rfc3339_ns(row.interval_begin),
+        required_moment(row.interval_begin),
         origin.ts_recv,
         interval,
         row.open,
@@ -211,14 +236,19 @@ def _bar(row: OhlcRow, origin: Origin) -> list[Fact]:
         row.close,
         row.volume,
         row.trades,
-        row.vwap if row.trades else None,
+        price(row.vwap) if row.trades else None,
         closed=False,
     )
     return [bar]
 
 
 def _instruments(frame: InstrumentFrame, origin: Origin, reading: Reading) -> None:
-    _each(frame.data.pairs, _instrument, origin, reading)
+    for raw in frame.data.pairs:
+        try:
+            row = msgspec.json.decode(raw, type=PairRow, strict=False)
+            reading.facts += _instrument(row, origin)
+        except UNREADABLE as error:
+            reading.reject("malformed", f"instrument: {error}")
 
 
 def _instrument(row: PairRow, origin: Origin) -> list[Fact]:
@@ -228,12 +258,12 @@ def _instrument(row: PairRow, origin: Origin) -> list[Fact]:
         origin.ts_recv,
         origin.ts_recv,
         row.symbol,
-        rest.asset_of(row.base),
-        rest.asset_of(row.quote),
+        old_asset(row.base) or None,
+        old_asset(row.quote) or None,
         price_precision=row.price_precision,
         size_precision=row.qty_precision,
-        tick_size=row.price_increment,
-        lot_size=row.qty_increment,
+        tick_size=price(row.price_increment),
+        lot_size=price(row.qty_increment),
         status=rest.status_of(row.status),
     )
     return [info]
@@ -259,7 +289,9 @@ _ROW_MAKERS: dict[str, Callable[[Any, Origin], list[Fact]]] = {
 }
 
 
-def _read_other(payload: str | bytes, origin: Origin, why: str, reading: Reading) -> None:
+def _read_other(
+    payload: str | bytes, origin: Origin, why: str, reading: Reading, resolve: Callable[[str], str]
+) -> None:
     """An object that is no sound frame of v2: an answer, an event of v1, a REST body, or a reject."""
     try:
         value = _any.decode(payload)
@@ -276,8 +308,10 @@ def _read_other(payload: str | bytes, origin: Origin, why: str, reading: Reading
             v1.read_event(payload, reading)
         elif "method" in value or isinstance(value.get("error", value.get("Error")), str):
             _read_answer(payload, value, reading)
+        elif origin.source == "ws":
+            reading.reject("malformed", "a message of the feed without `channel`, `event` or `method`")
         else:
-            rest.read_body(value, origin, reading)
+            rest.read_body(value, origin, reading, resolve)
     except UNREADABLE as error:
         reading.reject("malformed", str(error))
 
@@ -334,4 +368,5 @@ def _ack(answer: Any, error: str | None) -> Ack:
     except Malformed:
         instrument = None
     kind = class_of(error) if error else "bad_request"
-    return Ack(result.channel if result else "", instrument, result.depth if result else None, error, kind)
+    channel, depth = (result.channel, result.depth) if result else ("", None)
+    return Ack(channel, instrument, depth, error, kind, symbol)

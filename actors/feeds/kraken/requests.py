@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-from actors.feeds.kraken.names import rest_pair, v1_pair, v2_symbol
-
 PUBLIC = "/0/public"
 TRADES_PER_PAGE = 1000
 V1 = 1
@@ -27,8 +25,11 @@ class Speaker:
             message["params"] = params
         return msgspec.json.encode({**message, "req_id": self._last_id}).decode()
 
-    def subscribe(self, channel: str, instruments: list[str], **params: Any) -> str:
-        symbols = [v2_symbol(each) for each in instruments]
+    def describe(self) -> str:
+        """Asks for all pairs, xStocks (`AAPLx/USD`) among them."""
+        return self.say("subscribe", channel="instrument", snapshot=True, include_tokenized_assets=True)
+
+    def subscribe(self, channel: str, symbols: list[str], **params: Any) -> str:
         return self.say("subscribe", channel=channel, symbol=symbols, **params)
 
     def ping(self, protocol: int) -> str:
@@ -37,33 +38,33 @@ class Speaker:
             return msgspec.json.encode({"event": "ping", "reqid": self._last_id}).decode()
         return self.say("ping")
 
-    def renew_book(self, instrument: str, depth: int, protocol: int) -> list[str]:
-        """Unsubscribe and subscribe again: the only way to a new snapshot."""
+    def renew_book(self, symbol: str, depth: int, protocol: int) -> list[str]:
+        """Unsubscribe, subscribe again: the only way to a new snapshot. `symbol` as the protocol has it."""
         if protocol == V1:
-            body = {"pair": [v1_pair(instrument)], "subscription": {"name": "book", "depth": depth}}
+            body = {"pair": [symbol], "subscription": {"name": "book", "depth": depth}}
             verbs = ("unsubscribe", "subscribe")
             return [msgspec.json.encode({"event": verb, **body}).decode() for verb in verbs]
-        symbol = [v2_symbol(instrument)]
         return [
-            self.say("unsubscribe", channel="book", symbol=symbol, depth=depth),
-            self.say("subscribe", channel="book", symbol=symbol, depth=depth, snapshot=True),
+            self.say("unsubscribe", channel="book", symbol=[symbol], depth=depth),
+            self.say("subscribe", channel="book", symbol=[symbol], depth=depth, snapshot=True),
         ]
 
 
-def asset_pairs_url(root: str) -> str:
-    return f"{root}{PUBLIC}/AssetPairs"
+def asset_pairs_url(root: str, asset_class: str = "") -> str:
+    """Without a class the pairs of coins and money."""
+    return f"{root}{PUBLIC}/AssetPairs" + (f"?aclass_base={asset_class}" if asset_class else "")
 
 
-def bars_url(root: str, name: str, since_s: int) -> str:
+def bars_url(root: str, name: str, since_s: int, asset_class: str = "") -> str:
     """One-minute bars after `since_s` (at most 720, the venue's limit); the last is still forming."""
-    return f"{root}{PUBLIC}/OHLC?pair={name}&interval=1&since={since_s}"
+    return f"{root}{PUBLIC}/OHLC?pair={name}&interval=1&since={since_s}{_class(asset_class)}"
 
 
-def trades_url(root: str, name: str, since_ns: int) -> str:
+def trades_url(root: str, name: str, since_ns: int, asset_class: str = "") -> str:
     """Trades after `since_ns`, oldest first."""
-    return f"{root}{PUBLIC}/Trades?pair={name}&since={since_ns}&count={TRADES_PER_PAGE}"
+    return f"{root}{PUBLIC}/Trades?pair={name}&since={since_ns}&count={TRADES_PER_PAGE}{_class(asset_class)}"
 
 
-def rest_name(instrument: str, aliases: dict[str, str]) -> str:
-    """The pair's `altname` as AssetPairs told it, else as it is formed."""
-    return aliases.get(instrument) or rest_pair(instrument)
+def _class(asset_class: str) -> str:
+    """xStocks are found only by who names their class."""
+    return f"&asset_class={asset_class}" if asset_class else ""

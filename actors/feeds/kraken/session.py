@@ -1,6 +1,7 @@
 """Kraken as a sans-I/O session: WebSocket v2 live; frames of v1 are understood where a recording has them.
 
-    instrument > precision of each pair, without which a checksum cannot be built
+    instrument > precision of each pair, without which a checksum cannot be built, and its letters: a pair
+                 that is written otherwise than its id (`AAPLx/USD`) is subscribed once they are known
     book ──────> snapshot, then changes; cut to the depth and proven by CRC32 after each message;
                  a wrong checksum is a gap: unsubscribe, subscribe, wait for the new snapshot
     trade ─────> ids are dense: a hole is a gap, filled from GET /0/public/Trades (v1 has no ids)
@@ -15,14 +16,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from actors.backoff import Backoff
 from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Received
+from actors.feeds.carriers import BOOK
 from actors.feeds.kraken import hot, hot_v2
 from actors.feeds.kraken.facts import Ack, BookText, Fact, Reading
 from actors.feeds.kraken.hot import Disproved, Kind
-from actors.feeds.kraken.names import PROVIDER, VENUE, instrument_of, v2_symbol
+from actors.feeds.kraken.names import PROVIDER, TOKENIZED, VENUE, Names, instrument_of
 from actors.feeds.kraken.pair import RESYNC_BASE_S, RESYNC_CAP_S, Pair, offered_depth
 from actors.feeds.kraken.parse import read
-from actors.feeds.kraken.requests import Speaker, asset_pairs_url, bars_url, rest_name, trades_url
-from actors.feeds.line import Instruments
+from actors.feeds.kraken.requests import V1, Speaker, asset_pairs_url, bars_url, trades_url
+from actors.feeds.line import Instruments, channel_of
 from actors.feeds.rest_calls import RestCalls
 from actors.feeds.trade_ids import Range
 from domain.clock import NS_PER_MIN, NS_PER_S, NS_PER_US
@@ -55,10 +57,13 @@ class KrakenSession:
         self._calls = RestCalls(REST_INTERVAL_S, f"{PROVIDER}:{settings.seed}")
         self._speaker = Speaker()
         self._pairs: dict[str, Pair] = {}
+        self._wanted: set[str] = set()
         self._subscribed: set[str] = set()
         self._instruments = Instruments()
         self._decimals: dict[str, tuple[int | None, int | None]] = {}
-        self._aliases: dict[str, str] = {}
+        self._names = Names()
+        self._described: set[str] = set()
+        self._open: set[int] = set()
         self._ping_at: dict[int, int] = {}
         self._protocols: dict[int, int] = {}
         self._endings: dict[str, tuple[Kind, Pair]] = {}
@@ -67,6 +72,7 @@ class KrakenSession:
         self._resubscribe_backoff = Backoff(RESUBSCRIBE_BASE_S, RESUBSCRIBE_CAP_S, settings.seed)
         wanted = [each for each in dict.fromkeys(settings.instruments) if venue_of(each) == VENUE]
         for index, instrument in enumerate(wanted):
+            self._wanted.add(instrument)
             self._subscribed.add(instrument)
             self._instruments.sight(instrument, Effects())
             self._pair(instrument, index // PAIRS_PER_CONNECTION).depth = self._depth
@@ -80,17 +86,14 @@ class KrakenSession:
         if self._subscribed:
             url = asset_pairs_url(self._rest_url)
             effects.requests.append(self._calls.ask(url, "instruments", None, now))
-        bars = min(self._settings.backfill_bars, MAX_BARS)
-        for instrument in sorted(self._subscribed) if bars > 0 else ():
-            # The forming bar comes in addition and `since` is exclusive.
-            since = now // NS_PER_MIN * NS_PER_MIN - (bars + 1) * NS_PER_MIN
-            url = bars_url(self._rest_url, rest_name(instrument, self._aliases), since // NS_PER_S)
-            effects.requests.append(self._calls.ask(url, "bars", instrument, now))
+        for instrument in sorted(self._subscribed):
+            self._ask_bars(instrument, now, effects)
         return effects
 
     def on_open(self, connection: int, now: int) -> Effects:
         effects = Effects()
-        self._subscribe(connection, now, effects)
+        self._open.add(connection)
+        self._subscribe_all(connection, now, effects)
         return effects
 
     def on_frame(self, connection: int, frame: str | bytes, now: int, endpoint: str = "") -> Effects:
@@ -144,17 +147,18 @@ class KrakenSession:
         effects = Effects()
         self._ping_at.pop(connection, None)
         self._resubscribe_at.pop(connection, None)
+        self._open.discard(connection)
         for pair in self._pairs.values():
-            if pair.connection == connection:
+            if pair.book_connection == connection:
                 pair.book = pair.resync_at = None
-                pair.lose_feed(reason, now, effects)
+            pair.lose(connection, reason, now, effects)
         return effects
 
     def on_response(
         self, request: HttpRequest, status: int, headers: Mapping[str, str], body: str | bytes, now: int
     ) -> Effects:
         effects = Effects()
-        reading = read(body, Origin("http", now, request.url, VENUE, status))
+        reading = read(body, Origin("http", now, request.url, VENUE, status), self._names.instrument)
         effects.rejects += [(reject, _raw(body)) for reject in reading.rejects]
         # Kraken says most errors with status 200.
         said = {reject.reject_class for reject in reading.rejects} if not reading.facts else set()
@@ -179,6 +183,7 @@ class KrakenSession:
         for pair in self._pairs.values():
             if pair.resync_at is not None and now >= pair.resync_at:
                 self._ask_snapshot(pair, now, effects)
+            self._backfill(pair, pair.settle(now, effects), pair.old_until, now, effects)
         for connection, due in list(self._ping_at.items()):
             if now >= due:
                 self._ping_at[connection] = now + PING_NS
@@ -186,17 +191,19 @@ class KrakenSession:
         for connection, due in list(self._resubscribe_at.items()):
             if now >= due:
                 del self._resubscribe_at[connection]
-                self._subscribe(connection, now, effects)
+                self._subscribe_all(connection, now, effects)
         return effects
 
     def _take(self, fact: Fact, connection: int, now: int, effects: Effects) -> None:
         if isinstance(fact, InstrumentInfo):
-            self._learn(fact, effects)
+            self._learn(fact, "", now, effects)
             return
         pair = self._pair(fact.instrument, connection)
+        channel = BOOK if isinstance(fact, BookText) else channel_of(fact)
+        pair.carriers[channel] = connection
         if not pair.heard:
             pair.heard = True
-            self._by_name[v2_symbol(fact.instrument)] = pair
+            self._by_name[self._names.v2(fact.instrument)] = pair
             self._instruments.sight(fact.instrument, effects)
         if isinstance(fact, BookText):
             pair.protocol = fact.protocol
@@ -204,12 +211,10 @@ class KrakenSession:
                 self._renew(pair, "checksum", now, effects)
         elif isinstance(fact, Trade):
             missing, since = pair.take_print(fact, now, effects)
-            if missing is not None:
-                self._ask_trades(pair, missing, since, 1, now, effects)
-            pair.restored("trades", now, effects)
+            self._backfill(pair, missing, since, now, effects)
         else:
             effects.observations.append(fact)
-            pair.restored("quotes", now, effects)
+        pair.came(channel, connection, now, effects)
 
     def _pair(self, instrument: str, connection: int) -> Pair:
         """The pair's state; made on first sight, as in a recording whose subscription is unknown."""
@@ -220,22 +225,35 @@ class KrakenSession:
                 provider=PROVIDER, instrument=instrument, connection=connection, backoff=backoff
             )
             pair.decimals = self._decimals.get(instrument, (None, None))
-        pair.connection = connection
         return pair
 
-    def _learn(self, info: InstrumentInfo, effects: Effects) -> None:
+    def _learn(self, info: InstrumentInfo, asset_class: str, now: int, effects: Effects) -> None:
+        instrument, before = info.instrument, self._names.letters(info.instrument)
         self._instruments.learn(info, effects)
-        if info.aliases:
-            self._aliases[info.instrument] = info.aliases[0]
-        self._decimals[info.instrument] = info.price_precision, info.size_precision
-        pair = self._pairs.get(info.instrument)
-        if pair is not None:
-            pair.learn_decimals(info.price_precision, info.size_precision)
+        self._names.learn(info, asset_class)
+        self._described.add(instrument)
+        self._decimals[instrument] = info.price_precision, info.size_precision
+        pair, letters = self._pairs.get(instrument), self._names.letters(instrument)
+        if pair is None:
+            return
+        pair.learn_decimals(info.price_precision, info.size_precision)
+        if pair.heard:
+            self._by_name[letters.symbol] = pair
+        if instrument not in self._wanted:
+            return
+        if letters.symbol != before.symbol:
+            self._subscribed.add(instrument)
+            if pair.connection in self._open:
+                self._subscribe(pair.connection, [pair], now, effects)
+        if letters.asset_class != before.asset_class:
+            self._ask_bars(instrument, now, effects)
 
     def _take_ack(self, ack: Ack, connection: int, now: int, effects: Effects) -> None:
         if ack.error is None:
-            if ack.channel == "book" and ack.instrument is not None and ack.depth is not None:
+            if ack.channel == "book" and ack.instrument is not None and ack.depth:
                 self._pair(ack.instrument, connection).depth = ack.depth
+        elif ack.symbol is not None and ack.instrument and ack.symbol != self._names.v2(ack.instrument):
+            return  # a name that we use no longer, or never have
         elif ack.error_class == "not_found" and ack.instrument in self._subscribed:
             self._subscribed.discard(ack.instrument)
             self._pairs[ack.instrument].resync_at = None
@@ -243,15 +261,18 @@ class KrakenSession:
             wait_ns = int(self._resubscribe_backoff.next_s() * NS_PER_S)
             self._resubscribe_at[connection] = now + wait_ns
 
-    def _subscribe(self, connection: int, now: int, effects: Effects) -> None:
+    def _subscribe_all(self, connection: int, now: int, effects: Effects) -> None:
         pairs = [self._pairs[each] for each in sorted(self._subscribed)]
         pairs = [pair for pair in pairs if pair.connection == connection]
-        if not pairs:
-            return
-        self._ping_at[connection] = now + PING_NS
-        names = [pair.instrument for pair in pairs]
+        if pairs:
+            self._ping_at[connection] = now + PING_NS
+            effects.sends.append((connection, self._speaker.describe()))
+            self._subscribe(connection, pairs, now, effects)
+
+    def _subscribe(self, connection: int, pairs: Sequence[Pair], now: int, effects: Effects) -> None:
+        names = [self._names.v2(pair.instrument) for pair in pairs]
         wanted = set(self._settings.channels)
-        frames = [self._speaker.say("subscribe", channel="instrument", snapshot=True)]
+        frames = []
         if "book" in wanted:
             frames.append(self._speaker.subscribe("book", names, depth=self._depth, snapshot=True))
             for pair in pairs:
@@ -273,15 +294,30 @@ class KrakenSession:
         """Ask, and ask again if none has come in time."""
         pair.resync_at = now + SNAPSHOT_LIMIT_NS
         depth = pair.depth or self._depth
-        frames = self._speaker.renew_book(pair.instrument, depth, pair.protocol)
-        effects.sends += [(pair.connection, frame) for frame in frames]
+        names = self._names
+        symbol = names.v1(pair.instrument) if pair.protocol == V1 else names.v2(pair.instrument)
+        frames = self._speaker.renew_book(symbol, depth, pair.protocol)
+        effects.sends += [(pair.book_connection, frame) for frame in frames]
+
+    def _ask_bars(self, instrument: str, now: int, effects: Effects) -> None:
+        bars = min(self._settings.backfill_bars, MAX_BARS)
+        if bars > 0:
+            # The forming bar comes in addition and `since` is exclusive.
+            since = now // NS_PER_MIN * NS_PER_MIN - (bars + 1) * NS_PER_MIN
+            name, kind = self._names.rest(instrument), self._names.letters(instrument).asset_class
+            url = bars_url(self._rest_url, name, since // NS_PER_S, kind)
+            effects.requests.append(self._calls.ask(url, "bars", instrument, now))
+
+    def _backfill(self, pair: Pair, missing: Range | None, since: int, now: int, effects: Effects) -> None:
+        if missing is not None:
+            self._ask_trades(pair, missing, since, 1, now, effects)
 
     def _ask_trades(
         self, pair: Pair, missing: Range, since: int, page: int, now: int, effects: Effects
     ) -> None:
         """`since` is a microsecond before the last trade we have: v2 cuts times to microseconds."""
-        name = rest_name(pair.instrument, self._aliases)
-        url = trades_url(self._rest_url, name, max(since - NS_PER_US, 0))
+        name, kind = self._names.rest(pair.instrument), self._names.letters(pair.instrument).asset_class
+        url = trades_url(self._rest_url, name, max(since - NS_PER_US, 0), kind)
         purpose = f"trades {missing[0]} {missing[1]} {page} {since}"
         effects.requests.append(self._calls.ask(url, purpose, pair.instrument, now))
 
@@ -294,11 +330,15 @@ class KrakenSession:
             return
         bars = [each for each in facts if isinstance(each, Bar) and each.closed]
         effects.observations += bars[-self._settings.backfill_bars :] if purpose == "bars" else bars
+        asset_class = TOKENIZED if purpose == TOKENIZED else ""
         for fact in facts:
             if isinstance(fact, InstrumentInfo):
-                self._learn(fact, effects)
+                self._learn(fact, asset_class, now, effects)
             elif not isinstance(fact, Bar):
                 self._take_unsolicited(fact, now, effects)
+        if purpose == "instruments" and self._wanted - self._described:
+            url = asset_pairs_url(self._rest_url, TOKENIZED)
+            effects.requests.append(self._calls.ask(url, TOKENIZED, None, now))
 
     def _take_page(
         self, pair: Pair, numbers: list[int], facts: list[Observation], now: int, effects: Effects
@@ -323,11 +363,11 @@ class KrakenSession:
 
 
 def _in_order(reading: Reading) -> list[Fact]:
-    """The trades before a subscription by id, whichever way round they came."""
+    """The trades before a subscription by time and id, whichever way round they came."""
     if not reading.first_trades:
         return reading.facts
     trades = [each for each in reading.facts if isinstance(each, Trade)]
-    trades.sort(key=lambda trade: (trade.instrument, int(trade.trade_id or 0)))
+    trades.sort(key=lambda trade: (trade.instrument, trade.ts_event, int(trade.trade_id or 0)))
     return list(trades)
 
 

@@ -13,11 +13,12 @@ and book). Nothing needs a map of channel ids: name and pair end each array.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
+from actors.feeds.absent import Maybe, amount, blank, moment, price, priced, required_moment, side
 from actors.feeds.base import Origin
 from actors.feeds.kraken.checksum import TextLevel, text_level
 from actors.feeds.kraken.facts import UNREADABLE, Ack, BookText, Reading, class_of
@@ -54,13 +55,13 @@ class BookBody(Struct):
 
 
 class TickerBody(Struct, gc=False):
-    a: tuple[Amount, float, Amount]
-    b: tuple[Amount, float, Amount]
-    c: tuple[Amount, Amount]
-    v: tuple[Amount, Amount] | None = None
-    l: tuple[Amount, Amount] | None = None  # noqa: E741 - the venue's own name
-    h: tuple[Amount, Amount] | None = None
-    o: tuple[Amount, Amount] | None = None
+    a: tuple[Maybe, Maybe, Maybe]
+    b: tuple[Maybe, Maybe, Maybe]
+    c: tuple[Maybe, Maybe]
+    v: tuple[Maybe, Maybe] | None = None
+    l: tuple[Maybe, Maybe] | None = None  # noqa: E741 - the venue's own name
+    h: tuple[Maybe, Maybe] | None = None
+    o: tuple[Maybe, Maybe] | None = None
 
 
 class Subscription(Struct):
@@ -79,8 +80,8 @@ class Event(Struct):
 
 
 TradeRow = tuple[Price, Amount, str, Literal["b", "s"], str, str]
-SpreadRow = tuple[Amount, Amount, str, Amount, Amount]
-OhlcRow = tuple[str, str, Amount, Amount, Amount, Amount, Amount, Amount, int]
+SpreadRow = tuple[Maybe, Maybe, str | None, Maybe, Maybe]
+OhlcRow = tuple[str, str, Amount, Amount, Amount, Amount, Maybe, Amount, int]
 _parts = msgspec.json.Decoder(list[Raw])
 _book = msgspec.json.Decoder(BookBody)
 _trade_rows = msgspec.json.Decoder(list[Raw])
@@ -90,6 +91,7 @@ _spread = msgspec.json.Decoder(SpreadRow, strict=False)
 _ohlc = msgspec.json.Decoder(OhlcRow, strict=False)
 _text = msgspec.json.Decoder(str)
 _event = msgspec.json.Decoder(Event, strict=False)
+_any_list = msgspec.json.Decoder(list[Any])
 
 
 def read_array(payload: str | bytes, origin: Origin, reading: Reading) -> bool:
@@ -97,7 +99,7 @@ def read_array(payload: str | bytes, origin: Origin, reading: Reading) -> bool:
     try:
         parts = _parts.decode(payload)
         if len(parts) <= ENVELOPE_ENDS + 1:
-            return False
+            return _read_own(payload, reading)
         channel, pair = _text.decode(parts[-2]), _text.decode(parts[-1])
     except UNREADABLE:
         return False
@@ -119,6 +121,18 @@ def read_array(payload: str | bytes, origin: Origin, reading: Reading) -> bool:
     return True
 
 
+def _read_own(payload: str | bytes, reading: Reading) -> bool:
+    """Channels of an account end in an object: `[[...], "openOrders", {"sequence": 1}]`."""
+    try:
+        _, channel, state = _any_list.decode(payload)
+    except UNREADABLE:
+        return False
+    if not isinstance(channel, str) or not isinstance(state, dict) or "sequence" not in state:
+        return False
+    reading.reject("unsupported", f"channel {channel[:40]!r}")
+    return True
+
+
 def _read_book(bodies: list[Raw], pair: str, argument: str, origin: Origin, reading: Reading) -> None:
     try:
         instrument = instrument_of(pair)
@@ -126,7 +140,7 @@ def _read_book(bodies: list[Raw], pair: str, argument: str, origin: Origin, read
         reading.reject("malformed", f"book: {error}")
         return
     try:
-        depth = int(argument) if argument.isascii() and argument.isdigit() else DEFAULT_DEPTH
+        depth = (int(argument) if argument.isascii() and argument.isdigit() else 0) or DEFAULT_DEPTH
         reading.facts.append(_book_text([_book.decode(body) for body in bodies], instrument, depth, origin))
     except UNREADABLE as error:
         reading.reject("malformed", f"book {pair}: {error}")
@@ -147,14 +161,15 @@ def _book_text(bodies: list[BookBody], instrument: str, depth: int, origin: Orig
                     republished = max(republished, row[2])
                 else:
                     raise Malformed(f"a level has {len(row)} fields, expected price, size, time")
-                levels.append(text_level(row[0], row[1]))
+                if not (blank(row[0]) and blank(row[1])):
+                    levels.append(text_level(row[0], row[1]))
     if not snapshot and not any(body.a is not None or body.b is not None for body in bodies):
         raise Malformed("missing field `a` or `b`")
     checksum = next((body.c for body in reversed(bodies) if body.c is not None), None)
     return BookText(
         instrument,
         # Texts of one length compare like the numbers they are. A republished level carries its old time.
-        decimal_seconds_ns(newest or republished) if newest or republished else origin.ts_recv,
+        moment(newest or republished, decimal_seconds_ns) or origin.ts_recv,
         origin.ts_recv,
         snapshot,
         bids,
@@ -187,11 +202,11 @@ def _read_trades(body: Raw, pair: str, origin: Origin, reading: Reading) -> None
 
 
 def _make_trade(row: TradeRow, pair: str, origin: Origin) -> Trade:
-    price, size, time, taker, _, misc = row
-    side: Side = "buy" if taker == "b" else "sell"
+    at, size, time, taker, _, misc = row
+    aggressor: Side = "buy" if taker == "b" else "sell"
     conditions = (misc,) if misc else ()
-    ts_event = decimal_seconds_ns(time)
-    return Trade(PROVIDER, instrument_of(pair), ts_event, origin.ts_recv, price, size, side, None, conditions)
+    ts_event, recv = moment(time, decimal_seconds_ns) or origin.ts_recv, origin.ts_recv
+    return Trade(PROVIDER, instrument_of(pair), ts_event, recv, at, size, aggressor, None, conditions)
 
 
 def _read_ticker(body: Raw, pair: str, origin: Origin, reading: Reading) -> None:
@@ -200,37 +215,37 @@ def _read_ticker(body: Raw, pair: str, origin: Origin, reading: Reading) -> None
     except UNREADABLE as error:
         reading.reject("malformed", f"ticker {pair}: {error}")
         return
-    recv = origin.ts_recv
-    bid, ask = row.b[0] or None, row.a[0] or None
-    quote = Quote(
-        PROVIDER,
-        instrument,
-        recv,
-        recv,
-        bid,
-        row.b[2] if bid else None,
-        ask,
-        row.a[2] if ask else None,
-    )
-    day = [each[1] if each is not None else None for each in (row.o, row.h, row.l, row.v)]
-    reading.facts += [quote, Ticker(PROVIDER, instrument, recv, recv, row.c[0], *day)]
+    recv, last = origin.ts_recv, price(row.c[0])
+    (bid, bid_size), (ask, ask_size) = side(row.b[0], row.b[2]), side(row.a[0], row.a[2])
+    if bid is not None or ask is not None:
+        reading.facts.append(Quote(PROVIDER, instrument, recv, recv, bid, bid_size, ask, ask_size))
+    if last is not None:
+        first, high, low = [price(each[1]) if each is not None else None for each in (row.o, row.h, row.l)]
+        day = amount(row.v[1]) if row.v is not None else None
+        reading.facts.append(Ticker(PROVIDER, instrument, recv, recv, last, first, high, low, day))
 
 
-def _quote(body: Raw, pair: str, origin: Origin) -> Quote:
-    bid, ask, time, bid_size, ask_size = _spread.decode(body)
-    ts_event = decimal_seconds_ns(time)
-    return Quote(PROVIDER, instrument_of(pair), ts_event, origin.ts_recv, bid, bid_size, ask, ask_size)
+def _quote(body: Raw, pair: str, origin: Origin) -> Quote | None:
+    best_bid, best_ask, time, bid_lots, ask_lots = _spread.decode(body)
+    (bid, bid_size), (ask, ask_size) = side(best_bid, bid_lots), side(best_ask, ask_lots)
+    instrument, recv = instrument_of(pair), origin.ts_recv
+    ts_event = moment(time, decimal_seconds_ns) or recv
+    if bid is None and ask is None:
+        return None
+    return Quote(PROVIDER, instrument, ts_event, recv, bid, bid_size, ask, ask_size)
 
 
-def _bar(body: Raw, pair: str, argument: str, origin: Origin) -> Bar:
+def _bar(body: Raw, pair: str, argument: str, origin: Origin) -> Bar | None:
     _, end, first, high, low, last, vwap, volume, trades = _ohlc.decode(body)
     minutes = int(argument) if argument.isascii() and argument.isdigit() else 1
     if minutes not in INTERVALS_MIN:
         raise Malformed(f"interval {minutes} min is none of {sorted(INTERVALS_MIN)}")
+    if not priced(first, high, low, last):
+        return None
     return Bar(
         PROVIDER,
         instrument_of(pair),
-        decimal_seconds_ns(end) - minutes * NS_PER_MIN,
+        required_moment(end, decimal_seconds_ns) - minutes * NS_PER_MIN,
         origin.ts_recv,
         INTERVALS_MIN[minutes],
         first,
@@ -239,7 +254,7 @@ def _bar(body: Raw, pair: str, argument: str, origin: Origin) -> Bar:
         last,
         volume,
         trades,
-        vwap if trades else None,
+        price(vwap) if trades else None,
         closed=False,
     )
 

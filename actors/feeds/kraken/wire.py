@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from actors.feeds.absent import Maybe, MaybeId
 from actors.feeds.scan import Amount, Price
 
 TakerSide = Literal["buy", "sell"]
@@ -41,23 +42,23 @@ class TradeRow(Struct, gc=False):
     side: TakerSide
     price: Price
     qty: Amount
-    trade_id: Annotated[int, Meta(ge=0)]
-    timestamp: str
+    trade_id: MaybeId
+    timestamp: str | None
 
 
 class TickerRow(Struct, gc=False):
     """Over 24 hours. `change_pct` 0.24 means 0.24 %."""
 
     symbol: str
-    last: Amount
-    bid: Amount | None = None
-    bid_qty: Amount | None = None
-    ask: Amount | None = None
-    ask_qty: Amount | None = None
-    volume: Amount | None = None
-    low: Amount | None = None
-    high: Amount | None = None
-    change_pct: float | None = None
+    last: Maybe
+    bid: Maybe = None
+    bid_qty: Maybe = None
+    ask: Maybe = None
+    ask_qty: Maybe = None
+    volume: Maybe = None
+    low: Maybe = None
+    high: Maybe = None
+    change_pct: float | Literal[""] | None = None
     timestamp: str | None = None
 
 
@@ -72,7 +73,7 @@ class OhlcRow(Struct, gc=False):
     low: Amount
     close: Amount
     volume: Amount
-    vwap: Amount | None = None
+    vwap: Maybe = None
     trades: int | None = None
 
 
@@ -82,13 +83,15 @@ class PairRow(Struct):
     quote: str
     price_precision: Decimals
     qty_precision: Decimals
-    status: str = "online"
-    price_increment: Price | None = None
-    qty_increment: Price | None = None
+    status: str | None = "online"
+    price_increment: Maybe = None
+    qty_increment: Maybe = None
 
 
 class Instruments(Struct):
-    pairs: list[PairRow]
+    """Each pair is read by itself."""
+
+    pairs: list[Raw]
 
 
 class BookFrame(Struct, tag_field="channel", tag="book"):
@@ -120,14 +123,8 @@ class HeartbeatFrame(Struct, tag_field="channel", tag="heartbeat"):
     """About once a second while nothing else is sent."""
 
 
-class StatusRow(Struct):
-    system: str = ""
-
-
 class StatusFrame(Struct, tag_field="channel", tag="status"):
-    """On connecting and whenever the trading engine's state changes."""
-
-    data: list[StatusRow] = []
+    """On connecting and whenever the trading engine's state changes. Nobody reads it."""
 
 
 Frame = BookFrame | TradeFrame | TickerFrame | OhlcFrame | InstrumentFrame | HeartbeatFrame | StatusFrame

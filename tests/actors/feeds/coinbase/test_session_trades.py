@@ -60,7 +60,7 @@ def test_a_backfill_that_does_not_advance_ends_and_the_gap_stays_open() -> None:
 
 def test_a_backfill_has_a_bound_of_pages() -> None:
     feed = session()
-    say(feed, match(0))
+    say(feed, match(1))
     requests = feed.on_frame(0, text(match(1_000_000)), RECV).requests
     asked, lowest = 0, 1_000_000
     while requests:

@@ -37,7 +37,7 @@ def test_a_connection_subscribes_precision_first_then_one_message_a_channel() ->
     messages = sent(feed.on_open(0, RECV))
     symbols = ["BTC/USD", "DOGE/EUR"]
     assert [each["params"] for each in messages] == [
-        {"channel": "instrument", "snapshot": True},
+        {"channel": "instrument", "snapshot": True, "include_tokenized_assets": True},
         {"channel": "book", "symbol": symbols, "depth": 500, "snapshot": True},
         {"channel": "trade", "symbol": symbols, "snapshot": True},
         {"channel": "ticker", "symbol": symbols, "event_trigger": "bbo", "snapshot": True},
