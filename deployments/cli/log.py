@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -21,8 +21,8 @@ from deployments.auth.keys import find_anchor_seed
 from deployments.cli.lifecycle import settings_of
 from deployments.progress import Progress
 from domain.clock import parse_query_time
-from domain.envelope import CURSOR_PREFIX, Cursor, Recorded, parse_cursor
-from domain.errors import Unavailable
+from domain.envelope import CURSOR_PREFIX, Cursor, Event, Recorded, parse_cursor
+from domain.errors import Malformed, Unavailable
 from domain.ids import instrument_id
 
 
@@ -58,16 +58,28 @@ def opened_database(arguments: argparse.Namespace) -> Iterator[_Opened]:
 
 def tail(arguments: argparse.Namespace) -> int:
     """Ctrl-C is how `--follow` ends: then it is done."""
-    instrument = instrument_id(arguments.instrument) if arguments.instrument else None
-    start = _start(arguments.start)
+    instrument = instrument_id(arguments.instrument.upper()) if arguments.instrument else None
+    start, kind = _start(arguments.start), _known_kind(arguments.kind)
     with opened_database(arguments) as database:
-        wanted = Wanted(instrument, arguments.kind, database.partition_count)
+        wanted = Wanted(instrument, kind, database.partition_count)
         try:
             asyncio.run(_print_tail(database.dsn, start, wanted, follow=arguments.follow))
         except KeyboardInterrupt:
             if not arguments.follow:
                 raise
     return 0
+
+
+def known_kinds() -> list[str]:
+    """Of everything in the log."""
+    return sorted(each.kind for each in get_args(Event))
+
+
+def _known_kind(kind: str | None) -> str | None:
+    """Raises Malformed: nothing would ever be printed."""
+    if kind is not None and kind.lower() not in known_kinds():
+        raise Malformed(f"kind {kind!r} is not one of {', '.join(known_kinds())}")
+    return None if kind is None else kind.lower()
 
 
 def _start(text: str | None) -> Cursor | int | None:

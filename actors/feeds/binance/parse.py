@@ -16,9 +16,8 @@ import msgspec
 from actors.feeds.base import Origin, Reject
 from actors.feeds.binance import builders, failures, shapes
 from actors.feeds.binance.context import Context, Frame
-from actors.feeds.binance.files import read_csv
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import BINANCE, VENUES, read_address
+from actors.feeds.binance.venues import BINANCE, VENUES, completed, read_address
 from actors.feeds.binance.wire import AggTrade, BookTicker, Depth, ExchangeInfo, Kline, ListedSymbol, RawTrade
 from domain.errors import Malformed
 
@@ -60,6 +59,7 @@ def parse_payload(payload: str | bytes, origin: Origin, symbols: SymbolTable) ->
     """One payload of REST, of a socket or of a file. Never raises on bad input."""
     address = read_address(origin.endpoint)
     venue = address.venue or VENUES.get(origin.venue or "") or BINANCE
+    address = completed(address, origin.symbol)
     context = Context(symbols, venue, origin.ts_recv, address, origin.source, origin.status)
     return parse_in(payload, context)
 
@@ -126,10 +126,6 @@ def _listed(raw: msgspec.Raw, context: Context) -> builders.Built:
 
 
 def _slow(text: str, context: Context) -> Frame:
-    if context.source != "ws" and not text.lstrip().startswith(("{", "[")):
-        table = read_csv(text, context)
-        if table is not None:
-            return table
     value = msgspec.json.decode(text)
     frame = Frame(event="")
     shapes.read(value, context, frame)

@@ -14,7 +14,7 @@ import random
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
+from actors.feeds.base import NOTHING, Assumed, Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
 from actors.feeds.binance import failures
 from actors.feeds.binance.calls import Call, CallQueue, pause_end
 from actors.feeds.binance.context import Context, Frame
@@ -23,7 +23,7 @@ from actors.feeds.binance.links import RENEWAL_SPREAD_S, Link, plan_links
 from actors.feeds.binance.parse import parse_in
 from actors.feeds.binance.subject import Subject
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import BINANCE, NOWHERE, VENUES, Address, Venue, read_address
+from actors.feeds.binance.venues import BINANCE, NOWHERE, VENUES, Address, Venue, completed, read_address
 from domain.errors import Malformed
 from domain.ids import InstrumentId, venue_of
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Observation, Trade
@@ -42,8 +42,16 @@ MAX_BAR_ATTEMPTS = 5
 class BinanceSession:
     """`max_streams` lowers the number of streams per socket."""
 
-    def __init__(self, settings: FeedSettings, symbols: SymbolTable, max_streams: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: FeedSettings,
+        symbols: SymbolTable,
+        max_streams: int | None = None,
+        assumed: Assumed = NOTHING,
+    ) -> None:
         self._settings = settings
+        self._assumed = assumed
+        self._assumed_venue = VENUES.get(assumed.venue or "") or BINANCE
         self._symbols = symbols
         self._random = random.Random(settings.seed)
         self._calls = CallQueue(settings.seed)
@@ -94,8 +102,8 @@ class BinanceSession:
     def take_frames(self, connection: int, run: Sequence[Received], endpoint: str = "") -> Effects:
         effects = Effects()
         link = self._links.get(connection) or self._link(connection)
-        address = read_address(endpoint) if endpoint else NOWHERE
-        venue = address.venue or link.venue or BINANCE
+        address = completed(read_address(endpoint) if endpoint else NOWHERE, self._assumed.symbol)
+        venue = address.venue or link.venue or self._assumed_venue
         if address.stream is not None:
             for frame, now in run:
                 self._take_frame(frame, link, venue, address, now, effects)
@@ -141,8 +149,8 @@ class BinanceSession:
         """Answers to what nobody asked (a capture's first lines) are taken by their address alone."""
         effects = Effects()
         call = self._calls.answered(request)
-        address = read_address(request.url)
-        venue = call.venue if call is not None else address.venue or BINANCE
+        address = completed(read_address(request.url), self._assumed.symbol)
+        venue = call.venue if call is not None else address.venue or self._assumed_venue
         self._calls.budget(venue).observe(headers, now)
         if status == 0:
             self._again(call, now)

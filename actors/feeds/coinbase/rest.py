@@ -84,6 +84,7 @@ def refusal(payload: str | bytes, status: int) -> Reject:
 def read_body(value: Any, origin: Origin) -> Parsed:
     """A decoded body. Never raises on bad input; a bad row rejects itself alone."""
     product, part = resource(origin.endpoint)
+    product = product or origin.symbol
     part = _KNOWN.get(part or "") or _part_by_shape(value)
     try:
         if part is None:
