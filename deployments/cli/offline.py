@@ -75,8 +75,9 @@ def _say_why_nothing_is_shown(tally: Tally, instruments: set[str], asked: Asked)
     if instruments:
         say(f"nothing about {asked.symbol}; there are {names(instruments)}")
     elif tally.rejected < tally.frames:
-        more = f"`financehub parse {asked.adapter.name}` shows what they say"
-        say(f"no trade, price or book in {tally.frames} frames (descriptions, acknowledgements?): {more}")
+        what = "descriptions, acknowledgements, or a book without its changes"
+        more = f"`financehub parse {asked.adapter.name}` shows what is in them"
+        say(f"nothing to fold in {tally.frames} frames ({what}): {more}")
     elif not tally.frames:
         say("no frame in it: connections that were opened and closed")
 

@@ -108,8 +108,8 @@ def _told_kind(folder: str, name: str, named: re.Match[str] | None) -> str | Non
     """By the name; bars of trades and of other prices have the same names, so there the folders count."""
     words = _WORD.findall(name)
     if not words and named is not None:
-        words = _WORD.findall(folder) or ["klines"]
-    return _PLAIN[words[-1].lower()] if words else None
+        words = [part for part in folder.split("/") if part.lower().endswith("klines")] or ["klines"]
+    return _PLAIN.get(words[-1].lower(), "klines") if words else None
 
 
 def _told_venue(folder: str) -> Venue | None:
