@@ -21,7 +21,15 @@ from actors.feeds.forms import MAX_DOCUMENT_BYTES, Form, is_whole_json, probe
 from actors.feeds.redaction import redact
 from actors.feeds.streams import Broken, Damaged, lines_of, numbered_lines, open_plain, read_all, rejoined
 
-__all__ = ["CaptureLine", "CaptureWriter", "Damaged", "numbered_lines", "read_capture", "read_captures"]
+__all__ = [
+    "CaptureLine",
+    "CaptureWriter",
+    "Damaged",
+    "NoCapture",
+    "numbered_lines",
+    "read_capture",
+    "read_captures",
+]
 
 EMPTY = "the file is empty"
 _NO_CAPTURE: dict[Form, str] = {

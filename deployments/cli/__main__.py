@@ -6,6 +6,7 @@ Data on stdout, everything else on stderr. Exit codes: see `help_text`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from deployments.cli.help_text import EXIT_CODES, FILES, FOLDED, PARSED, Verb, event_kinds, kinds, sources
-from domain.errors import FinanceHubError, Rejected, Retryable
+from domain.errors import FinanceHubError, Malformed, Rejected, Retryable
 
 FOLD_HELP = """One JSON line per instrument, at the end of the captures. `rejected` counts the rejected frames
 whose text names the instrument, plus those that name none: such a frame could have been any instrument's,
@@ -22,6 +23,8 @@ so it counts for all of them. Each rejected frame is a JSON line on stderr."""
 PATTERNS_HELP = """One JSON line per event in the life of a pattern: forming, confirmed, then target_hit or
 invalidated. `row` is the data row with which it became known. Candlestick patterns occur on most
 bars and are left out unless asked for by --candles or by name."""
+
+TABLE_HELP = "CSV or Parquet of bars or trades, also gzip, Zstandard, zip; - is standard input"
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module, _, function = chosen.verb_at.partition(":")
     try:
         verb: Run = getattr(import_module(module), function)
-        return verb(chosen)
+        return _over_table(verb, chosen) if hasattr(chosen, "input") else verb(chosen)
     except Rejected as error:
         return _fail(USAGE, error)
     except Retryable as error:
@@ -49,6 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - Python's own exit code, 1, would read as a negative answer
         traceback.print_exc()
         return _fail(FAILED, error)
+
+
+def _over_table(verb: Run, chosen: argparse.Namespace) -> int:
+    from deployments.cli.inputs import plain_input
+
+    with contextlib.ExitStack() as stack:
+        try:
+            chosen.input = stack.enter_context(plain_input(chosen.input))
+        except Malformed as error:  # as for any table that cannot be read
+            return _fail(NEGATIVE, error)
+        return verb(chosen)
 
 
 def _fail(code: int, error: Exception) -> int:
@@ -143,7 +157,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[Verb]) -> None:
     indicators = _verb(
         verbs, "indicators", "indicator values of a table, offline", "deployments.cli.indicators:indicators"
     )
-    indicators.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    indicators.add_argument("--input", required=True, metavar="FILE", help=TABLE_HELP)
     indicators.add_argument(
         "--spec",
         required=True,
@@ -159,7 +173,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[Verb]) -> None:
     anomalies = _verb(
         verbs, "anomalies", "what is unlikely in a table, offline", "deployments.cli.anomalies:anomalies"
     )
-    anomalies.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    anomalies.add_argument("--input", required=True, metavar="FILE", help=TABLE_HELP)
     _add_patterns(verbs)
 
 
@@ -168,7 +182,7 @@ def _add_patterns(verbs: argparse._SubParsersAction[Verb]) -> None:
         verbs, "patterns", "chart patterns of a table, offline", "deployments.cli.patterns:patterns"
     )
     patterns.description = PATTERNS_HELP
-    patterns.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    patterns.add_argument("--input", required=True, metavar="FILE", help=TABLE_HELP)
     patterns.add_argument(
         "--candles", action="store_true", help="candlestick patterns too (TA-Lib's; several lines per bar)"
     )
