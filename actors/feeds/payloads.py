@@ -11,7 +11,7 @@ from actors.feeds.base import NOTHING, Adapter, Assumed, Origin, Parsed, ReadsTa
 from actors.feeds.capture import EMPTY, capture_entries
 from actors.feeds.capture_line import CaptureLine
 from actors.feeds.forms import MAX_DOCUMENT_BYTES, probe
-from actors.feeds.streams import STDIN, Broken, Damaged, content_path, lines_of, open_plain, read_all
+from actors.feeds.streams import Broken, Damaged, content_path, lines_of, open_plain, read_all
 
 
 class Payload(NamedTuple):
@@ -64,7 +64,7 @@ def read_payloads(path: Path, adapter: Adapter | None = None, assumed: Assumed =
 
 def _file_origin(path: Path, assumed: Assumed) -> Origin:
     inside = content_path(path)
-    received = time.time_ns() if path == STDIN else path.stat().st_mtime_ns
+    received = path.stat().st_mtime_ns if path.is_file() else time.time_ns()
     return Origin(
         "file", received, inside.name, assumed.venue, symbol=assumed.symbol, folder=str(inside.parent)
     )

@@ -154,6 +154,8 @@ def content_path(path: Path) -> PurePosixPath:
     """
     if path == STDIN:
         return PurePosixPath("-")
+    if not path.is_file():  # a pipe can be read once only
+        return PurePosixPath(path.as_posix())
     outside = PurePosixPath(path.absolute().as_posix())
     try:
         with zipfile.ZipFile(path) as archive:

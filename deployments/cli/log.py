@@ -18,7 +18,7 @@ import msgspec
 
 from actors.feeds.capture import NoCapture, read_capture
 from actors.feeds.registry import load_adapter
-from actors.feeds.streams import STDIN
+from actors.feeds.streams import open_plain
 from actors.tail import OpenLog, Wanted, beginning, cursor_at
 from actors.tail import tail as tail_events
 from deployments import instance
@@ -169,11 +169,11 @@ def replay(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _kept(file: Path) -> Iterator[Path]:
     """A replay reads its capture twice; what comes through a pipe is kept on disk meanwhile."""
-    if file != STDIN:
+    if file.is_file():
         yield file
         return
-    with tempfile.NamedTemporaryFile(prefix="financehub-replay-") as kept:
-        shutil.copyfileobj(sys.stdin.buffer, kept)
+    with open_plain(file) as piped, tempfile.NamedTemporaryFile(prefix="financehub-replay-") as kept:
+        shutil.copyfileobj(piped, kept)
         kept.flush()
         yield Path(kept.name)
 

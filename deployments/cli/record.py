@@ -33,7 +33,9 @@ def record(arguments: argparse.Namespace) -> int:
     seconds = parse_duration_s(arguments.duration)
     feed = read_settings(arguments.config).feeds.of(adapter.name)
     if arguments.instruments:
-        feed = replace(feed, instruments=tuple(arguments.instruments.split(",")))
+        feed = replace(
+            feed, instruments=tuple(name.strip().upper() for name in arguments.instruments.split(","))
+        )
     if not feed.instruments:
         raise Malformed(f"no instruments: give --instruments or set [feeds.{adapter.name}] instruments")
     watcher = Watcher()

@@ -63,8 +63,8 @@ def existing_files(names: Iterable[str]) -> list[Path]:
     for file in files:
         if file == STDIN:
             _say_who_is_waited_for()
-        elif not file.is_file():
-            raise NotFound(f"{file}: {'no file' if file.exists() else 'no such file'}")
+        elif file.is_dir() or not file.exists():  # a pipe, as of <(zcat a.gz), is as good as a file
+            raise NotFound(f"{file}: {'a folder, not a file' if file.exists() else 'no such file'}")
     return files
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +203,23 @@ def test_standard_input_is_a_file(
     twice = Run(capsys, "parse", "binance", "-", "-")
     assert twice.code == 2
     assert "once" in twice.err
+
+
+@pytest.mark.parametrize("verb", ["parse", "fold"])
+def test_a_named_pipe_is_read_once_and_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    data = holed(tmp_path).read_bytes()
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    run = Run(capsys, verb, "binance", pipe)
+    writer.join(timeout=10)
+    assert (run.code, run.err) == (0, "")
+    assert run.rows[-1].get("trades", len(run.rows)) == 3
+    folder = Run(capsys, verb, "binance", tmp_path)
+    assert (folder.code, "a folder" in folder.err) == (2, True)
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *verb: str) -> str:
