@@ -13,7 +13,17 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from deployments.cli.help_text import EXIT_CODES, FILES, FOLDED, PARSED, Verb, event_kinds, kinds, sources
+from deployments.cli.help_text import (
+    EXIT_CODES,
+    FILES,
+    FOLDED,
+    PARSED,
+    TABLES,
+    Verb,
+    event_kinds,
+    kinds,
+    sources,
+)
 from domain.errors import FinanceHubError, Malformed, Rejected, Retryable
 
 FOLD_HELP = """One JSON line per instrument, at the end of the captures. `rejected` counts the rejected frames
@@ -23,8 +33,6 @@ so it counts for all of them. Each rejected frame is a JSON line on stderr."""
 PATTERNS_HELP = """One JSON line per event in the life of a pattern: forming, confirmed, then target_hit or
 invalidated. `row` is the data row with which it became known. Candlestick patterns occur on most
 bars and are left out unless asked for by --candles or by name."""
-
-TABLE_HELP = "CSV or Parquet of bars or trades, also gzip, Zstandard, zip; - is standard input"
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -78,6 +86,8 @@ def _parser() -> Verb:
     _add_log_verbs(verbs)
     _add_capture_verbs(verbs)
     _add_analytics(verbs)
+    for name in ("indicators", "anomalies", "patterns"):
+        verbs.choices[name].below = (TABLES, EXIT_CODES)
     return parser
 
 
@@ -157,7 +167,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[Verb]) -> None:
     indicators = _verb(
         verbs, "indicators", "indicator values of a table, offline", "deployments.cli.indicators:indicators"
     )
-    indicators.add_argument("--input", required=True, metavar="FILE", help=TABLE_HELP)
+    indicators.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
     indicators.add_argument(
         "--spec",
         required=True,
@@ -173,7 +183,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[Verb]) -> None:
     anomalies = _verb(
         verbs, "anomalies", "what is unlikely in a table, offline", "deployments.cli.anomalies:anomalies"
     )
-    anomalies.add_argument("--input", required=True, metavar="FILE", help=TABLE_HELP)
+    anomalies.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
     _add_patterns(verbs)
 
 
@@ -182,7 +192,7 @@ def _add_patterns(verbs: argparse._SubParsersAction[Verb]) -> None:
         verbs, "patterns", "chart patterns of a table, offline", "deployments.cli.patterns:patterns"
     )
     patterns.description = PATTERNS_HELP
-    patterns.add_argument("--input", required=True, metavar="FILE", help=TABLE_HELP)
+    patterns.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
     patterns.add_argument(
         "--candles", action="store_true", help="candlestick patterns too (TA-Lib's; several lines per bar)"
     )

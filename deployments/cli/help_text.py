@@ -24,6 +24,9 @@ PARSED = """\
   mark, index and premium prices, which are no trades, have the names of ordinary ones. Where the venue
   or the symbol is in neither name nor content, --venue and --symbol say it."""
 
+TABLES = """files:
+  CSV or Parquet, plain, gzip, Zstandard or a zip archive of one file; - is standard input."""
+
 FOLDED = """gaps:
   --gaps prints, before the instruments, a line for each gap of a feed (`gap`: opened, later closed) and each
   book that broke or was restored (`book_broken`, `book_restored`), with the capture's line."""

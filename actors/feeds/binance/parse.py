@@ -15,9 +15,10 @@ import msgspec
 
 from actors.feeds.base import Origin, Reject
 from actors.feeds.binance import builders, failures, shapes
+from actors.feeds.binance.assumed import completed
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import BINANCE, VENUES, completed, read_address
+from actors.feeds.binance.venues import BINANCE, VENUES, read_address
 from actors.feeds.binance.wire import AggTrade, BookTicker, Depth, ExchangeInfo, Kline, ListedSymbol, RawTrade
 from domain.errors import Malformed
 
@@ -59,9 +60,8 @@ def parse_payload(payload: str | bytes, origin: Origin, symbols: SymbolTable) ->
     """One payload of REST, of a socket or of a file. Never raises on bad input."""
     address = read_address(origin.endpoint)
     venue = address.venue or VENUES.get(origin.venue or "") or BINANCE
-    address = completed(address, origin.symbol)
     context = Context(symbols, venue, origin.ts_recv, address, origin.source, origin.status)
-    return parse_in(payload, context)
+    return parse_in(payload, completed(context, origin.symbol))
 
 
 def parse_in(payload: str | bytes, context: Context) -> Frame:

@@ -16,6 +16,7 @@ from functools import partial
 
 from actors.feeds.base import NOTHING, Assumed, Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
 from actors.feeds.binance import failures
+from actors.feeds.binance.assumed import completed
 from actors.feeds.binance.calls import Call, CallQueue, pause_end
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.hot import take_run
@@ -23,7 +24,7 @@ from actors.feeds.binance.links import RENEWAL_SPREAD_S, Link, plan_links
 from actors.feeds.binance.parse import parse_in
 from actors.feeds.binance.subject import Subject
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import BINANCE, NOWHERE, VENUES, Address, Venue, completed, read_address
+from actors.feeds.binance.venues import BINANCE, NOWHERE, VENUES, Address, Venue, read_address
 from domain.errors import Malformed
 from domain.ids import InstrumentId, venue_of
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Observation, Trade
@@ -102,7 +103,7 @@ class BinanceSession:
     def take_frames(self, connection: int, run: Sequence[Received], endpoint: str = "") -> Effects:
         effects = Effects()
         link = self._links.get(connection) or self._link(connection)
-        address = completed(read_address(endpoint) if endpoint else NOWHERE, self._assumed.symbol)
+        address = read_address(endpoint) if endpoint else NOWHERE
         venue = address.venue or link.venue or self._assumed_venue
         if address.stream is not None:
             for frame, now in run:
@@ -117,7 +118,8 @@ class BinanceSession:
         self, frame: str | bytes, link: Link, venue: Venue, address: Address, now: int, effects: Effects
     ) -> None:
         """The long way."""
-        parsed = parse_in(frame, Context(self._symbols, venue, now, address))
+        context = Context(self._symbols, venue, now, address)
+        parsed = parse_in(frame, completed(context, self._assumed.symbol))
         for reject in parsed.rejects:
             effects.rejects.append((reject, _kept(frame)))
         for observation in parsed.observations:
@@ -149,14 +151,14 @@ class BinanceSession:
         """Answers to what nobody asked (a capture's first lines) are taken by their address alone."""
         effects = Effects()
         call = self._calls.answered(request)
-        address = completed(read_address(request.url), self._assumed.symbol)
+        address = read_address(request.url)
         venue = call.venue if call is not None else address.venue or self._assumed_venue
         self._calls.budget(venue).observe(headers, now)
         if status == 0:
             self._again(call, now)
             return self._finish(effects, now)
         context = Context(self._symbols, venue, now, address, "http", status)
-        parsed = parse_in(body, context)
+        parsed = parse_in(body, completed(context, self._assumed.symbol))
         failure = _failure(parsed, status)
         if failure is not None:
             effects.rejects.append((failure, _kept(body)))

@@ -12,7 +12,6 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 Resource = Literal[
     "exchangeInfo",
@@ -164,13 +163,6 @@ class Address(Struct, frozen=True):
 
 
 NOWHERE = Address()
-
-
-def completed(address: Address, symbol: str | None) -> Address:
-    """An address with the symbol that is assumed where it names none."""
-    if symbol is None or address.symbol is not None or address.stream is not None:
-        return address
-    return replace(address, symbol=symbol.replace("-", "").replace("/", "").upper())
 
 
 @lru_cache(maxsize=1024)
