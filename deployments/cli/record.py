@@ -38,6 +38,7 @@ def record(arguments: argparse.Namespace) -> int:
         )
     if not feed.instruments:
         raise Malformed(f"no instruments: give --instruments or set [feeds.{adapter.name}] instruments")
+    load_adapter(arguments.provider).session(feed)  # what is wrong with it is said before a file is replaced
     watcher = Watcher()
     with CaptureWriter(Path(arguments.out)) as writer:
         try:
