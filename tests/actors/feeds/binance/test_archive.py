@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.feeds.base import Assumed, Parsed, Reject
+from actors.feeds.base import Assumed, Origin, Parsed, Reject
 from actors.feeds.binance import adapter
 from actors.feeds.payloads import Row, Unreadable, read_payloads
 from domain.market.observations import Bar, BookSnapshot, Quote, Trade
@@ -241,3 +241,29 @@ def test_a_snapshot_in_rows_is_one_snapshot_however_long(tmp_path: Path) -> None
     (book,) = read(written(tmp_path, "BTCUSDT_T_DEPTH_2022-11-02_depth_snap.csv", header + rows)).observations
     assert isinstance(book, BookSnapshot)
     assert (book.instrument, len(book.bids)) == ("BTCUSDT.BINANCE_USDM", 4900)
+
+
+def test_rows_of_one_update_are_one_change_and_a_bad_time_costs_its_update(tmp_path: Path) -> None:
+    header = "symbol,timestamp,first_update_id,last_update_id,side,update_type,price,qty,pu\n"
+    rows = [
+        "BTCUSDT,1667347199939,10,12,a,set,20472.8,0.0,9\n",
+        "BTCUSDT,1667347199939,10,12,b,set,20470.1,2.0,9\n",
+        "BTCUSDT,1667347199950,13,14,b,set,20470.2,1.0,12\n",
+        "BTC USDT,1667347199960,15,16,b,set,20470.2,1.0,14\n",
+    ]
+    parsed = read(written(tmp_path, "BTCUSDT_T_DEPTH_2022-11-02_depth_update.csv", header + "".join(rows)))
+    assert [(each.sequence, each.prev_sequence) for each in parsed.observations] == [
+        ((10, 12), 9),
+        ((13, 14), 12),
+    ]
+    first = parsed.observations[0]
+    assert (first.bids, first.asks) == (((20470.1, 2.0),), ((20472.8, 0.0),))
+    assert [reject.reject_class for reject in parsed.rejects] == ["malformed"]
+
+
+def test_a_whole_table_given_at_once_reads_as_its_rows(tmp_path: Path) -> None:
+    path = written(tmp_path, "spot/BTCUSDT-1m-2024-01-15.csv", KLINES + BAR + MARK)
+    at_once = adapter().parse(path.read_bytes(), Origin("file", 0, path.name))
+    assert len(at_once.observations) == 1
+    assert [reject.reject_class for reject in at_once.rejects] == ["unsupported"]
+    assert [reject.reason for reject in read(path).rejects] == [reject.reason for reject in at_once.rejects]
