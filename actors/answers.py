@@ -27,6 +27,8 @@ class LastAnswer(Struct, frozen=True):
     place: Place
     reference: Reference | None = None
     """What the providers of a reference instrument agree on; None elsewhere."""
+    recorded: tuple[int, int] | None = None
+    """(offset, recorded time in ns) of the trade; None where the shard no longer has it in memory."""
 
 
 class BookAnswer(Struct, frozen=True):

@@ -290,7 +290,13 @@ class KeeperShard:
 
     async def last(self, instrument: str, *, after: Cursor | None = None) -> LastAnswer:
         """Newest trade, quote and ticker. Raises NotFound, NotOwner, Unavailable (so do all reads)."""
-        return await self._read(instrument, after, views.last_answer)
+        seat = await self._ready(self._partition_of(instrument), after)
+        answer = await self._released(
+            seat, lambda: views.last_answer(_keeper(seat, instrument), _place(seat))
+        )
+        found = None if answer.trade is None else seat.recent.find(instrument, answer.trade)
+        place = None if found is None else (found.offset, found.recorded_at)
+        return msgspec.structs.replace(answer, recorded=place)
 
     async def book(self, instrument: str, depth: int, *, after: Cursor | None = None) -> BookAnswer:
         return await self._read(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import repeat
 
 from actors.packed import PackedEvents
-from domain.envelope import Event, Recorded
+from domain.envelope import Event, MarketEvent, Recorded
 from domain.indicators.armed import IndicatorArmed
 from domain.market.observations import BookDelta, BookSnapshot
 
@@ -64,6 +64,15 @@ class _Span:
             self._events = ()
         return self._wrapped
 
+    def find(self, partition: str, wanted: Event) -> Recorded | None:
+        """By identity, the newest first."""
+        if self._wrapped is not None:
+            return next((each for each in reversed(self._wrapped) if each.event is wanted), None)
+        for index in range(len(self._events) - 1, -1, -1):
+            if self._events[index] is wanted:
+                return Recorded(partition, self.first_offset + index, self.recorded_ns, wanted)
+        return None
+
 
 class RecentEvents:
     """Offsets (`base`, `head`] of one partition. Whole blocks leave at the old end when over a bound."""
@@ -76,6 +85,8 @@ class RecentEvents:
         self._max_events = max_events
         self.max_bytes = max_bytes
         self._spans: deque[_Span] = deque()
+        self._found: dict[str, tuple[MarketEvent, Recorded | None]] = {}
+        """What `find` was asked for last of an instrument, and its answer."""
 
     def append(self, recorded_ns: int, events: Sequence[Event]) -> None:
         """Add the next block's events, in offset order from `head` + 1."""
@@ -91,6 +102,7 @@ class RecentEvents:
     def restart(self, base: int) -> None:
         """Forget everything; the next block begins after `base`."""
         self._spans.clear()
+        self._found.clear()
         self.base = self.head = base
         self.size_bytes = 0
 
@@ -116,6 +128,19 @@ class RecentEvents:
             found.extend(recorded[start : start + limit - len(found)])
             if len(found) >= limit:
                 break
+        return found
+
+    def find(self, instrument: str, event: MarketEvent) -> Recorded | None:
+        """Where an event of an instrument, the very object, is recorded; None where it is older than this.
+
+        The answer to the newest question of each instrument is kept, so a quiet one costs a search once.
+        """
+        asked, found = self._found.get(instrument, (None, None))
+        if asked is not event:
+            found = next(
+                (at for span in reversed(self._spans) if (at := span.find(self.partition, event))), None
+            )
+            self._found[instrument] = (event, found)
         return found
 
     def _spans_after(self, after: int) -> list[_Span]:

@@ -11,7 +11,7 @@ live is what `financehub fold` runs over a recording.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -36,14 +36,29 @@ class Parsed(Struct):
     rejects: list[Reject] = []
 
 
+class Assumed(Struct, frozen=True):
+    """Taken where neither a payload nor its address says it: a venue's name, a symbol in its letters."""
+
+    venue: str | None = None
+    symbol: str | None = None
+
+
+NOTHING = Assumed()
+
+
 class Origin(Struct, frozen=True):
-    """Where a payload came from, as far as known. `venue` settles what the bytes leave open."""
+    """Where a payload came from, as far as known. `venue` and `symbol` settle what the bytes leave open.
+
+    A file's `endpoint` is its name, `folder` what lies above it.
+    """
 
     source: Literal["ws", "http", "file"]
     ts_recv: int
     endpoint: str = ""
     venue: str | None = None
     status: int | None = None
+    symbol: str | None = None
+    folder: str = ""
 
 
 class Endpoint(Struct, frozen=True):
@@ -169,7 +184,27 @@ class Adapter(Protocol):
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
         """Pure; never raises on bad input. Understands single payloads of REST and WS, and lists."""
 
-    def session(self, settings: FeedSettings) -> Session: ...
+    def session(self, settings: FeedSettings, assumed: Assumed = NOTHING) -> Session:
+        """`assumed` only for recordings: live, every address is known."""
 
     def match(self, request: HttpRequest, endpoint: str) -> bool:
         """Whether a recorded HTTP line with this endpoint answers the request (captures)."""
+
+
+class TableReader(Protocol):
+    """Reads one table row by row, its header included, so that no more than a row is in memory."""
+
+    refused: bool
+    """The table is of no use: the reject that says why was in the last answer, no row need follow."""
+
+    def take(self, row: bytes) -> Parsed: ...
+
+    def end(self) -> Parsed:
+        """What only the end of the table completes."""
+
+
+@runtime_checkable
+class ReadsTables(Protocol):
+    """An adapter whose provider publishes tables (CSV) for download."""
+
+    def table(self, origin: Origin) -> TableReader: ...

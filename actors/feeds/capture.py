@@ -1,61 +1,43 @@
-"""Captures: what a provider sent, as it was received, one JSON object per line.
+"""Captures: what a provider sent, as it was received, one JSON object per line (see `capture_line`).
 
-    {"ts_recv": ns, "source": "ws"|"http"|"open"|"close", "endpoint": url, "frame": text,
-     "conn": number (optional), "status": HTTP status (optional)}
-
-Plain, gzip or Zstandard, told apart by their first bytes. Reading streams: no more than one line is in
-memory, and a line that cannot be used is an entry of its own (`Damaged`), never an end. The raw
-recordings of cryptofeed (`URL -> time: body`, `URL <-> time`, `time: body`) are read too.
+Plain or compressed (see `streams`). No more than one line is in memory, and a line that cannot be used is an
+entry of its own (`Damaged`), never an end. The raw recordings of cryptofeed are read too.
 """
 
 from __future__ import annotations
 
 import gzip
 import heapq
-import io
-import re
-import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
-from msgspec import Struct
 
+from actors.feeds.capture_line import CaptureLine, LineDecoder
+from actors.feeds.cryptofeed import CryptofeedReader
+from actors.feeds.forms import MAX_DOCUMENT_BYTES, Form, is_whole_json, probe
 from actors.feeds.redaction import redact
-from domain.clock import MAX_NS, NS_PER_S
+from actors.feeds.streams import Broken, Damaged, lines_of, numbered_lines, open_plain, read_all, rejoined
 
-MAX_LINE_BYTES = 32 * 1024 * 1024
-"""Binance's whole exchangeInfo, the largest payload known to us, has about 12 MiB."""
-MAX_KEPT_BYTES = 4096
-"""As much of a damaged line as is kept for the person who looks at it."""
+__all__ = [
+    "CaptureLine",
+    "CaptureWriter",
+    "Damaged",
+    "NoCapture",
+    "numbered_lines",
+    "read_capture",
+    "read_captures",
+]
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_UTF8_BOM = b"\xef\xbb\xbf"
-
-
-CaptureSource = Literal["ws", "http", "open", "close"]
-
-
-class CaptureLine(Struct, frozen=True, omit_defaults=True):
-    """One line. `conn` numbers the connection where the recorder knew it; `status` is HTTP's."""
-
-    ts_recv: int
-    source: CaptureSource
-    endpoint: str = ""
-    frame: str = ""
-    conn: int | None = None
-    status: int | None = None
-
-
-class Damaged(Struct, frozen=True):
-    """A line that cannot be used; `raw` is its beginning."""
-
-    reason: str
-    raw: bytes
+EMPTY = "the file is empty"
+_NO_CAPTURE: dict[Form, str] = {
+    "empty": EMPTY,
+    "lines": "plain payloads without the time and the address of a capture; `financehub parse` reads them",
+    "document": "a single payload, not a capture; `financehub parse` reads it",
+    "table": "a table, not a capture; `financehub parse` reads those it knows",
+}
 
 
 class Placed(NamedTuple):
@@ -66,84 +48,46 @@ class Placed(NamedTuple):
     entry: CaptureLine | Damaged
 
 
-_decoder = msgspec.json.Decoder(CaptureLine)
+class NoCapture(Damaged, frozen=True):
+    """Instead of all entries: the file is something else. `form` says what."""
 
-
-def open_plain(path: Path) -> BinaryIO:
-    """A file's decompressed bytes. Raises OSError where it cannot be opened."""
-    with path.open("rb") as raw:
-        magic = raw.read(4)
-    if magic.startswith(_GZIP_MAGIC):
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    if magic == _ZSTD_MAGIC:
-        import zstandard  # only here: most inputs are plain
-
-        reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True)
-        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), 1 << 16))
-    return path.open("rb")
-
-
-def numbered_lines(path: Path, max_bytes: int = MAX_LINE_BYTES) -> Iterator[tuple[int, bytes | Damaged]]:
-    """Lines from 1 without their end, blank ones left out. A stream that breaks off ends in Damaged."""
-    number = 0
-    with open_plain(path) as stream:
-        while True:
-            number += 1
-            try:
-                line = _next_line(stream, max_bytes)
-            except _broken_stream() as error:
-                yield number, Damaged(f"the compressed stream breaks off: {error}", b"")
-                return
-            if line is None:
-                return
-            if isinstance(line, bytes):
-                line = line.removeprefix(_UTF8_BOM).strip() if number == 1 else line.strip()
-            if line:
-                yield number, line
-
-
-def _broken_stream() -> tuple[type[Exception], ...]:
-    """What a damaged stream raises; Zstandard's own error only where something has imported it."""
-    module = sys.modules.get("zstandard")
-    zstd_errors = () if module is None else (module.ZstdError,)
-    return (EOFError, zlib.error, OSError, *zstd_errors)
-
-
-def _next_line(stream: BinaryIO, max_bytes: int) -> bytes | Damaged | None:
-    """The next line with its end, Damaged for one past the bound, None at the end."""
-    line = stream.readline(max_bytes + 1)
-    if not line:
-        return None
-    if len(line) <= max_bytes or line.endswith(b"\n"):
-        return line
-    kept = line[:MAX_KEPT_BYTES]
-    while line and not line.endswith(b"\n"):
-        line = stream.readline(1 << 16)
-    return Damaged(f"line is longer than {max_bytes} bytes", kept)
+    form: Form = "document"
 
 
 def read_capture(path: Path) -> Iterator[tuple[int, CaptureLine | Damaged]]:
-    """The entries of one capture with their line numbers."""
-    foreign = _CryptofeedReader()
-    for number, line in numbered_lines(path):
+    """The entries of one capture with their line numbers; one NoCapture where the file is none."""
+    try:
+        form, stream = probe(open_plain(path))
+        if form == "document":
+            form, stream = _document_or_damage(stream)
+    except Broken as error:
+        yield 1, Damaged(str(error), b"")
+        return
+    with stream:
+        if form == "capture":
+            yield from capture_entries(stream)
+        else:
+            yield 1, NoCapture(_NO_CAPTURE[form], b"", form)
+
+
+def _document_or_damage(stream: BinaryIO) -> tuple[Form, BinaryIO]:
+    """Where no line is a capture's and all together are no JSON, they are lines of a damaged capture."""
+    body = read_all(stream, MAX_DOCUMENT_BYTES)
+    return ("document" if is_whole_json(body.strip()) else "capture"), rejoined(body, stream)
+
+
+def capture_entries(stream: BinaryIO) -> Iterator[tuple[int, CaptureLine | Damaged]]:
+    """The same of a stream that is known to hold a capture."""
+    foreign, decoder = CryptofeedReader(), LineDecoder()
+    for number, line in lines_of(stream):
         if isinstance(line, Damaged):
             yield number, line
         elif line.startswith(b"{"):
-            yield number, decode_line(line)
+            yield number, decoder.decode(line)
         else:
             entry = foreign.read(line)
             if entry is not None:
                 yield number, entry
-
-
-def decode_line(line: bytes) -> CaptureLine | Damaged:
-    try:
-        entry = _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return Damaged(f"not a line of a capture: {error}", line[:MAX_KEPT_BYTES])
-    if not 0 <= entry.ts_recv < MAX_NS:
-        return Damaged(f"ts_recv {entry.ts_recv} is not in nanoseconds", line[:MAX_KEPT_BYTES])
-    return entry
 
 
 def read_captures(paths: Sequence[Path]) -> Iterator[Placed]:
@@ -166,50 +110,6 @@ def _timed(index: int, path: Path) -> Iterator[tuple[tuple[int, int], Placed]]:
         if isinstance(entry, CaptureLine):
             clock = max(clock, entry.ts_recv)
         yield (clock, index), Placed(str(path), number, entry)
-
-
-_HTTP_LINE = re.compile(rb"(\w+://\S+) -> (\d+(?:\.\d+)?): (.*)", re.DOTALL)
-_CONNECT_LINE = re.compile(rb"(\w+://\S+) <-> \d+(?:\.\d+)?")
-_SENT_LINE = re.compile(rb"\S+ <- \d+(?:\.\d+)?: .*", re.DOTALL)
-_FRAME_LINE = re.compile(rb"(\d+(?:\.\d+)?): (.*)", re.DOTALL)
-
-
-class _CryptofeedReader:
-    """Lines of cryptofeed's raw recordings; frames belong to the address connected to last."""
-
-    def __init__(self) -> None:
-        self._endpoint = ""
-
-    def read(self, line: bytes) -> CaptureLine | Damaged | None:
-        """None for lines without a payload: connects, frames that were sent, the configuration."""
-        if frame := _FRAME_LINE.fullmatch(line):
-            return _foreign_line("ws", frame[1], self._endpoint, frame[2])
-        if http := _HTTP_LINE.fullmatch(line):
-            return _foreign_line("http", http[2], http[1].decode(errors="replace"), http[3])
-        if connect := _CONNECT_LINE.fullmatch(line):
-            self._endpoint = connect[1].decode(errors="replace")
-            return None
-        if _SENT_LINE.fullmatch(line) or line.startswith(b"configuration: "):
-            return None
-        return Damaged("not a line of a capture", line[:MAX_KEPT_BYTES])
-
-
-def is_foreign_capture(line: bytes) -> bool:
-    """Whether a line can only come from a cryptofeed recording."""
-    return bool(_HTTP_LINE.fullmatch(line) or _CONNECT_LINE.fullmatch(line) or _FRAME_LINE.fullmatch(line))
-
-
-def _foreign_line(source: CaptureSource, time: bytes, endpoint: str, body: bytes) -> CaptureLine | Damaged:
-    try:
-        return CaptureLine(_seconds_to_ns(time.decode()), source, endpoint, body.decode())
-    except UnicodeDecodeError as error:
-        return Damaged(f"not UTF-8: {error}", body[:MAX_KEPT_BYTES])
-
-
-def _seconds_to_ns(text: str) -> int:
-    """Decimal seconds -> ns, exact: a float would lose the last digits."""
-    whole, _, fraction = text.partition(".")
-    return int(whole) * NS_PER_S + int(fraction[:9].ljust(9, "0"))
 
 
 class CaptureWriter:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from actors.feeds.base import Adapter, Effects, Endpoint, FeedSettings, HttpRequest, Received
-from actors.feeds.capture import CaptureLine, CaptureSource
+from actors.feeds.capture_line import CaptureLine, CaptureSource
 from actors.feeds.link import Link, LinkSettings
 from actors.feeds.requests import RequestQueue, RequestSettings
 from actors.feeds.source import Sink, Step

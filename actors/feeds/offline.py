@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from actors.feeds.base import Adapter, Effects, FeedSettings, HttpRequest, Reject, Session
-from actors.feeds.capture import CaptureLine, Damaged, Placed, read_captures
+from actors.feeds.base import NOTHING, Adapter, Assumed, Effects, FeedSettings, HttpRequest, Reject, Session
+from actors.feeds.capture import NoCapture, Placed, read_captures
+from actors.feeds.capture_line import CaptureLine
 from actors.feeds.source import Step
+from actors.feeds.streams import Damaged
 from domain.clock import NS_PER_MS
 
 TIMER_NS = 100 * NS_PER_MS
@@ -30,9 +32,11 @@ UNSOLICITED = "unsolicited"
 class OfflineDriver:
     """One session over recorded lines; `feed` each of them in order."""
 
-    def __init__(self, adapter: Adapter, settings: FeedSettings) -> None:
+    def __init__(self, adapter: Adapter, settings: FeedSettings, assumed: Assumed = NOTHING) -> None:
         self._adapter = adapter
-        self._session: Session = adapter.session(settings)
+        self._session: Session = (
+            adapter.session(settings) if assumed == NOTHING else adapter.session(settings, assumed)
+        )
         self._clock = 0
         self._timer_at = 0
         self._started = False
@@ -43,7 +47,8 @@ class OfflineDriver:
     def feed(self, placed: Placed) -> Step:
         entry = placed.entry
         if isinstance(entry, Damaged):
-            reject = Reject("malformed", entry.reason)
+            other = isinstance(entry, NoCapture) and entry.form != "empty"
+            reject = Reject("unsupported" if other else "malformed", entry.reason)
             return Step(self._clock, placed.file, placed.line, 1, rejects=[(reject, entry.raw)])
         self._clock = max(self._clock, entry.ts_recv)
         step = Step(self._clock, placed.file, placed.line)
@@ -121,15 +126,23 @@ class OfflineDriver:
             del self._outstanding[next(iter(self._outstanding))]
 
 
-def play(adapter: Adapter, entries: Iterable[Placed], settings: FeedSettings | None = None) -> Iterator[Step]:
+def play(
+    adapter: Adapter,
+    entries: Iterable[Placed],
+    settings: FeedSettings | None = None,
+    assumed: Assumed = NOTHING,
+) -> Iterator[Step]:
     """One step per entry."""
-    driver = OfflineDriver(adapter, settings or FeedSettings())
+    driver = OfflineDriver(adapter, settings or FeedSettings(), assumed)
     for placed in entries:
         yield driver.feed(placed)
 
 
 def play_files(
-    adapter: Adapter, paths: Sequence[Path], settings: FeedSettings | None = None
+    adapter: Adapter,
+    paths: Sequence[Path],
+    settings: FeedSettings | None = None,
+    assumed: Assumed = NOTHING,
 ) -> Iterator[Step]:
     """Captures in the order received (see `read_captures`). Raises OSError for a missing file."""
-    return play(adapter, read_captures(paths), settings)
+    return play(adapter, read_captures(paths), settings, assumed)

@@ -1,33 +1,17 @@
-"""What a file of recorded payloads holds: a capture, payloads one per line, or a single payload.
-
-Told apart by the content, plain or compressed: a first line that is a capture's makes a capture, a
-first line that is whole JSON with others below makes JSON lines, anything else (a pretty-printed
-document, CSV, XML) is one payload.
-"""
+"""What a file of recorded payloads holds, one after the other: see `forms` for how it is told."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
-import msgspec
-
-from actors.feeds.base import Origin
-from actors.feeds.capture import (
-    MAX_LINE_BYTES,
-    CaptureLine,
-    Damaged,
-    decode_line,
-    is_foreign_capture,
-    numbered_lines,
-    open_plain,
-    read_capture,
-)
-
-MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
-PROBED_LINES = 8
-"""So many lines decide what a file is, where its first line is damaged."""
+from actors.feeds.base import NOTHING, Adapter, Assumed, Origin, Parsed, ReadsTables, TableReader
+from actors.feeds.capture import EMPTY, capture_entries
+from actors.feeds.capture_line import CaptureLine
+from actors.feeds.forms import MAX_DOCUMENT_BYTES, probe
+from actors.feeds.streams import Broken, Damaged, content_path, lines_of, open_plain, read_all
 
 
 class Payload(NamedTuple):
@@ -38,88 +22,92 @@ class Payload(NamedTuple):
     origin: Origin
 
 
+class Row(NamedTuple):
+    """A row of a table, and what it says."""
+
+    line: int
+    parsed: Parsed
+
+
 class Unreadable(NamedTuple):
     line: int
     damage: Damaged
 
 
-def read_payloads(path: Path, venue: str | None = None) -> Iterator[Payload | Unreadable]:
-    """Every payload of a file in order. Raises OSError where it cannot be opened.
+Entry = Payload | Row | Unreadable
 
-    Outside captures the file's own time of modification stands for the time received.
+
+def read_payloads(path: Path, adapter: Adapter | None = None, assumed: Assumed = NOTHING) -> Iterator[Entry]:
+    """Every payload of a file (`-`: of standard input) in order. Raises OSError where it cannot be opened.
+
+    Outside captures the file's own time of modification stands for the time received. Tables are read by the
+    adapter's own reader.
     """
-    form = _form(path)
-    if form == "capture":
-        return _from_capture(path, venue)
-    origin = Origin("file", path.stat().st_mtime_ns, path.name, venue)
-    return _from_lines(path, origin) if form == "lines" else _from_document(path, origin)
+    try:
+        form, stream = probe(open_plain(path))
+    except Broken as error:
+        yield Unreadable(1, Damaged(str(error), b""))
+        return
+    with stream:
+        match form:
+            case "capture":
+                yield from _from_capture(stream, assumed)
+            case "lines":
+                yield from _from_lines(stream, _file_origin(path, assumed))
+            case "table" if isinstance(adapter, ReadsTables):
+                yield from _from_table(stream, adapter.table(_file_origin(path, assumed)))
+            case "empty":
+                yield Unreadable(1, Damaged(EMPTY, b""))
+            case _:
+                yield from _from_document(stream, _file_origin(path, assumed))
 
 
-def _from_capture(path: Path, venue: str | None) -> Iterator[Payload | Unreadable]:
-    for number, entry in read_capture(path):
+def _file_origin(path: Path, assumed: Assumed) -> Origin:
+    inside = content_path(path)
+    received = path.stat().st_mtime_ns if path.is_file() else time.time_ns()
+    return Origin(
+        "file", received, inside.name, assumed.venue, symbol=assumed.symbol, folder=str(inside.parent)
+    )
+
+
+def _from_capture(stream: BinaryIO, assumed: Assumed) -> Iterator[Entry]:
+    for number, entry in capture_entries(stream):
         if isinstance(entry, Damaged):
             yield Unreadable(number, entry)
         elif entry.source in ("ws", "http"):
-            yield Payload(number, entry.frame, _recorded_origin(entry, venue))
+            yield Payload(number, entry.frame, _recorded_origin(entry, assumed))
 
 
-def _recorded_origin(entry: CaptureLine, venue: str | None) -> Origin:
+def _recorded_origin(entry: CaptureLine, assumed: Assumed) -> Origin:
     source: Literal["ws", "http"] = "ws" if entry.source == "ws" else "http"
-    return Origin(source, entry.ts_recv, entry.endpoint, venue, entry.status)
+    return Origin(source, entry.ts_recv, entry.endpoint, assumed.venue, entry.status, assumed.symbol)
 
 
-def _from_lines(path: Path, origin: Origin) -> Iterator[Payload | Unreadable]:
-    for number, line in numbered_lines(path):
+def _from_lines(stream: BinaryIO, origin: Origin) -> Iterator[Entry]:
+    for number, line in lines_of(stream):
+        yield Unreadable(number, line) if isinstance(line, Damaged) else Payload(number, line, origin)
+
+
+def _from_table(stream: BinaryIO, reader: TableReader) -> Iterator[Entry]:
+    """Up to the row, most often the first, by which the reader sees that the table is of no use."""
+    number = 1
+    for number, line in lines_of(stream):
         if isinstance(line, Damaged):
             yield Unreadable(number, line)
-        else:
-            yield Payload(number, line, origin)
+            continue
+        yield Row(number, reader.take(line))
+        if reader.refused:
+            return
+    yield Row(number, reader.end())
 
 
-def _from_document(path: Path, origin: Origin) -> Iterator[Payload | Unreadable]:
-    with open_plain(path) as stream:
-        body = stream.read(MAX_DOCUMENT_BYTES + 1)
+def _from_document(stream: BinaryIO, origin: Origin) -> Iterator[Entry]:
+    try:
+        body = read_all(stream, MAX_DOCUMENT_BYTES + 1)
+    except Broken as error:
+        yield Unreadable(1, Damaged(str(error), b""))
+        return
     if len(body) > MAX_DOCUMENT_BYTES:
         yield Unreadable(1, Damaged(f"payload is longer than {MAX_DOCUMENT_BYTES} bytes", body[:4096]))
     else:
         yield Payload(1, body, origin)
-
-
-def _form(path: Path) -> str:
-    """`capture`, `lines` or `document`."""
-    probe = _probe(path)
-    if any(isinstance(decode_line(line), CaptureLine) or is_foreign_capture(line) for line in probe):
-        return "capture"
-    whole = [line for line in probe if _is_whole_json(line)]
-    if len(probe) < 2 or not whole:
-        return "document"
-    if probe[0] in whole:
-        return "lines"
-    return "document" if _is_json_document(path) else "lines"
-
-
-def _probe(path: Path) -> list[bytes]:
-    lines: list[bytes] = []
-    for _, line in numbered_lines(path, MAX_LINE_BYTES):
-        if isinstance(line, bytes):
-            lines.append(line)
-        if len(lines) == PROBED_LINES:
-            break
-    return lines
-
-
-def _is_whole_json(line: bytes) -> bool:
-    """An object or array, complete on its line."""
-    if not line.startswith((b"{", b"[")):
-        return False
-    try:
-        msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
-def _is_json_document(path: Path) -> bool:
-    """Pretty-printed JSON may hold lines that are whole JSON themselves, such as `[]`."""
-    with open_plain(path) as stream:
-        return _is_whole_json(stream.read(MAX_DOCUMENT_BYTES).strip())

@@ -14,6 +14,12 @@ PACKAGES = {
     "kraken": "actors.feeds.kraken",
 }
 ALIASES = {"polygon": "massive"}
+VENUES: dict[str, tuple[str, ...]] = {
+    "binance": ("BINANCE", "BINANCE_US", "BINANCE_TR", "BINANCE_USDM", "BINANCE_COINM"),
+    "coinbase": ("COINBASE",),
+    "kraken": ("KRAKEN",),
+}
+"""What each adapter says of its venues, for those who only want to list them."""
 
 
 def known_providers() -> list[str]:
@@ -22,8 +28,8 @@ def known_providers() -> list[str]:
 
 
 def load_adapter(provider: str) -> Adapter:
-    """The adapter of a provider (or of an alias of it). Raises NotFound listing the known names."""
-    name = ALIASES.get(provider, provider)
+    """The adapter of a provider or of an alias of it, in any case. Raises NotFound with the known names."""
+    name = ALIASES.get(provider.lower(), provider.lower())
     package = PACKAGES.get(name)
     if package is None:
         raise NotFound(f"provider {provider!r} is not known; known are {', '.join(known_providers())}")

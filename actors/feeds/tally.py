@@ -16,6 +16,7 @@ from domain.partition import MarketPartition
 
 BOOK_LEVELS = 10
 COUNTED_INTERVALS = ("1s", "1m")
+GapEvent = Gap | BookBroken | BookRestored
 _SEPARATORS = bytes.maketrans(b"", b""), b"-/_"
 
 
@@ -45,21 +46,25 @@ class Tally:
         self._names: dict[bytes, str] = {}
         self._unattributed = 0
 
-    def take(self, step: Step) -> None:
+    def take(self, step: Step) -> list[GapEvent]:
+        """What it opened and closed of gaps, in order."""
         self.frames += step.frames
         self.rejected += bool(step.rejects) and not step.observations
         self._clock = max(self._clock, step.clock)
+        gaps: list[GapEvent] = []
         if step.observations:
             self._sequence += 1
-            self._observe(tuple(step.observations))
+            gaps = self._observe(tuple(step.observations))
         for _, frame in step.rejects:
             self._attribute(frame)
+        return gaps
 
-    def _observe(self, observations: tuple[Any, ...]) -> None:
+    def _observe(self, observations: tuple[Any, ...]) -> list[GapEvent]:
         batch = Batch(self._sender, 1, self._sequence, self._clock, observations)
         _, events = self._partition.observe(batch)
         for event in events:
             self._count(event)
+        return [event for event in events if isinstance(event, GapEvent)]
 
     def _count(self, event: MarketEvent) -> None:
         if isinstance(event, InstrumentInfo):
@@ -126,6 +131,11 @@ class Tally:
             "rejected": counts.rejected + self._unattributed,
             "bars": counts.bars,
         }
+
+
+def is_named(instrument: str, name: str) -> bool:
+    """Whether a name means an instrument: its id, or its symbol with or without separators, in any case."""
+    return instrument == name.upper() or _letters(symbol_of(instrument)) == _letters(name)
 
 
 def _letters(name: str) -> bytes:

@@ -1,19 +1,30 @@
 """`financehub`: one parser; each verb's module is imported only when the verb runs.
 
-Exit codes: 0 done; 1 the answer is negative; 2 usage; 3 the running system cannot be reached;
-4 internal or environment failure. Data on stdout, everything else on stderr.
+Data on stdout, everything else on stderr. Exit codes: see `help_text`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from domain.errors import FinanceHubError, Rejected, Retryable
+from deployments.cli.help_text import (
+    EXIT_CODES,
+    FILES,
+    FOLDED,
+    PARSED,
+    TABLES,
+    Verb,
+    event_kinds,
+    kinds,
+    sources,
+)
+from domain.errors import FinanceHubError, Malformed, Rejected, Retryable
 
 FOLD_HELP = """One JSON line per instrument, at the end of the captures. `rejected` counts the rejected frames
 whose text names the instrument, plus those that name none: such a frame could have been any instrument's,
@@ -23,7 +34,7 @@ PATTERNS_HELP = """One JSON line per event in the life of a pattern: forming, co
 invalidated. `row` is the data row with which it became known. Candlestick patterns occur on most
 bars and are left out unless asked for by --candles or by name."""
 
-Verb = Callable[[argparse.Namespace], int]
+Run = Callable[[argparse.Namespace], int]
 
 DONE, NEGATIVE, USAGE, UNREACHABLE, FAILED = 0, 1, 2, 3, 4
 
@@ -33,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     module, _, function = chosen.verb_at.partition(":")
     try:
-        verb: Verb = getattr(import_module(module), function)
-        return verb(chosen)
+        verb: Run = getattr(import_module(module), function)
+        return _over_table(verb, chosen) if hasattr(chosen, "input") else verb(chosen)
     except Rejected as error:
         return _fail(USAGE, error)
     except Retryable as error:
@@ -51,31 +62,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(FAILED, error)
 
 
+def _over_table(verb: Run, chosen: argparse.Namespace) -> int:
+    from deployments.cli.inputs import plain_input
+
+    with contextlib.ExitStack() as stack:
+        try:
+            chosen.input = stack.enter_context(plain_input(chosen.input))
+        except Malformed as error:  # as for any table that cannot be read
+            return _fail(NEGATIVE, error)
+        return verb(chosen)
+
+
 def _fail(code: int, error: Exception) -> int:
     print(f"financehub: {error}", file=sys.stderr)
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="financehub",
-        description="Self-hosted real-time market-data hub.",
-        epilog="exit codes: 0 done, 1 negative answer, 2 usage, 3 not reachable, 4 failure",
-        allow_abbrev=False,
-    )
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+def _parser() -> Verb:
+    parser = Verb(prog="financehub", description="Self-hosted real-time market-data hub.", allow_abbrev=False)
+    parser.below = ("`financehub VERB --help` explains a verb.", sources, EXIT_CODES)
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Verb)
     _add_lifecycle(verbs)
     _add_log_verbs(verbs)
     _add_capture_verbs(verbs)
     _add_analytics(verbs)
+    for name in ("indicators", "anomalies", "patterns"):
+        verbs.choices[name].below = (TABLES, EXIT_CODES)
     return parser
 
 
-def _add_lifecycle(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_lifecycle(verbs: argparse._SubParsersAction[Verb]) -> None:
     up = _verb(verbs, "up", "start everything; Ctrl-C stops it", "deployments.cli.lifecycle:up")
     up.add_argument("--detach", action="store_true", help="return once it serves")
     up.add_argument("--json", action="store_true", help="print the addresses as one JSON line")
-    up.add_argument("--feeds", help="comma-separated providers to run instead of the settings' list")
+    up.add_argument("--feeds", help="comma-separated providers to run instead of the settings' list; sim too")
+    up.below = (sources, EXIT_CODES)
     up.add_argument("--port", type=int, help="HTTP and WebSocket port")
     up.add_argument("--dsn", help="PostgreSQL or TimescaleDB instead of the embedded database")
     status = _verb(verbs, "status", "what runs, where, and how it does", "deployments.cli.lifecycle:status")
@@ -87,13 +108,14 @@ def _add_lifecycle(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     token.add_argument("--ttl", default="1h", help="how long it lasts: 90s 15m 1h 30d (default: 1h)")
 
 
-def _add_log_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_log_verbs(verbs: argparse._SubParsersAction[Verb]) -> None:
     tail = _verb(verbs, "tail", "events of the log as JSON lines", "deployments.cli.log:tail")
     tail.add_argument(
         "--from", dest="start", help="cursor, RFC 3339 time or now-15m (default: the beginning)"
     )
-    tail.add_argument("--instrument", help="only this instrument")
+    tail.add_argument("--instrument", help="only this instrument, as BTC-USDT.BINANCE")
     tail.add_argument("--kind", help="only events of this kind")
+    tail.below = (event_kinds, EXIT_CODES)
     tail.add_argument("--follow", action="store_true", help="go on at the head")
     verify = _verb(verbs, "verify", "check the whole log; exit 1 on any fault", "deployments.cli.log:verify")
     verify.add_argument("--json", action="store_true", help="one JSON document")
@@ -103,34 +125,45 @@ def _add_log_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     for reading in (tail, verify):
         reading.add_argument("--dsn", help="a database by address (default: that of the instance)")
     replay = _verb(verbs, "replay", "put a capture through the system", "deployments.cli.log:replay")
-    replay.add_argument("file", help="a capture: .jsonl, .jsonl.gz, .jsonl.zst")
+    replay.add_argument("file", help="a capture, or - for standard input")
     replay.add_argument("--provider", required=True)
+    replay.below = (sources, FILES, EXIT_CODES)
     replay.add_argument("--speed", choices=("1", "10", "max"), default="max")
     replay.add_argument("--json", action="store_true", help="one JSON line at the end")
 
 
-def _add_capture_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_capture_verbs(verbs: argparse._SubParsersAction[Verb]) -> None:
     record = _verb(
         verbs, "record", "record a provider's frames to a capture", "deployments.cli.record:record"
     )
     record.add_argument("--provider", required=True)
+    record.below = (sources, EXIT_CODES)
     record.add_argument("--instruments", help="comma-separated ids (default: the settings' watch list)")
     record.add_argument("--for", dest="duration", default="60s", help="how long: 30s 5m (default: 60s)")
     record.add_argument("--out", required=True, help="capture to write; .gz and .zst compress")
     parse = _verb(
         verbs, "parse", "payloads or captures to observations, offline", "deployments.cli.offline:parse"
     )
-    parse.add_argument("provider")
-    parse.add_argument("files", nargs="+", metavar="FILE")
-    parse.add_argument("--kind", help="only observations of this kind")
-    parse.add_argument("--venue", help="the venue where the payload leaves it open")
+    _add_recordings(parse, "FILE")
+    parse.add_argument("--kind", help="only observations of this kind; gap: those a feed would find")
+    parse.below = (sources, kinds, f"{FILES}\n{PARSED}", EXIT_CODES)
     fold = _verb(verbs, "fold", "captures to the state they end in, offline", "deployments.cli.offline:fold")
     fold.description = FOLD_HELP
-    fold.add_argument("provider")
-    fold.add_argument("files", nargs="+", metavar="CAPTURE")
+    _add_recordings(fold, "CAPTURE")
+    fold.add_argument("--gaps", action="store_true", help="each gap first, as it opened and as it closed")
+    fold.below = (sources, FILES, FOLDED, EXIT_CODES)
 
 
-def _add_analytics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_recordings(verb: Verb, files: str) -> None:
+    verb.add_argument("provider", metavar="PROVIDER")
+    verb.add_argument("files", nargs="+", metavar=files)
+    verb.add_argument("--venue", help="the venue where neither the payload nor its address names it")
+    verb.add_argument(
+        "--symbol", help="only this symbol, as BTCUSDT or BTC-USDT; payloads that name none are taken for its"
+    )
+
+
+def _add_analytics(verbs: argparse._SubParsersAction[Verb]) -> None:
     indicators = _verb(
         verbs, "indicators", "indicator values of a table, offline", "deployments.cli.indicators:indicators"
     )
@@ -154,7 +187,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_patterns(verbs)
 
 
-def _add_patterns(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_patterns(verbs: argparse._SubParsersAction[Verb]) -> None:
     patterns = _verb(
         verbs, "patterns", "chart patterns of a table, offline", "deployments.cli.patterns:patterns"
     )
@@ -176,9 +209,7 @@ def _add_patterns(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
 
 
-def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str, verb_at: str
-) -> argparse.ArgumentParser:
+def _verb(verbs: argparse._SubParsersAction[Verb], name: str, about: str, verb_at: str) -> Verb:
     # Options in full: `up` starts itself again without some of them, and a new one must break no script.
     parser = verbs.add_parser(
         name, help=about, description=about[0].upper() + about[1:] + ".", allow_abbrev=False

@@ -28,7 +28,7 @@ def settings_of(arguments: argparse.Namespace, **overrides: Any) -> Settings:
 
 
 def up(arguments: argparse.Namespace) -> int:
-    feeds = arguments.feeds.split(",") if arguments.feeds else None
+    feeds = [name.strip().lower() for name in arguments.feeds.split(",")] if arguments.feeds else None
     settings = settings_of(
         arguments, feeds__enabled=feeds, http__port=arguments.port, database__dsn=arguments.dsn
     )

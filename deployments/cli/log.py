@@ -6,23 +6,29 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
+from actors.feeds.capture import NoCapture, read_capture
+from actors.feeds.registry import load_adapter
+from actors.feeds.streams import open_plain
 from actors.tail import OpenLog, Wanted, beginning, cursor_at
 from actors.tail import tail as tail_events
 from deployments import instance
 from deployments.auth.keys import find_anchor_seed
 from deployments.cli.lifecycle import settings_of
+from deployments.cli.recordings import existing_files, say
 from deployments.progress import Progress
 from domain.clock import parse_query_time
-from domain.envelope import CURSOR_PREFIX, Cursor, Recorded, parse_cursor
-from domain.errors import Unavailable
+from domain.envelope import CURSOR_PREFIX, Cursor, Event, Recorded, parse_cursor
+from domain.errors import Malformed, Unavailable
 from domain.ids import instrument_id
 
 
@@ -58,16 +64,28 @@ def opened_database(arguments: argparse.Namespace) -> Iterator[_Opened]:
 
 def tail(arguments: argparse.Namespace) -> int:
     """Ctrl-C is how `--follow` ends: then it is done."""
-    instrument = instrument_id(arguments.instrument) if arguments.instrument else None
-    start = _start(arguments.start)
+    instrument = instrument_id(arguments.instrument.upper()) if arguments.instrument else None
+    start, kind = _start(arguments.start), _known_kind(arguments.kind)
     with opened_database(arguments) as database:
-        wanted = Wanted(instrument, arguments.kind, database.partition_count)
+        wanted = Wanted(instrument, kind, database.partition_count)
         try:
             asyncio.run(_print_tail(database.dsn, start, wanted, follow=arguments.follow))
         except KeyboardInterrupt:
             if not arguments.follow:
                 raise
     return 0
+
+
+def known_kinds() -> list[str]:
+    """Of everything in the log."""
+    return sorted(each.kind for each in get_args(Event))
+
+
+def _known_kind(kind: str | None) -> str | None:
+    """Raises Malformed: nothing would ever be printed."""
+    if kind is not None and kind.lower() not in known_kinds():
+        raise Malformed(f"kind {kind!r} is not one of {', '.join(known_kinds())}")
+    return None if kind is None else kind.lower()
 
 
 def _start(text: str | None) -> Cursor | int | None:
@@ -127,14 +145,40 @@ def _is_sound(line: dict[str, Any]) -> bool:
 def replay(arguments: argparse.Namespace) -> int:
     """Through the running system: its shards fold and append, its clients see it.
 
-    1 where frames were rejected and none gave an observation.
+    1 where frames were rejected and none gave an observation, and for a file that is no capture. Raises
+    NotFound for an unknown provider or a missing file, Unavailable where nothing runs.
     """
     from deployments.replay import replay_capture
 
-    running = instance.require_running(settings_of(arguments).data_dir)
-    result = replay_capture(running, arguments.file, arguments.provider, arguments.speed)
+    load_adapter(arguments.provider)
+    (file,) = existing_files([arguments.file])
+    with _kept(file) as capture:
+        refusal = _no_capture(capture)
+        if refusal is not None:
+            say(f"{file}: {refusal}")
+            return 1
+        running = instance.require_running(settings_of(arguments).data_dir)
+        result = replay_capture(running, str(capture), arguments.provider.lower(), arguments.speed)
     if arguments.json:
         print(json.dumps(result))
     else:
         Progress().say(", ".join(f"{key} {value}" for key, value in result.items()))
     return 0 if result["observations"] or not result["rejected"] else 1
+
+
+@contextlib.contextmanager
+def _kept(file: Path) -> Iterator[Path]:
+    """A replay reads its capture twice; what comes through a pipe is kept on disk meanwhile."""
+    if file.is_file():
+        yield file
+        return
+    with open_plain(file) as piped, tempfile.NamedTemporaryFile(prefix="financehub-replay-") as kept:
+        shutil.copyfileobj(piped, kept)
+        kept.flush()
+        yield Path(kept.name)
+
+
+def _no_capture(file: Path) -> str | None:
+    """What a file is that is no capture; None for a capture, whose beginning alone is read."""
+    _, first = next(read_capture(file), (0, None))
+    return first.reason if isinstance(first, NoCapture) else None

@@ -33,9 +33,12 @@ def record(arguments: argparse.Namespace) -> int:
     seconds = parse_duration_s(arguments.duration)
     feed = read_settings(arguments.config).feeds.of(adapter.name)
     if arguments.instruments:
-        feed = replace(feed, instruments=tuple(arguments.instruments.split(",")))
+        feed = replace(
+            feed, instruments=tuple(name.strip().upper() for name in arguments.instruments.split(","))
+        )
     if not feed.instruments:
         raise Malformed(f"no instruments: give --instruments or set [feeds.{adapter.name}] instruments")
+    load_adapter(arguments.provider).session(feed)  # what is wrong with it is said before a file is replaced
     watcher = Watcher()
     with CaptureWriter(Path(arguments.out)) as writer:
         try:

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
+from msgspec.structs import replace
 
 from deployments.http import schemas
 from deployments.http.answering import snapshot
+from deployments.http.last_trade import placed
 from deployments.http.one_instrument import OneInstrumentBody, one_instrument_body
 from deployments.http.parameters import (
     DEFAULT_DEPTH,
@@ -91,9 +93,10 @@ async def get_last(
     name = await here.index.resolve(instrument, shared=True)
     if place is not None:
         async with here.turn_at(request, place):
-            state = await here.directory.state(name, at=place, after=cursor)
-        return snapshot(request, schemas.last_body(state.last))
-    return snapshot(request, schemas.last_body(await here.directory.last(name, after=cursor)))
+            last = (await here.directory.state(name, at=place, after=cursor)).last
+    else:
+        last = await here.directory.last(name, after=cursor)
+    return snapshot(request, schemas.last_body(await placed(here.directory, last)))
 
 
 @get("/v1/instruments/{instrument:str}/book", summary="Order book", tags=["Market data"])
@@ -129,6 +132,7 @@ async def get_state(
     name = await here.index.resolve(instrument, shared=True)
     async with here.turn_at(request, place):
         state = await here.directory.state(name, at=place, after=cursor)
+    state = replace(state, last=await placed(here.directory, state.last))
     return snapshot(request, schemas.state_body(state, MAX_DEPTH))
 
 

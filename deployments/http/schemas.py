@@ -11,13 +11,13 @@ from actors.answers import BookAnswer, FeedStatus, LastAnswer, StateAnswer
 from actors.bar_text import BarBody, bar_body
 from deployments.http.references import ReferenceBody, reference_body
 from domain.clock import format_time
-from domain.envelope import Cursor, Recorded
+from domain.envelope import Cursor
 from domain.ids import venue_of
 from domain.market.observations import InstrumentInfo, Level, Quote, Ticker, Trade
 
 
 class TradeBody(Struct, frozen=True):
-    """A trade; `offset` and `recorded_at` only where it comes from the log."""
+    """A trade; `offset` and `recorded_at` null where it lies too far back in the log to be looked for."""
 
     provider: str
     instrument: str
@@ -204,7 +204,8 @@ def cursor_text(place: tuple[str, int]) -> str:
     return Cursor({place[0]: place[1]}).encode()
 
 
-def trade_body(trade: Trade, recorded: Recorded | None = None) -> TradeBody:
+def trade_body(trade: Trade, at: tuple[int, int] | None) -> TradeBody:
+    """`at`: offset and recorded time in ns."""
     return TradeBody(
         provider=trade.provider,
         instrument=trade.instrument,
@@ -215,8 +216,8 @@ def trade_body(trade: Trade, recorded: Recorded | None = None) -> TradeBody:
         side=trade.side,
         trade_id=trade.trade_id,
         conditions=trade.conditions,
-        offset=None if recorded is None else recorded.offset,
-        recorded_at=None if recorded is None else format_time(recorded.recorded_at),
+        offset=None if at is None else at[0],
+        recorded_at=None if at is None else format_time(at[1]),
     )
 
 
@@ -253,7 +254,7 @@ def ticker_body(ticker: Ticker) -> TickerBody:
 def last_body(answer: LastAnswer) -> LastBody:
     return LastBody(
         instrument=answer.instrument,
-        trade=None if answer.trade is None else trade_body(answer.trade),
+        trade=None if answer.trade is None else trade_body(answer.trade, answer.recorded),
         quote=None if answer.quote is None else quote_body(answer.quote),
         ticker=None if answer.ticker is None else ticker_body(answer.ticker),
         cursor=cursor_text(answer.place),

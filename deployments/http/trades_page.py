@@ -34,7 +34,7 @@ async def newest_trades(
 
 def _found(page: Page) -> Found:
     bodies = [
-        trade_body(recorded.event, recorded)
+        trade_body(recorded.event, (recorded.offset, recorded.recorded_at))
         for recorded in page.items
         if isinstance(recorded, Recorded) and isinstance(recorded.event, Trade)
     ]

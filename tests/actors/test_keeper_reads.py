@@ -33,6 +33,19 @@ async def test_a_read_waits_for_what_it_shows_to_be_durable() -> None:
 
 
 @run
+async def test_the_last_trade_is_told_with_its_place_in_the_log() -> None:
+    bench = Bench()
+    shard = await bench.started()
+    await shard.observe([batch(1, 1)])
+    await shard.observe([batch(2, 2)])
+    answer = await shard.last(A)
+    offset = answer.place[1]
+    recorded = {event.offset: event for event in (await shard.poll({PARTITION: 0}, 0.0)).events[PARTITION]}
+    assert answer.recorded == (offset, recorded[offset].recorded_at)
+    assert recorded[offset].event == answer.trade
+
+
+@run
 async def test_a_read_of_a_failed_append_is_refused_and_shows_the_log_afterwards() -> None:
     bench = Bench()
     shard = await bench.started()

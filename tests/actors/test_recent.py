@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.recent import EVENT_BYTES, RecentEvents, approximate_bytes
+from domain.envelope import Recorded
 from domain.market.observations import BookSnapshot, Trade
 
 
@@ -42,6 +43,23 @@ def test_count_stays_under_the_bound_unless_one_block_is_larger(blocks, max_even
     ring = filled(blocks, max_events=max_events)
     assert ring.head - ring.base <= max(max_events, max(blocks, default=0))
     assert ring.head == sum(blocks)
+
+
+def test_an_event_in_the_ring_is_found_with_its_place_and_an_older_one_is_not() -> None:
+    first, second, again = a_trade(1), a_trade(2), a_trade(2)
+    ring = RecentEvents("market/00", 0, max_events=3, max_bytes=1 << 30)
+    ring.append(1_000, [first, second])
+    assert ring.find("A.SIM", second) == Recorded("market/00", 2, 1_000, second)
+    ring.append(2_000, [a_trade(3), again])
+    found = ring.find("A.SIM", again)
+    assert found is not None
+    assert (found.offset, found.recorded_at) == (4, 2_000)
+    ring.after(2, 10)  # wraps the span's events
+    assert ring.find("A.SIM", a_trade(4)) is None
+    assert ring.find("A.SIM", again) == found
+    assert ring.find("A.SIM", first) is None, "its block has left the ring"
+    ring.restart(4)
+    assert ring.find("A.SIM", again) is None
 
 
 def test_bytes_stay_under_the_bound() -> None:

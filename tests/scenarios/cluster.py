@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from deployments.app import free_port
 from tests.scenarios.instance import ROOT
 from tests.scenarios.processes import Processes, below
 
 SCRIPT = Path(__file__).with_name("two_raylets.py")
+
+
+CLUSTER_YAML = ROOT / "cluster.yaml"
+_HEALTH_CHECK = re.compile(r"(RAY_health_check_\w+)=(\d+)")
+
+
+def health_checks() -> dict[str, str]:
+    """The environment in which the cluster launcher starts the head: how it watches the nodes."""
+    commands = yaml.safe_load(CLUSTER_YAML.read_text())["head_start_ray_commands"]
+    return dict(_HEALTH_CHECK.findall("\n".join(commands)))
 
 
 class TwoNodes:
@@ -28,7 +41,7 @@ class TwoNodes:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_health_check_period_ms": "1000",  # as in cluster.yaml
+            **health_checks(),
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray then stays on loopback
         }
         self.processes = Processes(Path("/nonexistent"))
@@ -59,6 +72,13 @@ class TwoNodes:
     def __exit__(self, *_: object) -> None:
         self.processes.kill_all()
         self._starter.wait()
+
+    def silence_second_node(self) -> float | None:
+        """Stop its raylet without ending it -> seconds until it counted as dead; None: it never did."""
+        assert self._starter.stdin is not None and self._starter.stdout is not None
+        print("silence", file=self._starter.stdin, flush=True)
+        seconds: float | None = json.loads(self._starter.stdout.readline())
+        return seconds
 
     def second_node(self) -> set[int]:
         """Its raylet and all that it has started."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actors.feeds.base import FeedSettings, HttpRequest, Origin, Parsed
+from actors.feeds.base import NOTHING, Assumed, FeedSettings, HttpRequest, Origin, Parsed
+from actors.feeds.binance.files import BinanceTable, read_table
 from actors.feeds.binance.parse import parse_payload
 from actors.feeds.binance.session import BinanceSession
 from actors.feeds.binance.symbols import SymbolTable
@@ -21,11 +22,14 @@ class BinanceAdapter:
         self.symbols = SymbolTable()
 
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
-        return parse_payload(payload, origin, self.symbols)
+        return read_table(payload, origin, self.symbols) or parse_payload(payload, origin, self.symbols)
 
-    def session(self, settings: FeedSettings) -> BinanceSession:
+    def table(self, origin: Origin) -> BinanceTable:
+        return BinanceTable(origin, self.symbols)
+
+    def session(self, settings: FeedSettings, assumed: Assumed = NOTHING) -> BinanceSession:
         """Raises Malformed or NotFound for instruments and channels that Binance does not have."""
-        return BinanceSession(settings, self.symbols)
+        return BinanceSession(settings, self.symbols, assumed=assumed)
 
     def match(self, request: HttpRequest, endpoint: str) -> bool:
         """Same path and symbol; host, version and the other parameters may differ."""

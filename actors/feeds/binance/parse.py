@@ -15,8 +15,8 @@ import msgspec
 
 from actors.feeds.base import Origin, Reject
 from actors.feeds.binance import builders, failures, shapes
+from actors.feeds.binance.assumed import completed
 from actors.feeds.binance.context import Context, Frame
-from actors.feeds.binance.files import read_csv
 from actors.feeds.binance.symbols import SymbolTable
 from actors.feeds.binance.venues import BINANCE, VENUES, read_address
 from actors.feeds.binance.wire import AggTrade, BookTicker, Depth, ExchangeInfo, Kline, ListedSymbol, RawTrade
@@ -61,7 +61,7 @@ def parse_payload(payload: str | bytes, origin: Origin, symbols: SymbolTable) ->
     address = read_address(origin.endpoint)
     venue = address.venue or VENUES.get(origin.venue or "") or BINANCE
     context = Context(symbols, venue, origin.ts_recv, address, origin.source, origin.status)
-    return parse_in(payload, context)
+    return parse_in(payload, completed(context, origin.symbol))
 
 
 def parse_in(payload: str | bytes, context: Context) -> Frame:
@@ -126,10 +126,6 @@ def _listed(raw: msgspec.Raw, context: Context) -> builders.Built:
 
 
 def _slow(text: str, context: Context) -> Frame:
-    if context.source != "ws" and not text.lstrip().startswith(("{", "[")):
-        table = read_csv(text, context)
-        if table is not None:
-            return table
     value = msgspec.json.decode(text)
     frame = Frame(event="")
     shapes.read(value, context, frame)

@@ -14,8 +14,9 @@ import random
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
+from actors.feeds.base import NOTHING, Assumed, Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
 from actors.feeds.binance import failures
+from actors.feeds.binance.assumed import completed
 from actors.feeds.binance.calls import Call, CallQueue, pause_end
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.hot import take_run
@@ -42,8 +43,16 @@ MAX_BAR_ATTEMPTS = 5
 class BinanceSession:
     """`max_streams` lowers the number of streams per socket."""
 
-    def __init__(self, settings: FeedSettings, symbols: SymbolTable, max_streams: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: FeedSettings,
+        symbols: SymbolTable,
+        max_streams: int | None = None,
+        assumed: Assumed = NOTHING,
+    ) -> None:
         self._settings = settings
+        self._assumed = assumed
+        self._assumed_venue = VENUES.get(assumed.venue or "") or BINANCE
         self._symbols = symbols
         self._random = random.Random(settings.seed)
         self._calls = CallQueue(settings.seed)
@@ -95,7 +104,7 @@ class BinanceSession:
         effects = Effects()
         link = self._links.get(connection) or self._link(connection)
         address = read_address(endpoint) if endpoint else NOWHERE
-        venue = address.venue or link.venue or BINANCE
+        venue = address.venue or link.venue or self._assumed_venue
         if address.stream is not None:
             for frame, now in run:
                 self._take_frame(frame, link, venue, address, now, effects)
@@ -109,7 +118,8 @@ class BinanceSession:
         self, frame: str | bytes, link: Link, venue: Venue, address: Address, now: int, effects: Effects
     ) -> None:
         """The long way."""
-        parsed = parse_in(frame, Context(self._symbols, venue, now, address))
+        context = Context(self._symbols, venue, now, address)
+        parsed = parse_in(frame, completed(context, self._assumed.symbol))
         for reject in parsed.rejects:
             effects.rejects.append((reject, _kept(frame)))
         for observation in parsed.observations:
@@ -142,13 +152,13 @@ class BinanceSession:
         effects = Effects()
         call = self._calls.answered(request)
         address = read_address(request.url)
-        venue = call.venue if call is not None else address.venue or BINANCE
+        venue = call.venue if call is not None else address.venue or self._assumed_venue
         self._calls.budget(venue).observe(headers, now)
         if status == 0:
             self._again(call, now)
             return self._finish(effects, now)
         context = Context(self._symbols, venue, now, address, "http", status)
-        parsed = parse_in(body, context)
+        parsed = parse_in(body, completed(context, self._assumed.symbol))
         failure = _failure(parsed, status)
         if failure is not None:
             effects.rejects.append((failure, _kept(body)))

@@ -12,7 +12,7 @@ recording of this venue was at hand. Instruments are `BASE-QUOTE.COINBASE`, the 
 
 from __future__ import annotations
 
-from actors.feeds.base import Adapter, FeedSettings, HttpRequest, Origin, Parsed, Session
+from actors.feeds.base import NOTHING, Adapter, Assumed, FeedSettings, HttpRequest, Origin, Parsed, Session
 from actors.feeds.coinbase.parse import read
 from actors.feeds.coinbase.rest import same_resource
 from actors.feeds.coinbase.session import CoinbaseSession
@@ -29,8 +29,8 @@ class CoinbaseAdapter:
         reading = read(payload, origin)
         return Parsed(reading.observations, reading.rejects)
 
-    def session(self, settings: FeedSettings) -> Session:
-        return CoinbaseSession(settings)
+    def session(self, settings: FeedSettings, assumed: Assumed = NOTHING) -> Session:
+        return CoinbaseSession(settings, assumed)
 
     def match(self, request: HttpRequest, endpoint: str) -> bool:
         return same_resource(request.url, endpoint)

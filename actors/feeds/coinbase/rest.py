@@ -110,6 +110,7 @@ def refusal(payload: str | bytes, status: int) -> Reject:
 def read_body(value: Any, origin: Origin) -> Parsed:
     """A decoded body. Never raises on bad input; a bad row rejects itself alone."""
     product, part = resource(origin.endpoint)
+    product = product or origin.symbol
     if HOSTS.is_address(origin.endpoint):
         part = _part_by_address(product, part, origin.endpoint)
         if part is None:

@@ -16,7 +16,17 @@ import msgspec
 
 from actors.backoff import Backoff
 from actors.feeds.absent import moment
-from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Received
+from actors.feeds.base import (
+    KEEPER,
+    NOTHING,
+    Assumed,
+    Effects,
+    Endpoint,
+    FeedSettings,
+    HttpRequest,
+    Origin,
+    Received,
+)
 from actors.feeds.carriers import TRADES
 from actors.feeds.coinbase.hot import take_run
 from actors.feeds.coinbase.market import Market
@@ -52,7 +62,8 @@ _INVALID_PRODUCT = re.compile(r"([A-Za-z0-9]+-[A-Za-z0-9]+) is not a valid produ
 class CoinbaseSession:
     """See the module. `settings.channels`: trades, quotes, book, and `level2` for the unbatched book."""
 
-    def __init__(self, settings: FeedSettings) -> None:
+    def __init__(self, settings: FeedSettings, assumed: Assumed = NOTHING) -> None:
+        self._assumed = assumed
         self._ws_url = settings.ws_url or WS_URL
         self._rest_url = (settings.rest_url or REST_URL).rstrip("/")
         self._settings = settings
@@ -117,7 +128,7 @@ class CoinbaseSession:
         self, request: HttpRequest, status: int, headers: Mapping[str, str], body: str | bytes, now: int
     ) -> Effects:
         effects = Effects()
-        origin = Origin("http", now, request.url, VENUE, status)
+        origin = Origin("http", now, request.url, VENUE, status, self._assumed.symbol)
         reading = read(body, origin)
         effects.rejects += [(reject, _raw(body)) for reject in reading.rejects]
         if not 200 <= status < 300:

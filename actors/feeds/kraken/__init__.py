@@ -17,7 +17,7 @@ v1 is proven on a recording (10 books, 4,269 checksums); v2 and REST rest on the
 
 from __future__ import annotations
 
-from actors.feeds.base import Adapter, FeedSettings, HttpRequest, Origin, Parsed, Session
+from actors.feeds.base import NOTHING, Adapter, Assumed, FeedSettings, HttpRequest, Origin, Parsed, Session
 from actors.feeds.kraken.names import PROVIDER, VENUE
 from actors.feeds.kraken.parse import observe
 from actors.feeds.kraken.rest import same_resource
@@ -33,7 +33,7 @@ class KrakenAdapter:
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
         return observe(payload, origin)
 
-    def session(self, settings: FeedSettings) -> Session:
+    def session(self, settings: FeedSettings, assumed: Assumed = NOTHING) -> Session:
         return KrakenSession(settings)
 
     def match(self, request: HttpRequest, endpoint: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -46,3 +47,31 @@ def test_a_database_that_does_not_answer_is_not_reachable(
     code = main(running)
     out, err = capsys.readouterr()
     assert (code, out) == (3, ""), json.dumps(err)
+
+
+@pytest.mark.parametrize(
+    ("provider", "text", "code", "told"),
+    [
+        ("mtgox", '{"ts_recv": 1, "source": "ws"}', 2, "binance, coinbase, kraken"),
+        ("binance", None, 2, "no such file"),
+        ("binance", "", 1, "the file is empty"),
+        ("binance", '{"e": "trade"}\n', 1, "plain payloads"),
+        ("Binance", '{"ts_recv": 1, "source": "ws"}', 3, "no FinanceHub is running"),
+    ],
+)
+def test_what_cannot_be_replayed_is_said_before_anything_is_asked_of_an_instance(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], provider: str, text: str | None, code: int, told: str
+) -> None:
+    path = tmp_path / "c.jsonl"
+    if text is not None:
+        path.write_text(text)
+    assert main(["replay", str(path), "--provider", provider, "--data-dir", str(tmp_path)]) == code
+    assert told in capsys.readouterr().err
+
+
+def test_a_replay_of_standard_input_is_looked_at_like_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"time,open,high,low\n1,2,3,4\n")))
+    assert main(["replay", "-", "--provider", "binance", "--data-dir", str(tmp_path)]) == 1
+    assert "a table" in capsys.readouterr().err

@@ -68,3 +68,14 @@ def test_usage_errors_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["record", "--provider", "binance", "--for", "soon", "--out", out]) == 2
     assert main(["record", "--provider", "binance", "--instruments", "what", "--out", out]) == 2
     assert not Path(out).exists() or Path(out).stat().st_size == 0
+
+
+def test_a_mistake_in_the_arguments_leaves_an_older_recording_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "older.jsonl"
+    out.write_text("kept")
+    asked = ("--provider", "Binance", "--instruments", "btcusdt", "--out", str(out))
+    assert main(["record", *asked]) == 2
+    assert "SYMBOL.VENUE" in capsys.readouterr().err
+    assert out.read_text() == "kept"

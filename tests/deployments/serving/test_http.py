@@ -102,6 +102,20 @@ async def test_last_tells_trade_quote_ticker_and_a_cursor(serve, directory):
         assert (empty["trade"], empty["quote"], empty["ticker"]) == (None, None, None)
 
 
+async def test_the_last_trade_has_its_place_in_the_log(serve, directory):
+    directory.append(a_trade(price=5.0), a_quote())
+    past = directory.cursor().encode()
+    directory.append(a_trade(price=6.0), a_trade(ETH))
+    async with serve() as served, served.http() as http:
+        trades = (await http.get(f"/v1/instruments/{BTC}/trades")).json()["items"]
+        last = (await http.get(f"/v1/instruments/{BTC}/last")).json()["trade"]
+        was = (await http.get(f"/v1/instruments/{BTC}/last", params={"at": past})).json()["trade"]
+        state = (await http.get(f"/v1/instruments/{BTC}/state", params={"at": past})).json()["last"]["trade"]
+        assert [was, last] == trades
+        assert state == was
+        assert all(trade["offset"] and trade["recorded_at"] for trade in trades)
+
+
 async def test_an_instrument_is_known_as_soon_as_its_cursor_is_asked_for(serve, directory):
     async with serve() as served, served.http() as http:
         for name in ("SOL-USD.SIM", "ADA-USD.SIM"):

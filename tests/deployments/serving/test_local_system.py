@@ -67,9 +67,11 @@ async def test_what_is_fed_is_served_over_http_and_the_stream(authority):
             assert (body["trade"]["price"], body["quote"]["bid"]) == (2.0, 99.0)
             trades = (await http.get(f"/v1/instruments/{BTC}/trades")).json()
             assert [item["price"] for item in trades["items"]] == [1.0, 2.0]
+            assert body["trade"] == trades["items"][1]
+            assert body["trade"]["offset"] == frame["offset"]
             past = Cursor({directory.partition_of(BTC): frame["offset"] - 1}).encode()
             was = (await http.get(f"/v1/instruments/{BTC}/last", params={"at": past})).json()
-            assert was["trade"]["price"] == 1.0
+            assert was["trade"] == trades["items"][0]
             for path in ("/readyz", "/v1/feeds", "/v1/providers", f"/v1/instruments/{BTC}/state"):
                 assert (await http.get(path)).status_code == 200
 
