@@ -16,6 +16,7 @@ from typing import Literal, Protocol, runtime_checkable
 from msgspec import Struct
 
 from domain.market.observations import Observation
+from domain.market.reference import ReferenceFact
 
 RejectClass = Literal[
     "malformed", "throttled", "entitlement", "auth", "not_found", "bad_request", "upstream", "unsupported"
@@ -34,6 +35,13 @@ class Parsed(Struct):
 
     observations: list[Observation] = []
     rejects: list[Reject] = []
+    facts: list[ReferenceFact] = []
+    """Of companies, economies and news. No keeper folds them yet: they are parsed and shown."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether there is nothing in it but rejects."""
+        return bool(self.rejects) and not self.observations and not self.facts
 
 
 class Assumed(Struct, frozen=True):
@@ -174,8 +182,8 @@ class FeedSettings(Struct, frozen=True, forbid_unknown_fields=True):
     views: tuple[str, ...] = ()
 
 
-class Adapter(Protocol):
-    """One provider."""
+class Parser(Protocol):
+    """One provider's payloads."""
 
     name: str
     venues: tuple[str, ...]
@@ -183,6 +191,10 @@ class Adapter(Protocol):
 
     def parse(self, payload: str | bytes, origin: Origin) -> Parsed:
         """Pure; never raises on bad input. Understands single payloads of REST and WS, and lists."""
+
+
+class Adapter(Parser, Protocol):
+    """One provider that streams: its payloads, and its protocol."""
 
     def session(self, settings: FeedSettings, assumed: Assumed = NOTHING) -> Session:
         """`assumed` only for recordings: live, every address is known."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
-from actors.feeds.base import NOTHING, Adapter, Assumed, Origin, Parsed, ReadsTables, TableReader
+from actors.feeds.base import NOTHING, Assumed, Origin, Parsed, Parser, ReadsTables, TableReader
 from actors.feeds.capture import EMPTY, capture_entries
 from actors.feeds.capture_line import CaptureLine
 from actors.feeds.forms import MAX_DOCUMENT_BYTES, probe
@@ -37,7 +37,7 @@ class Unreadable(NamedTuple):
 Entry = Payload | Row | Unreadable
 
 
-def read_payloads(path: Path, adapter: Adapter | None = None, assumed: Assumed = NOTHING) -> Iterator[Entry]:
+def read_payloads(path: Path, adapter: Parser | None = None, assumed: Assumed = NOTHING) -> Iterator[Entry]:
     """Every payload of a file (`-`: of standard input) in order. Raises OSError where it cannot be opened.
 
     Outside captures the file's own time of modification stands for the time received. Tables are read by the

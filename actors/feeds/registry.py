@@ -1,11 +1,15 @@
-"""Provider name -> adapter. A provider's package is imported only when it is asked for."""
+"""Provider name -> adapter. A provider's package is imported only when it is asked for.
+
+A provider of `PACKAGES` streams: it has a session, live and over recordings. Of one of `PARSERS` the payloads
+are understood (`financehub parse`), and nothing connects to it yet.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import cast
 
-from actors.feeds.base import Adapter
+from actors.feeds.base import Adapter, Parser
 from domain.errors import NotFound
 
 PACKAGES = {
@@ -13,6 +17,7 @@ PACKAGES = {
     "coinbase": "actors.feeds.coinbase",
     "kraken": "actors.feeds.kraken",
 }
+PARSERS: dict[str, str] = {}
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {
     "binance": ("BINANCE", "BINANCE_US", "BINANCE_TR", "BINANCE_USDM", "BINANCE_COINM"),
@@ -27,10 +32,27 @@ def known_providers() -> list[str]:
     return sorted(PACKAGES)
 
 
+def parsed_providers() -> list[str]:
+    """Names that `load_parser` accepts, without aliases, sorted."""
+    return sorted(PACKAGES | PARSERS)
+
+
+def load_parser(provider: str) -> Parser:
+    """What understands a provider's payloads. Raises NotFound with the known names."""
+    name = ALIASES.get(provider.lower(), provider.lower())
+    package = (PACKAGES | PARSERS).get(name)
+    if package is None:
+        known = ", ".join(parsed_providers())
+        raise NotFound(f"provider {provider!r} is not known; known are {known}")
+    return cast(Parser, import_module(package).adapter())
+
+
 def load_adapter(provider: str) -> Adapter:
     """The adapter of a provider or of an alias of it, in any case. Raises NotFound with the known names."""
     name = ALIASES.get(provider.lower(), provider.lower())
     package = PACKAGES.get(name)
+    if package is None and name in PARSERS:
+        raise NotFound(f"provider {name!r} is parsed only; those that stream are {', '.join(PACKAGES)}")
     if package is None:
         raise NotFound(f"provider {provider!r} is not known; known are {', '.join(known_providers())}")
     return cast(Adapter, import_module(package).adapter())

@@ -14,13 +14,14 @@ from typing import Any, TextIO
 
 import msgspec
 
-from actors.feeds.base import Adapter, Parsed, Reject
+from actors.feeds.base import Parsed, Parser, Reject
 from actors.feeds.offline import play_files
 from actors.feeds.payloads import Entry, Payload, Row, read_payloads
 from actors.feeds.source import Step
 from actors.feeds.tally import GapEvent, Tally, is_named
 from deployments.cli.recordings import GAP, Asked, known_kind, names, say
 from domain.market.observations import Observation
+from domain.market.reference import ReferenceFact
 
 DONE, NEGATIVE = 0, 1
 
@@ -41,8 +42,8 @@ def parse(arguments: argparse.Namespace) -> int:
         printer.end("no gap; a feed finds them between the frames of a capture")
     else:
         for file in asked.files:
-            for entry in read_payloads(file, asked.adapter, asked.assumed):
-                printer.entry(file, entry, asked.adapter)
+            for entry in read_payloads(file, asked.parser, asked.assumed):
+                printer.entry(file, entry, asked.parser)
         printer.end()
     return NEGATIVE if printer.frames and printer.rejected == printer.frames else DONE
 
@@ -96,13 +97,14 @@ class _Printer:
         self._kinds: Counter[str] = Counter()
         self._instruments: set[str] = set()
 
-    def entry(self, file: Path, entry: Entry, adapter: Adapter) -> None:
+    def entry(self, file: Path, entry: Entry, parser: Parser) -> None:
         match entry:
             case Payload():
-                self._frame(file, entry.line, adapter.parse(entry.body, entry.origin))
+                self._frame(file, entry.line, parser.parse(entry.body, entry.origin))
             case Row():
-                if entry.parsed.observations or entry.parsed.rejects:  # not so for a header
-                    self._frame(file, entry.line, entry.parsed)
+                parsed = entry.parsed
+                if parsed.observations or parsed.facts or parsed.rejects:  # not so for a header
+                    self._frame(file, entry.line, parsed)
             case _:
                 self._frame(file, entry.line, Parsed([], [Reject("malformed", entry.damage.reason)]))
 
@@ -127,11 +129,11 @@ class _Printer:
 
     def _frame(self, file: Path, line: int, parsed: Parsed) -> None:
         self.frames += 1
-        self.rejected += bool(parsed.rejects) and not parsed.observations
-        self._observations(file, parsed.observations)
+        self.rejected += parsed.is_refused
+        self._observations(file, (*parsed.observations, *parsed.facts))
         self._rejects(file, line, parsed.rejects)
 
-    def _observations(self, file: Path, observations: Iterable[Observation]) -> None:
+    def _observations(self, file: Path, observations: Iterable[Observation | ReferenceFact]) -> None:
         for observation in observations:
             self._kinds[observation.kind] += 1
             if self._symbol is not None:
@@ -147,7 +149,7 @@ class _Printer:
             self._err.write(_text(reject_row(file, line, reject)))
 
 
-def observation_row(observation: Observation, file: Path) -> dict[str, Any]:
+def observation_row(observation: Observation | ReferenceFact, file: Path) -> dict[str, Any]:
     """An observation as it is printed: `kind`, its fields, and the file it came from."""
     return {"kind": observation.kind, **msgspec.structs.asdict(observation), "file": str(file)}
 

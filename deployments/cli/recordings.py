@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
-from actors.feeds.base import Adapter, Assumed
-from actors.feeds.registry import load_adapter
+from actors.feeds.base import Adapter, Assumed, Parser
+from actors.feeds.registry import load_adapter, load_parser
 from actors.feeds.streams import STDIN
 from domain.errors import Malformed, NotFound
 from domain.market.observations import Observation
+from domain.market.reference import ReferenceFact
 
 GAP = "gap"
 MAX_NAMED = 8
@@ -23,13 +24,18 @@ class Asked:
     """The arguments, checked. Raises NotFound for an unknown provider or a missing file, Malformed."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.adapter = load_adapter(arguments.provider)
+        self.parser = load_parser(arguments.provider)
         self.files = existing_files(arguments.files)
-        self.assumed = assumed_of(self.adapter, arguments.venue, arguments.symbol)
+        self.assumed = assumed_of(self.parser, arguments.venue, arguments.symbol)
         self.symbol: str | None = self.assumed.symbol
 
+    @property
+    def adapter(self) -> Adapter:
+        """Raises NotFound where nothing streams from the provider."""
+        return load_adapter(self.parser.name)
 
-def assumed_of(adapter: Adapter, venue: str | None, symbol: str | None) -> Assumed:
+
+def assumed_of(adapter: Parser, venue: str | None, symbol: str | None) -> Assumed:
     """A symbol may be an id, `BTC-USDT.BINANCE`: then its venue is meant as well. Raises Malformed."""
     known = None if venue is None else venue.upper()
     if known is not None and known not in adapter.venues:
@@ -45,7 +51,7 @@ def assumed_of(adapter: Adapter, venue: str | None, symbol: str | None) -> Assum
 
 
 def known_kinds() -> list[str]:
-    return sorted(each.kind for each in get_args(Observation))
+    return sorted(each.kind for each in (*get_args(Observation), *get_args(ReferenceFact)))
 
 
 def known_kind(kind: str | None) -> str | None:
