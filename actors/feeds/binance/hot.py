@@ -16,9 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from actors.feeds.base import Received
+from actors.feeds.binance.address import carries_changes
 from actors.feeds.binance.context import PROVIDER
 from actors.feeds.binance.links import Link
-from actors.feeds.binance.shapes import depth_of
 from actors.feeds.binance.subject import Subject
 from actors.feeds.binance.wire import AggTrade, BookTicker, Depth
 from domain.clock import NS_PER_MS
@@ -67,7 +67,7 @@ def take_run(
 
     Nothing has changed by the frame that is given back. `unknown` is told letters without a subject.
     """
-    tagged, best_price, depth, add = _tagged, _best_price, depth_of, observations.append
+    tagged, best_price, is_change, add = _tagged, _best_price, carries_changes, observations.append
     connection, overlap_until = link.connection, link.overlap_until
     for frame, now in run:
         if type(frame) is not str:
@@ -86,16 +86,16 @@ def take_run(
             return frame, now
         if type(data) is HotTrade:
             track, trade_id, at = subject.track, data.a, data.T
-            if track is None or not track.dense or track.high != trade_id - 1 or at >= MS_BELOW:
+            if track is None or not track.dense or track.high != trade_id - 1 or not 0 < at < MS_BELOW:
                 return frame, now
             track.high = trade_id
             side: Side = "sell" if data.m else "buy"
             name = subject.instrument
             add(Trade(PROVIDER, name, at * NS_PER_MS, now, data.p, data.q, side, str(trade_id)))
         elif type(data) is HotDepth:
-            at, sync = data.E if data.T is None else data.T, subject.sync
+            at, sync = data.T or data.E, subject.sync
             first, last = data.U, data.u
-            if at >= MS_BELOW or now < overlap_until or sync is None or depth(message.stream):
+            if not 0 < at < MS_BELOW or now < overlap_until or sync is None or not is_change(message.stream):
                 return frame, now
             before = sync.follow(first, last, data.pu)
             if before is None:
@@ -103,10 +103,10 @@ def take_run(
             name = subject.instrument
             add(BookDelta(PROVIDER, name, at * NS_PER_MS, now, data.b, data.a, (first, last), before))
         else:
-            time, bid, ask = data.E if data.T is None else data.T, data.b, data.a
-            if (time is not None and time >= MS_BELOW) or not message.stream.endswith(_BEST_PRICES):
+            time, bid, ask = data.T or data.E, data.b, data.a
+            if (time and time >= MS_BELOW) or not message.stream.endswith(_BEST_PRICES):
                 return frame, now
-            time = now if time is None else time * NS_PER_MS
+            time = time * NS_PER_MS if time else now
             bid_size, ask_size = data.B if bid else None, data.A if ask else None
             add(Quote(PROVIDER, subject.instrument, time, now, bid or None, bid_size, ask or None, ask_size))
         subject.connection = connection

@@ -16,6 +16,7 @@ from functools import partial
 
 from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
 from actors.feeds.binance import failures
+from actors.feeds.binance.address import NOWHERE, Address, read_address
 from actors.feeds.binance.calls import Call, CallQueue, pause_end
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.hot import take_run
@@ -23,7 +24,7 @@ from actors.feeds.binance.links import RENEWAL_SPREAD_S, Link, plan_links
 from actors.feeds.binance.parse import parse_in
 from actors.feeds.binance.subject import Subject
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import BINANCE, NOWHERE, VENUES, Address, Venue, read_address
+from actors.feeds.binance.venues import BINANCE, VENUES, Venue, market_of
 from domain.errors import Malformed
 from domain.ids import InstrumentId, venue_of
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Observation, Trade
@@ -96,7 +97,7 @@ class BinanceSession:
         link = self._links.get(connection) or self._link(connection)
         address = read_address(endpoint) if endpoint else NOWHERE
         venue = address.venue or link.venue or BINANCE
-        if address.stream is not None:
+        if address.refusal is not None:
             for frame, now in run:
                 self._take_frame(frame, link, venue, address, now, effects)
             return effects
@@ -122,7 +123,8 @@ class BinanceSession:
     def _remember(self, venue: Venue, symbol: str) -> None:
         """An instrument is found by its letters from the second frame on: the first one makes it known."""
         try:
-            subject = self._subjects.get(self._symbols.resolve(venue.name, symbol))
+            market = market_of(venue, symbol)
+            subject = self._subjects.get(self._symbols.resolve(market.name, symbol))
         except Malformed:
             return
         if subject is not None:
