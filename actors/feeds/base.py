@@ -157,6 +157,8 @@ class FeedSettings(Struct, frozen=True, forbid_unknown_fields=True):
     rate: float = 0.0
     incidents: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    """`CHANNEL=ROUTE`, where a venue has several ways for its streams and sources disagree on one."""
 
 
 class Adapter(Protocol):

@@ -160,12 +160,21 @@ class BookSync:
                 self._try_held(step)
         return step
 
-    def interrupt(self) -> None:
-        """The stream broke off: what was buffered or applied no longer joins what comes."""
+    def interrupt(self, gap: Gap | None = None) -> Step:
+        """The stream broke off: what was buffered or applied no longer joins what comes.
+
+        `gap`: told here and closed by the next snapshot, unless one is open already; None where the caller
+        tells of the loss himself.
+        """
+        step = Step()
         self._interrupted = self._interrupted or self.usable
         self._last = None
         self._held = None
         self._buffer.clear()
+        if gap is not None and self._gap is None:
+            self._gap = gap
+            step.observations.append(gap)
+        return step
 
     def distrust(self, gap: Gap) -> Step:
         """The book as given out proved wrong: tell the gap and begin anew from a new snapshot.

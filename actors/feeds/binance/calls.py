@@ -148,9 +148,10 @@ class CallQueue:
         self._refused[call.key] = now + REFUSED_S * NS_PER_S
 
     def budget(self, venue: Venue) -> Budget:
-        if venue.name not in self._budgets:
-            self._budgets[venue.name] = Budget(venue.weight_per_min)
-        return self._budgets[venue.name]
+        """One for all venues whose requests are counted together, per address."""
+        if venue.budget not in self._budgets:
+            self._budgets[venue.budget] = Budget(venue.weight_per_min)
+        return self._budgets[venue.budget]
 
 
 def pause_end(status: int, headers: Mapping[str, str], body: str, now: int) -> int:

@@ -21,6 +21,7 @@ from actors.feeds.binance.context import PROVIDER
 from actors.feeds.binance.links import Link
 from actors.feeds.binance.subject import Subject
 from actors.feeds.binance.wire import AggTrade, BookTicker, Depth
+from actors.feeds.carriers import BOOK, QUOTES, TRADES
 from domain.clock import NS_PER_MS
 from domain.market.observations import BookDelta, Observation, Quote, Side, Trade
 
@@ -88,7 +89,7 @@ def take_run(
             track, trade_id, at = subject.track, data.a, data.T
             if track is None or not track.dense or track.high != trade_id - 1 or not 0 < at < MS_BELOW:
                 return frame, now
-            track.high = trade_id
+            channel, track.high = TRADES, trade_id
             side: Side = "sell" if data.m else "buy"
             name = subject.instrument
             add(Trade(PROVIDER, name, at * NS_PER_MS, now, data.p, data.q, side, str(trade_id)))
@@ -100,7 +101,7 @@ def take_run(
             before = sync.follow(first, last, data.pu)
             if before is None:
                 return frame, now
-            name = subject.instrument
+            channel, name = BOOK, subject.instrument
             add(BookDelta(PROVIDER, name, at * NS_PER_MS, now, data.b, data.a, (first, last), before))
         else:
             time, bid, ask = data.T or data.E, data.b, data.a
@@ -108,6 +109,7 @@ def take_run(
                 return frame, now
             time = time * NS_PER_MS if time else now
             bid_size, ask_size = data.B if bid else None, data.A if ask else None
+            channel = QUOTES
             add(Quote(PROVIDER, subject.instrument, time, now, bid or None, bid_size, ask or None, ask_size))
-        subject.connection = connection
+        subject.carriers[channel] = connection
     return None

@@ -20,11 +20,13 @@ from actors.feeds.binance.address import NOWHERE, Address, read_address
 from actors.feeds.binance.calls import Call, CallQueue, pause_end
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.hot import take_run
-from actors.feeds.binance.links import RENEWAL_SPREAD_S, Link, plan_links
+from actors.feeds.binance.links import CHANNEL_OF, RENEWAL_SPREAD_S, Link, plan_links, read_routes
 from actors.feeds.binance.parse import parse_in
-from actors.feeds.binance.subject import Subject
+from actors.feeds.binance.questions import TRADES_PER_CALL, Questions
+from actors.feeds.binance.subject import Subject, channel_of
 from actors.feeds.binance.symbols import SymbolTable
 from actors.feeds.binance.venues import BINANCE, VENUES, Venue, market_of
+from actors.feeds.carriers import TRADES
 from domain.errors import Malformed
 from domain.ids import InstrumentId, venue_of
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Observation, Trade
@@ -34,8 +36,6 @@ MAX_KEPT_FRAME = 4096
 _STREAM_OF = {"trades": "trade", "aggTrades": "aggTrade"}
 """REST's lists of trades continue the ids of these streams."""
 
-BARS_PER_CALL = 1000
-TRADES_PER_CALL = 1000
 MAX_TRADE_ATTEMPTS = 5
 MAX_BAR_ATTEMPTS = 5
 
@@ -44,10 +44,11 @@ class BinanceSession:
     """`max_streams` lowers the number of streams per socket."""
 
     def __init__(self, settings: FeedSettings, symbols: SymbolTable, max_streams: int | None = None) -> None:
-        self._settings = settings
+        self._backfill_bars = settings.backfill_bars
         self._symbols = symbols
         self._random = random.Random(settings.seed)
         self._calls = CallQueue(settings.seed)
+        self._questions = Questions(self._calls, settings)
         self._subjects: dict[str, Subject] = {}
         self._by_letters: dict[str, dict[str, Subject]] = {name: {} for name in VENUES}
         self._learners = {name: partial(self._remember, venue) for name, venue in VENUES.items()}
@@ -59,11 +60,12 @@ class BinanceSession:
             settings.channels,
             settings.ws_url,
             max_streams,
+            read_routes(settings.routes),
         )
         self._links = {link.connection: link for link in planned}
         self._planned = planned
         for venue, symbol, instrument in wanted:
-            self._subjects[instrument] = Subject(instrument, venue, symbol, self._carrier(venue, symbol))
+            self._subjects[instrument] = self._planned_subject(instrument, venue, symbol)
 
     def endpoints(self) -> Sequence[Endpoint]:
         return [link.endpoint() for link in self._planned]
@@ -71,10 +73,10 @@ class BinanceSession:
     def on_start(self, now: int) -> Effects:
         effects = Effects()
         for name in dict.fromkeys(subject.venue.name for subject in self._subjects.values()):
-            self._ask_listing(VENUES[name], now)
-        if self._settings.backfill_bars > 0:
+            self._questions.listing(VENUES[name], now)
+        if self._backfill_bars > 0:
             for subject in self._subjects.values():
-                self._ask_bars(subject, now)
+                self._questions.bars(subject, now)
         return self._finish(effects, now)
 
     def on_open(self, connection: int, now: int) -> Effects:
@@ -85,7 +87,8 @@ class BinanceSession:
         effects.sends += link.due_frames(now)
         if not renewed:
             for subject in self._carried(connection):
-                subject.resume_trades()
+                if TRADES in subject.carriers.on(connection):
+                    subject.resume_trades()
                 self._ask_wanted(subject, now)
         return self._finish(effects, now)
 
@@ -134,7 +137,7 @@ class BinanceSession:
         effects = Effects()
         self._link(connection).closed()
         for subject in self._carried(connection):
-            subject.interrupt(reason, now, effects)
+            subject.interrupt(connection, reason, now, effects)
         return effects
 
     def on_response(
@@ -186,7 +189,7 @@ class BinanceSession:
         if subject is None:
             subject = self._discover(observation.instrument, now, effects)
         if link is not None:
-            subject.connection = link.connection
+            subject.carriers[channel_of(observation)] = link.connection
         match observation:
             case Trade():
                 subject.on_trade(observation, event, effects)
@@ -286,11 +289,11 @@ class BinanceSession:
         """An instrument that the settings do not name. Past the bound it is served but not remembered."""
         venue = VENUES[venue_of(instrument)]
         symbol = self._symbols.letters(instrument)
-        subject = Subject(InstrumentId(instrument), venue, symbol, None)
+        subject = Subject(InstrumentId(instrument), venue, symbol)
         if len(self._subjects) < MAX_SUBJECTS:
             self._subjects[instrument] = subject
         if venue.name not in self._listed:
-            self._ask_listing(venue, now)
+            self._questions.listing(venue, now)
         info = self._infos.get(instrument)
         if info is not None:
             effects.observations.append(info)
@@ -299,34 +302,10 @@ class BinanceSession:
     def _ask_wanted(self, subject: Subject, now: int) -> None:
         if subject.wants_book:
             subject.wants_book = False
-            self._ask_book(subject, now)
+            self._questions.book(subject, now)
         if subject.trades_from is not None:
-            self._ask_trades(subject, subject.trades_from, now)
+            self._questions.trades(subject, subject.trades_from, now)
             subject.trades_from = None
-
-    def _ask_listing(self, venue: Venue, now: int) -> None:
-        url = f"{self._base(venue)}/exchangeInfo"
-        self._calls.ask(Call("instruments", venue.name, venue, url, venue.info_weight, None), now)
-
-    def _ask_book(self, subject: Subject, now: int) -> None:
-        levels, weight = subject.venue.depth(self._settings.book_depth)
-        self._ask("book", subject, f"depth?symbol={subject.symbol}&limit={levels}", weight, now)
-
-    def _ask_trades(self, subject: Subject, first: int, now: int) -> None:
-        query = f"aggTrades?symbol={subject.symbol}&fromId={first}&limit={TRADES_PER_CALL}"
-        self._ask("trades", subject, query, subject.venue.trades_weight, now)
-
-    def _ask_bars(self, subject: Subject, now: int) -> None:
-        count = min(self._settings.backfill_bars, BARS_PER_CALL)
-        query = f"klines?symbol={subject.symbol}&interval=1m&limit={count}"
-        self._ask("bars", subject, query, subject.venue.klines_weight, now)
-
-    def _ask(self, topic: str, subject: Subject, query: str, weight: int, now: int) -> None:
-        url = f"{self._base(subject.venue)}/{query}"
-        self._calls.ask(Call(topic, subject.instrument, subject.venue, url, weight, subject.instrument), now)
-
-    def _base(self, venue: Venue) -> str:
-        return (self._settings.rest_url or venue.rest_url).rstrip("/") + venue.api
 
     def _renew(self, link: Link, reason: str, effects: Effects) -> None:
         if not link.renewing:
@@ -344,14 +323,16 @@ class BinanceSession:
         return link
 
     def _carried(self, connection: int) -> list[Subject]:
-        return [subject for subject in self._subjects.values() if subject.connection == connection]
+        return [subject for subject in self._subjects.values() if subject.carriers.on(connection)]
 
-    def _carrier(self, venue: Venue, symbol: str) -> int | None:
-        stream = symbol.lower() + "@"
+    def _planned_subject(self, instrument: InstrumentId, venue: Venue, symbol: str) -> Subject:
+        subject = Subject(instrument, venue, symbol)
         for link in self._planned:
-            if link.venue is venue and any(name.startswith(stream) for name in link.streams):
-                return link.connection
-        return None
+            if link.venue is venue and symbol in link.symbols:
+                subject.carriers.update(
+                    (CHANNEL_OF.get(each, each), link.connection) for each in link.channels
+                )
+        return subject
 
 
 def _failure(parsed: Frame, status: int) -> Reject | None:

@@ -103,6 +103,7 @@ _USDM_ROUTES = (
     ("book", PUBLIC),
     ("quotes", PUBLIC),
     ("trades", MARKET),
+    ("raw_trades", MARKET),
     ("bars", MARKET),
     ("ticker", MARKET),
 )

@@ -181,7 +181,10 @@ def test_a_test_server_stands_in_for_every_host() -> None:
         rest_url="http://127.0.0.1:80/",
     )
     session = adapter().session(settings)
-    assert [endpoint.url for endpoint in session.endpoints()] == ["ws://127.0.0.1:81/stream"] * 2
+    assert [endpoint.url for endpoint in session.endpoints()] == [
+        "ws://127.0.0.1:81/stream",
+        "ws://127.0.0.1:81/public/stream",
+    ]
     urls = {request.url.partition("?")[0] for request in session.on_start(NOW).requests}
     assert "http://127.0.0.1:80/api/v3/exchangeInfo" in urls
     assert "http://127.0.0.1:80/fapi/v1/exchangeInfo" in urls
