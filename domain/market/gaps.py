@@ -20,6 +20,8 @@ NEW_INCARNATION = "new incarnation"
 """Reason of the gap that a restarted feed opens; its provider is the feed's own name."""
 CLOCK_SET_BACK = "clock set back"
 """The same where the feed's clock had been ahead by mistake: what was dated by it is no longer the newest."""
+RENUMBERED = "numbering began anew"
+"""Reason of the gap where a venue's numbers begin again from a smaller one: earlier marks mean nothing."""
 OF_THE_FEED = frozenset((NEW_INCARNATION, CLOCK_SET_BACK))
 """Gaps that the fold opens itself, of all that a feed told."""
 
