@@ -26,6 +26,8 @@ from domain.clock import NS_PER_MS
 from domain.market.observations import BookDelta, Observation, Quote, Side, Trade
 
 _BEST_PRICES = "@bookTicker"
+_NAME_CHARS = 64
+"""A stream's name ends within so many letters of its frame's beginning, but for symbols longer than any."""
 MS_BELOW = 10**14
 """Times below are milliseconds: see `wire.to_ns`."""
 
@@ -74,8 +76,9 @@ def take_run(
         if type(frame) is not str:
             return frame, now
         try:
-            # The last letter inside `}}`: of a bool, of a list of levels, or of a number.
-            message: _Tagged | _BestPrice = tagged(frame) if frame[-3] in "e]" else best_price(frame)
+            # The last letter inside `}}`: of a bool or a list of levels; of a number where `st` comes last.
+            is_best = frame[-3] not in "e]" and _BEST_PRICES in frame[:_NAME_CHARS]
+            message: _Tagged | _BestPrice = best_price(frame) if is_best else tagged(frame)
         except _UNREADABLE:
             return frame, now
         data = message.data
@@ -89,20 +92,24 @@ def take_run(
             track, trade_id, at = subject.track, data.a, data.T
             if track is None or not track.dense or track.high != trade_id - 1 or not 0 < at < MS_BELOW:
                 return frame, now
-            channel, track.high = TRADES, trade_id
+            ts = at * NS_PER_MS
+            if ts < track.newest:
+                return frame, now
+            channel, track.high, track.newest = TRADES, trade_id, ts
             side: Side = "sell" if data.m else "buy"
             name = subject.instrument
-            add(Trade(PROVIDER, name, at * NS_PER_MS, now, data.p, data.q, side, str(trade_id)))
+            add(Trade(PROVIDER, name, ts, now, data.p, data.q, side, str(trade_id)))
         elif type(data) is HotDepth:
             at, sync = data.T or data.E, subject.sync
             first, last = data.U, data.u
             if not 0 < at < MS_BELOW or now < overlap_until or sync is None or not is_change(message.stream):
                 return frame, now
-            before = sync.follow(first, last, data.pu)
+            ts = at * NS_PER_MS
+            before = sync.follow(first, last, data.pu, ts)
             if before is None:
                 return frame, now
             channel, name = BOOK, subject.instrument
-            add(BookDelta(PROVIDER, name, at * NS_PER_MS, now, data.b, data.a, (first, last), before))
+            add(BookDelta(PROVIDER, name, ts, now, data.b, data.a, (first, last), before))
         else:
             time, bid, ask = data.T or data.E, data.b, data.a
             if (time and time >= MS_BELOW) or not message.stream.endswith(_BEST_PRICES):

@@ -52,6 +52,8 @@ class BinanceSession:
         self._subjects: dict[str, Subject] = {}
         self._by_letters: dict[str, dict[str, Subject]] = {name: {} for name in VENUES}
         self._learners = {name: partial(self._remember, venue) for name, venue in VENUES.items()}
+        self._waiting: dict[str, Subject] = {}
+        """Those with a trade that may begin a new numbering."""
         self._infos: dict[str, InstrumentInfo] = {}
         self._listed: set[str] = set()
         wanted = [symbols.assign(text) for text in settings.instruments]
@@ -175,6 +177,10 @@ class BinanceSession:
 
     def on_timer(self, now: int) -> Effects:
         effects = Effects()
+        for subject in list(self._waiting.values()):
+            if not subject.settle(now, effects):
+                del self._waiting[subject.instrument]
+                self._ask_wanted(subject, now)
         for link in self._links.values():
             effects.sends += link.due_frames(now)
             if link.streams and link.opened_at is not None and now >= link.renew_at:
@@ -193,6 +199,8 @@ class BinanceSession:
         match observation:
             case Trade():
                 subject.on_trade(observation, event, effects)
+                if subject.track is not None and subject.track.held is not None:
+                    self._waiting[subject.instrument] = subject
             case BookDelta():
                 overlapping = link is not None and now < link.overlap_until
                 subject.on_delta(observation, effects, overlapping=overlapping)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec.structs import replace
 
-from actors.feeds.base import KEEPER, Effects
+from actors.feeds.base import KEEPER, Effects, Reject
 from actors.feeds.binance.context import PROVIDER
-from actors.feeds.binance.trades import TradeTrack
+from actors.feeds.binance.trades import HOLD_NS, Held, TradeTrack, number_of
 from actors.feeds.binance.venues import Venue
 from actors.feeds.carriers import BOOK, QUOTES, TRADES, Carriers
 from domain.ids import InstrumentId
+from domain.market.gaps import RENUMBERED
 from domain.market.observations import BookDelta, BookSnapshot, Gap, Observation, Trade
 from domain.market.sync import LINKED, SPOT, BookSync, Step
 
@@ -84,11 +86,19 @@ class Subject:
         if self.track is None:
             self.track = TradeTrack(dense=event == _AGGREGATED)
             self._trade_event = event
-        if event != self._trade_event:
+        if event != self._trade_event or trade.ts_event <= self.track.old_until:
             return
-        track, trade_id = self.track, int(trade.trade_id or 0)
+        if self.track.looks_anew(trade):
+            self._weigh(trade, self.track, effects)
+        else:
+            self._admit(trade, self.track, effects)
+
+    def _admit(self, trade: Trade, track: TradeTrack, effects: Effects) -> None:
+        trade_id = number_of(trade)
         follows = track.high is not None and trade_id == track.high + 1
         new, missing = track.admit(trade_id)
+        if track.high == trade_id:
+            track.newest = max(track.newest, trade.ts_event)
         if missing is not None:
             effects.observations.append(self._trade_gap(trade, missing, opened=True))
             self.trades_from = track.next_missing
@@ -99,6 +109,54 @@ class Subject:
         elif self.lost and (follows or not track.dense):
             self._recovered(TRADES, trade.ts_recv, effects)
 
+    def _weigh(self, trade: Trade, track: TradeTrack, effects: Effects) -> None:
+        """Two that continue each other are a new numbering; a single one waits for the other."""
+        held = track.held
+        if held is not None and held.high == track.high:
+            if held.suspect == (number_of(trade), trade.ts_event):
+                return
+            if held.suspect.is_before(number_of(trade), trade.ts_event):
+                self._renumber(held.trade, track, effects)
+                self._admit(trade, track, effects)
+                return
+        self._drop_held(track, effects)
+        track.held = Held(trade, track.high, trade.ts_recv + HOLD_NS)
+
+    def _renumber(self, first: Trade, track: TradeTrack, effects: Effects) -> None:
+        """The gap of unknown size between the two numberings; it stays open while the new one's beginning is
+        fetched."""
+        missing = track.begin_anew(first)
+        gap = replace(self._gap(TRADES, RENUMBERED, first.ts_recv), ts_event=first.ts_event)
+        if missing is not None:
+            gap = replace(gap, first=missing[0], last=missing[1])
+        effects.observations.append(gap)
+        if missing is None:
+            effects.observations.append(replace(gap, opened=False))
+            effects.resynced.append((self.instrument, TRADES))
+        self.trades_from = track.next_missing
+        effects.observations.append(first)
+
+    def settle(self, now: int, effects: Effects) -> bool:
+        """Whether a trade still waits: one that nothing has contradicted in time begins a new numbering."""
+        track = self.track
+        if track is None or track.held is None:
+            return False
+        if now < track.held.due:
+            return True
+        if track.held.high == track.high:
+            self._renumber(track.held.trade, track, effects)
+        else:
+            self._drop_held(track, effects)
+        return False
+
+    def _drop_held(self, track: TradeTrack, effects: Effects) -> None:
+        """It was followed by the old numbers, so it is neither a repeat nor a beginning: say so."""
+        if track.held is None:
+            return
+        trade, track.held = track.held.trade, None
+        reason = f"trade id {trade.trade_id} was given to an earlier trade already"
+        effects.rejects.append((Reject("malformed", reason), msgspec.json.encode(trade)))
+
     def on_trade_page(
         self, trades: Sequence[Trade], asked_from: int, full: bool, now: int, effects: Effects
     ) -> bool:
@@ -107,16 +165,18 @@ class Subject:
         if track is None:
             return True
         missing = track.next_missing
-        new = track.admit_page([int(trade.trade_id or 0) for trade in trades], asked_from)
+        trades = [trade for trade in trades if trade.ts_event > track.old_until]
+        new = track.admit_page([number_of(trade) for trade in trades], asked_from)
         effects.observations += [trade for trade, is_new in zip(trades, new, strict=True) if is_new]
         if trades:
+            track.newest = max(track.newest, *(trade.ts_event for trade in trades))
             self._close_trade_gaps(trades[-1], effects)
         self.trades_from = track.next_missing
         if self.trades_from is None and full and track.high is not None:
             self.trades_from = track.high + 1
         if self.trades_from is None:
             self._recovered(TRADES, now, effects)
-        return missing is None or track.next_missing != missing
+        return asked_from != missing or track.next_missing != missing
 
     def abandon_trades(self, now: int, effects: Effects) -> None:
         """The first hole cannot be filled: its gap stays open, the interruption is over."""

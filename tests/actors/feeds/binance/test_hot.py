@@ -30,12 +30,21 @@ from tests.actors.feeds.runs import cut, one_by_one
 
 SNAPSHOT = '{"lastUpdateId":10,"bids":[["100.0","1.5"]],"asks":[["101.0","2"]]}'
 
-trades = st.builds(trade_frame, st.integers(1, 12), T=st.sampled_from([NOW // 10**6, NOW // 1000]))
+NOW_MS = NOW // 10**6
+times = st.sampled_from([NOW_MS, NOW_MS, NOW_MS + 5, NOW_MS + 10, NOW_MS + 15, 0, NOW // 1000])
+trades = st.builds(trade_frame, st.integers(1, 12), T=times) | st.builds(
+    trade_frame, st.integers(1, 12), T=times, st=st.sampled_from([1, 2])
+)
 books = st.builds(
-    lambda first, length, previous: depth_frame(first, first + length, pu=previous),
-    st.integers(9, 16),
+    lambda first, length, previous, ms: depth_frame(first, first + length, pu=previous, E=ms),
+    st.integers(4, 16),
     st.integers(-1, 3),
-    st.integers(8, 16),
+    st.integers(3, 16),
+    times,
+)
+other_books = st.builds(
+    lambda first: combined("btcusdt@rpiDepth@500ms", depth(first, first + 1, pu=first - 1)),
+    st.integers(9, 16),
 )
 quotes = st.builds(
     lambda bid: combined("btcusdt@bookTicker", book_ticker(b=bid)), st.sampled_from(["0", "25.35", "-1"])
@@ -53,7 +62,7 @@ closing = st.just("close")
 
 
 @given(
-    frames=st.lists(trades | books | quotes | partials | others | closing, max_size=40),
+    frames=st.lists(trades | books | other_books | quotes | partials | others | closing, max_size=40),
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4),
     endpoint=st.sampled_from(["", SPOT_WS, USDM_WS]),
 )
