@@ -17,7 +17,7 @@ from functools import partial
 from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
 from actors.feeds.binance import failures
 from actors.feeds.binance.address import NOWHERE, Address, read_address
-from actors.feeds.binance.calls import Call, CallQueue, pause_end
+from actors.feeds.binance.calls import Call, CallQueue, observe_weight, pause_end
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.hot import take_run
 from actors.feeds.binance.links import CHANNEL_OF, RENEWAL_SPREAD_S, Link, plan_links, read_routes
@@ -150,7 +150,7 @@ class BinanceSession:
         call = self._calls.answered(request)
         address = read_address(request.url)
         venue = call.venue if call is not None else address.venue or BINANCE
-        self._calls.budget(venue).observe(headers, now)
+        observe_weight(self._calls.budget(venue), headers, now)
         if status == 0:
             self._again(call, now)
             return self._finish(effects, now)
