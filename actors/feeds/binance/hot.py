@@ -63,12 +63,14 @@ def take_run(
     run: Iterator[Received],
     link: Link,
     subjects: Mapping[str, Subject],
+    heard: dict[str, int],
     observations: list[Observation],
     unknown: Callable[[str], None],
 ) -> Received | None:
     """Takes frames that simply continue, up to the first that does not: that one, or None at the end.
 
-    Nothing has changed by the frame that is given back. `unknown` is told letters without a subject.
+    Nothing has changed by the frame that is given back. `heard` takes the time of each channel's newest
+    frame; `unknown` is told letters without a subject.
     """
     tagged, best_price, is_change, add = _tagged, _best_price, carries_changes, observations.append
     connection, overlap_until = link.connection, link.overlap_until
@@ -119,4 +121,5 @@ def take_run(
             channel = QUOTES
             add(Quote(PROVIDER, subject.instrument, time, now, bid or None, bid_size, ask or None, ask_size))
         subject.carriers[channel] = connection
+        heard[channel] = now
     return None

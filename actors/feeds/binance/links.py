@@ -41,6 +41,9 @@ OVERLAP_NS = 60 * NS_PER_S
 """How long after a renewal frames of the old socket may still come."""
 SILENCE_BUSY_S = 60.0
 SILENCE_QUIET_S = 600.0
+SILENT_S = {"quotes": 60.0, "book": 60.0, "ticker": 60.0, "bars": 180.0, TRADES: 300.0}
+"""A kind of stream that says nothing for so long, of all symbols of a socket, is told of. Bars come at least
+once a minute; a lone pair without a trade for minutes is common."""
 ROOT = "root"
 """The name in the settings of the path without a route."""
 
@@ -81,6 +84,11 @@ class Link:
         self._outbox.clear()
         self._sent_at.clear()
         self._subscribe()
+
+    def silence_limits_s(self, limit_s: float) -> dict[str, float]:
+        """Of what it carries; `limit_s` 0: the venue's."""
+        carried = [CHANNEL_OF.get(channel, channel) for channel in self.channels]
+        return {channel: limit_s or SILENT_S[channel] for channel in carried}
 
     def closed(self) -> None:
         self.opened_at = None

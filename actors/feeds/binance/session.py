@@ -27,6 +27,7 @@ from actors.feeds.binance.subject import Subject, channel_of
 from actors.feeds.binance.symbols import SymbolTable
 from actors.feeds.binance.venues import BINANCE, VENUES, Venue, market_of
 from actors.feeds.carriers import TRADES
+from actors.feeds.silence import StreamWatch
 from domain.errors import Malformed
 from domain.ids import InstrumentId, venue_of
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Observation, Trade
@@ -54,6 +55,8 @@ class BinanceSession:
         self._learners = {name: partial(self._remember, venue) for name, venue in VENUES.items()}
         self._waiting: dict[str, Subject] = {}
         """Those with a trade that may begin a new numbering."""
+        self._watch = StreamWatch()
+        self._silence_s = settings.silence_s
         self._infos: dict[str, InstrumentInfo] = {}
         self._listed: set[str] = set()
         wanted = [symbols.assign(text) for text in settings.instruments]
@@ -86,6 +89,7 @@ class BinanceSession:
         link = self._link(connection)
         renewed = link.opened_at is not None
         link.opened(now, self._random.uniform(0.0, RENEWAL_SPREAD_S))
+        self._watch.expect(connection, link.silence_limits_s(self._silence_s), now)
         effects.sends += link.due_frames(now)
         if not renewed:
             for subject in self._carried(connection):
@@ -106,8 +110,9 @@ class BinanceSession:
             for frame, now in run:
                 self._take_frame(frame, link, venue, address, now, effects)
             return effects
-        by_letters, left = self._by_letters[venue.name], iter(run)
-        while odd := take_run(left, link, by_letters, effects.observations, self._learners[venue.name]):
+        by_letters, heard, left = self._by_letters[venue.name], self._watch.heard(connection), iter(run)
+        learner = self._learners[venue.name]
+        while odd := take_run(left, link, by_letters, heard, effects.observations, learner):
             self._take_frame(odd[0], link, venue, address, odd[1], effects)
         return effects
 
@@ -138,6 +143,7 @@ class BinanceSession:
     def on_close(self, connection: int, reason: str, now: int) -> Effects:
         effects = Effects()
         self._link(connection).closed()
+        self._watch.closed(connection)
         for subject in self._carried(connection):
             subject.interrupt(connection, reason, now, effects)
         return effects
@@ -176,7 +182,7 @@ class BinanceSession:
         return self._finish(effects, now)
 
     def on_timer(self, now: int) -> Effects:
-        effects = Effects()
+        effects = Effects(silences=self._watch.check(now))
         for subject in list(self._waiting.values()):
             if not subject.settle(now, effects):
                 del self._waiting[subject.instrument]
@@ -195,7 +201,9 @@ class BinanceSession:
         if subject is None:
             subject = self._discover(observation.instrument, now, effects)
         if link is not None:
-            subject.carriers[channel_of(observation)] = link.connection
+            channel = channel_of(observation)
+            subject.carriers[channel] = link.connection
+            self._watch.heard(link.connection)[channel] = now
         match observation:
             case Trade():
                 subject.on_trade(observation, event, effects)

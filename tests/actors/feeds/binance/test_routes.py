@@ -208,3 +208,54 @@ def test_usdm_and_coinm_spend_one_budget() -> None:
     (first,) = session.on_timer(later).requests
     assert session.on_response(first, 429, paused, "{}", later).requests == []
     assert session.on_frame(0, depth_frame(95, 105, "BTCUSD_PERP", pu=94), later + NS_PER_S).requests == []
+
+
+def silences(session: BinanceSession, second: float) -> list[tuple[int, str, bool]]:
+    told = session.on_timer(NOW + int(second * NS_PER_S)).silences
+    return [(each.connection, each.channel, each.ended) for each in told]
+
+
+def test_trades_that_are_acknowledged_and_never_sent_are_told_of_though_the_book_goes_on() -> None:
+    """As on the old root of USD-M since 2026-04-23."""
+    root = tuple(f"{channel}=root" for channel in ALL)
+    session = session_of(channels=("book", "trades", "bars"), routes=root)
+    (endpoint,) = session.endpoints()
+    assert endpoint.url == f"{USDM}/stream"
+    session.on_open(0, NOW)
+    session.on_frame(0, '{"result":null,"id":1}', NOW)
+    told = []
+    for second in range(0, 310, 5):
+        frame = depth_frame(95 + second, 105 + second, "SOLUSDT", pu=94 + second)
+        session.on_frame(0, frame, NOW + second * NS_PER_S)
+        told += silences(session, second)
+    assert told == [(0, "bars", False), (0, "trades", False)]
+
+
+def test_a_silent_kind_of_stream_that_speaks_again_is_told_of() -> None:
+    session = session_of(silence_s=20.0)
+    for connection in (PUBLIC_CONN, MARKET_CONN):
+        session.on_open(connection, NOW)
+    session.on_frame(PUBLIC_CONN, quote(), NOW + 15 * NS_PER_S)
+    assert silences(session, 21) == [(PUBLIC_CONN, "book", False), (MARKET_CONN, "trades", False)]
+    for number in (7, 8):
+        session.on_frame(MARKET_CONN, trade_frame(number, "SOLUSDT"), NOW + 22 * NS_PER_S)
+    assert silences(session, 23) == [(MARKET_CONN, "trades", True)]
+
+
+def test_frames_on_the_short_way_are_heard_as_well() -> None:
+    session = session_of(silence_s=20.0)
+    session.on_open(PUBLIC_CONN, NOW)
+    session.on_open(MARKET_CONN, NOW)
+    for second in range(40):
+        now = NOW + second * NS_PER_S
+        session.on_frame(MARKET_CONN, trade_frame(7 + second, "SOLUSDT"), now)
+        session.on_frame(PUBLIC_CONN, quote(), now)
+    assert silences(session, 40) == [(PUBLIC_CONN, "book", False)]
+
+
+def test_a_repeat_is_a_frame_too() -> None:
+    session = session_of(silence_s=20.0)
+    session.on_open(MARKET_CONN, NOW)
+    for second in range(0, 40, 10):
+        session.on_frame(MARKET_CONN, trade_frame(7, "SOLUSDT"), NOW + second * NS_PER_S)
+    assert silences(session, 40) == []
