@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from actors.feeds.base import Endpoint
+from actors.feeds.binance.hot import ShortWays
 from actors.feeds.binance.venues import BINANCE_USDM, MARKET, PUBLIC, VENUES, Venue
 from actors.feeds.carriers import TRADES
 from domain.clock import NS_PER_S
@@ -67,6 +68,8 @@ class Link:
     renewing: bool = False
     overlap_until: int = 0
     renew_at: int = 0
+    ways: dict[str, ShortWays] = field(default_factory=dict)
+    """By venue: the hosts of the derivatives send both."""
     _outbox: deque[str] = field(default_factory=deque)
     _sent_at: deque[int] = field(default_factory=lambda: deque(maxlen=SENDS_PER_S))
     _next_id: int = 1

@@ -12,23 +12,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from actors.feeds.base import Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
 from actors.feeds.binance import failures
 from actors.feeds.binance.address import NOWHERE, Address, read_address
 from actors.feeds.binance.calls import Call, CallQueue, observe_weight, pause_end
 from actors.feeds.binance.context import Context, Frame
-from actors.feeds.binance.hot import take_run
+from actors.feeds.binance.hot import ShortWays, take_run
 from actors.feeds.binance.links import CHANNEL_OF, RENEWAL_SPREAD_S, Link, plan_links, read_routes
 from actors.feeds.binance.parse import parse_in
 from actors.feeds.binance.questions import TRADES_PER_CALL, Questions
 from actors.feeds.binance.subject import Subject, channel_of
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import BINANCE, VENUES, Venue, market_of
+from actors.feeds.binance.venues import BINANCE, VENUES, Venue
 from actors.feeds.carriers import TRADES
 from actors.feeds.silence import StreamWatch
-from domain.errors import Malformed
 from domain.ids import InstrumentId, venue_of
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Observation, Trade
 
@@ -51,8 +49,6 @@ class BinanceSession:
         self._calls = CallQueue(settings.seed)
         self._questions = Questions(self._calls, settings)
         self._subjects: dict[str, Subject] = {}
-        self._by_letters: dict[str, dict[str, Subject]] = {name: {} for name in VENUES}
-        self._learners = {name: partial(self._remember, venue) for name, venue in VENUES.items()}
         self._waiting: dict[str, Subject] = {}
         """Those with a trade that may begin a new numbering."""
         self._watch = StreamWatch()
@@ -110,9 +106,8 @@ class BinanceSession:
             for frame, now in run:
                 self._take_frame(frame, link, venue, address, now, effects)
             return effects
-        by_letters, heard, left = self._by_letters[venue.name], self._watch.heard(connection), iter(run)
-        learner = self._learners[venue.name]
-        while odd := take_run(left, link, by_letters, heard, effects.observations, learner):
+        ways, left = link.ways.get(venue.name) or self._ways_of(link, venue), iter(run)
+        while odd := take_run(left, ways, link.overlap_until, effects.observations):
             self._take_frame(odd[0], link, venue, address, odd[1], effects)
         return effects
 
@@ -124,21 +119,28 @@ class BinanceSession:
         for reject in parsed.rejects:
             effects.rejects.append((reject, _kept(frame)))
         for observation in parsed.observations:
-            self._take(observation, parsed.event, link, now, effects)
+            self._take(observation, parsed.event, link, now, effects, venue)
         if parsed.event == "serverShutdown":
             self._renew(link, "the venue announced a shutdown", effects)
         if self._calls.dirty:
             self._finish(effects, now)
 
-    def _remember(self, venue: Venue, symbol: str) -> None:
-        """An instrument is found by its letters from the second frame on: the first one makes it known."""
-        try:
-            market = market_of(venue, symbol)
-            subject = self._subjects.get(self._symbols.resolve(market.name, symbol))
-        except Malformed:
-            return
-        if subject is not None:
-            self._by_letters[venue.name][symbol] = subject
+    def _ways_of(self, link: Link, venue: Venue) -> ShortWays:
+        ways = link.ways.get(venue.name)
+        if ways is None:
+            ways = link.ways[venue.name] = ShortWays(self._watch.heard(link.connection))
+        return ways
+
+    def _carry(self, subject: Subject, channel: str, link: Link, venue: Venue) -> None:
+        """A frame of the channel has come over this connection: the next ones may go the short way."""
+        before = subject.carriers.get(channel)
+        if before is not None and before != link.connection:
+            for ways in self._link(before).ways.values():
+                ways.close(channel, subject)
+        subject.carriers[channel] = link.connection
+        ways = self._ways_of(link, venue)
+        if subject.instrument in self._subjects:
+            ways.open(channel, subject)
 
     def on_close(self, connection: int, reason: str, now: int) -> Effects:
         effects = Effects()
@@ -194,15 +196,21 @@ class BinanceSession:
         return self._finish(effects, now)
 
     def _take(
-        self, observation: Observation, event: str, link: Link | None, now: int, effects: Effects
+        self,
+        observation: Observation,
+        event: str,
+        link: Link | None,
+        now: int,
+        effects: Effects,
+        venue: Venue | None = None,
     ) -> None:
-        """One observation by its kind; `link` is None for what came over REST."""
+        """One observation by its kind; `link` and its socket's `venue` are None for what came over REST."""
         subject = self._subjects.get(observation.instrument)
         if subject is None:
             subject = self._discover(observation.instrument, now, effects)
         if link is not None:
             channel = channel_of(observation)
-            subject.carriers[channel] = link.connection
+            self._carry(subject, channel, link, venue or subject.venue)
             self._watch.heard(link.connection)[channel] = now
         match observation:
             case Trade():
