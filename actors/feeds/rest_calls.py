@@ -65,9 +65,9 @@ def retry_after_s(headers: Mapping[str, str], now: int) -> float | None:
 
 
 def held_until(headers: Mapping[str, str], now: int, default_s: float) -> int:
-    """Until when an address is left alone that was told to wait, ns; `default_s` where no time was told."""
-    told_s = retry_after_s(headers, now)
-    return now + int((default_s if told_s is None else told_s) * NS_PER_S)
+    """Until when an address is left alone that was told to wait, ns; `default_s` where no time was told, or
+    none that helps: 0, or a date that has passed."""
+    return now + int((retry_after_s(headers, now) or default_s) * NS_PER_S)
 
 
 class Budget:

@@ -267,8 +267,15 @@ class BinanceSession:
         subject = self._subjects.get(self._symbols.resolve(venue.name, address.symbol or ""))
         if subject is None or address.from_id is None:
             return True
-        full = len(trades) >= (address.limit or TRADES_PER_CALL)
-        moved = subject.on_trade_page(trades, address.from_id, full, now, effects)
+        rows = len(trades) + len(parsed.rejects)
+        moved = subject.on_trade_page(
+            trades,
+            address.from_id,
+            now,
+            effects,
+            full=rows >= (address.limit or TRADES_PER_CALL),
+            whole=not parsed.rejects,
+        )
         if moved:
             self._ask_wanted(subject, now)
         subject.trades_from = None

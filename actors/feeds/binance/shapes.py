@@ -341,10 +341,30 @@ def convert(value: Json, message: type[T]) -> T:
     try:
         return msgspec.convert(value, message, strict=False)
     except msgspec.ValidationError:
-        cut = _with_short_levels(value)
-        if cut is None:
+        mended = _with_short_levels(value) or _without_blanks(value, message)
+        if mended is None:
             raise
-        return msgspec.convert(cut, message, strict=False)
+        return msgspec.convert(mended, message, strict=False)
+
+
+_BLANKS = ("", None)
+_BLANK_IS_0: dict[type[Any], set[str]] = {
+    BookTicker: {"b", "B", "a", "A"},
+    Ticker24: {"c"},
+    RestTicker: {"lastPrice"},
+    RestPrice: {"price"},
+    RestBookTicker: {"bidPrice", "bidQty", "askPrice", "askQty"},
+}
+"""Messages of which a part may be nothing, and the fields that they must have."""
+
+
+def _without_blanks(value: Json, message: type[Any]) -> dict[str, Json] | None:
+    """The same object with nothing in place of empty texts and nulls; None where there are none."""
+    needed = _BLANK_IS_0.get(message)
+    if needed is None or not isinstance(value, dict) or all(each not in _BLANKS for each in value.values()):
+        return None
+    kept = {key: each for key, each in value.items() if each not in _BLANKS}
+    return kept | {key: 0 for key in needed & value.keys() if value[key] in _BLANKS}
 
 
 def _with_short_levels(value: Json) -> dict[str, Json] | None:

@@ -158,25 +158,38 @@ class Subject:
         effects.rejects.append((Reject("malformed", reason), msgspec.json.encode(trade)))
 
     def on_trade_page(
-        self, trades: Sequence[Trade], asked_from: int, full: bool, now: int, effects: Effects
+        self, trades: Sequence[Trade], asked_from: int, now: int, effects: Effects, *, full: bool, whole: bool
     ) -> bool:
-        """A page of the venue's list of aggregated trades. False: it brought nothing of what is missing."""
+        """A page of the venue's list of aggregated trades. False: it brought nothing of what is missing.
+
+        `full`: there may be more after it; `whole`: every row was readable, so that an id which it leaves
+        out does not exist.
+        """
         track = self.track
         if track is None:
             return True
         missing = track.next_missing
         trades = [trade for trade in trades if trade.ts_event > track.old_until]
-        new = track.admit_page([number_of(trade) for trade in trades], asked_from)
-        effects.observations += [trade for trade, is_new in zip(trades, new, strict=True) if is_new]
-        if trades:
-            track.newest = max(track.newest, *(trade.ts_event for trade in trades))
-            self._close_trade_gaps(trades[-1], effects)
+        if whole:
+            self._admit_page(trades, asked_from, track, effects)
+        else:
+            for trade in trades:
+                self._admit(trade, track, effects)
         self.trades_from = track.next_missing
         if self.trades_from is None and full and track.high is not None:
             self.trades_from = track.high + 1
         if self.trades_from is None:
             self._recovered(TRADES, now, effects)
         return asked_from != missing or track.next_missing != missing
+
+    def _admit_page(
+        self, trades: Sequence[Trade], asked_from: int, track: TradeTrack, effects: Effects
+    ) -> None:
+        new = track.admit_page([number_of(trade) for trade in trades], asked_from)
+        effects.observations += [trade for trade, is_new in zip(trades, new, strict=True) if is_new]
+        if trades:
+            track.newest = max(track.newest, *(trade.ts_event for trade in trades))
+            self._close_trade_gaps(trades[-1], effects)
 
     def abandon_trades(self, now: int, effects: Effects) -> None:
         """The first hole cannot be filled: its gap stays open, the interruption is over."""

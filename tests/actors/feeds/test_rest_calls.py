@@ -102,7 +102,8 @@ def test_no_venue_can_stop_a_feed_for_longer_than_an_hour(told: str) -> None:
 
 
 def test_an_address_that_is_told_no_time_waits_the_default() -> None:
-    assert held_until({}, NOW, 5.0) == NOW + 5 * NS_PER_S
+    for headers in ({}, {"Retry-After": "0"}, {"Retry-After": "Wed, 31 Dec 2025 23:00:00 GMT"}):
+        assert held_until(headers, NOW, 5.0) == NOW + 5 * NS_PER_S
 
 
 def test_a_budget_keeps_the_time_between_two_requests_and_the_weight_of_a_minute() -> None:

@@ -109,3 +109,30 @@ def test_one_bad_row_of_an_answer_costs_that_row(bad: object) -> None:
     for good, path in answers:
         parsed = adapter().parse(raw([good, bad, good]), http(f"{API}/{path}"))
         assert (len(parsed.observations), len(parsed.rejects)) == (2, 1)
+
+
+@pytest.mark.parametrize("blank", ["", None])
+def test_an_empty_text_or_a_null_is_nothing_and_costs_nothing_else(blank: str | None) -> None:
+    frame = {"e": "24hrTicker", "E": NOW_MS, "s": "BTCUSDT", "c": "5", "o": blank, "v": blank, "P": blank}
+    day = {"symbol": "BTCUSDT", "lastPrice": "5", "openPrice": blank, "volume": blank, "closeTime": blank}
+    for parsed in (
+        adapter().parse(raw(frame), ws()),
+        adapter().parse(raw(day), http(f"{API}/ticker/24hr")),
+    ):
+        (seen,) = parsed.observations
+        assert isinstance(seen, Ticker)
+        assert (seen.last, seen.open, seen.volume, seen.change_pct) == (5.0, None, None, None)
+    (quote,) = adapter().parse(raw(book_ticker(b=blank, B=blank)), ws()).observations
+    assert isinstance(quote, Quote)
+    assert (quote.bid, quote.bid_size, quote.ask) == (None, None, 25.36)
+
+
+@pytest.mark.parametrize("blank", ["", None, "0"])
+def test_a_last_price_that_is_nothing_is_no_ticker_and_no_reject(blank: str | None) -> None:
+    frame = {"e": "24hrTicker", "E": NOW_MS, "s": "BTCUSDT", "c": blank}
+    for parsed in (
+        adapter().parse(raw(frame), ws()),
+        adapter().parse(raw({"symbol": "BTCUSDT", "lastPrice": blank}), http(f"{API}/ticker/24hr")),
+        adapter().parse(raw({"symbol": "BTCUSDT", "price": blank}), http(f"{API}/ticker/price")),
+    ):
+        assert (parsed.observations, parsed.rejects) == ([], [])
