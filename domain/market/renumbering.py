@@ -26,7 +26,7 @@ class Suspect(NamedTuple):
     number: int
     ts: int
 
-    def is_before(self, number: int, ts: int) -> bool:
+    def is_continued_by(self, number: int, ts: int) -> bool:
         """Whether an event continues this one."""
         return 0 < number - self.number <= MAX_STEP and ts >= self.ts
 

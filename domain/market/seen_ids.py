@@ -124,7 +124,7 @@ class SeenIds:
         if suspect is not None and is_later(suspect.ts, self._newest):
             if suspect == (number, ts):
                 return _REPEAT
-            if suspect.is_before(number, ts):
+            if suspect.is_continued_by(number, ts):
                 self._restart()
                 self._jump(0, suspect.number)
                 self._jump(suspect.number + 1, number)

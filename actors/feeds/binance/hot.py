@@ -132,8 +132,7 @@ def take_run(
             before = sync.follow(first, last, data.pu, ts)
             if before is None:
                 return frame, now
-            name = subject.instrument
-            add(BookDelta(PROVIDER, name, ts, now, data.b, data.a, (first, last), before))
+            add(BookDelta(PROVIDER, subject.instrument, ts, now, data.b, data.a, (first, last), before))
             heard[BOOK] = now
         else:
             subject, time, bid, ask = quotes.get(data.s), data.T or data.E, data.b, data.a

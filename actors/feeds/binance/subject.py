@@ -115,7 +115,7 @@ class Subject:
         if held is not None and held.high == track.high:
             if held.suspect == (number_of(trade), trade.ts_event):
                 return
-            if held.suspect.is_before(number_of(trade), trade.ts_event):
+            if held.suspect.is_continued_by(number_of(trade), trade.ts_event):
                 self._renumber(held.trade, track, effects)
                 self._admit(trade, track, effects)
                 return
@@ -279,15 +279,6 @@ class Subject:
             effects.resynced.append((self.instrument, "trades"))
 
     def _trade_gap(self, trade: Trade, missing: tuple[int, int], *, opened: bool) -> Gap:
-        first, last = missing
-        return Gap(
-            provider=PROVIDER,
-            instrument=self.instrument,
-            ts_event=trade.ts_recv,
-            ts_recv=trade.ts_recv,
-            channel="trades",
-            reason=f"trades {first} to {last} are missing" if opened else "the missing trades have come",
-            first=first,
-            last=last,
-            opened=opened,
-        )
+        reason = "trades {} to {} are missing".format(*missing) if opened else "the missing trades have come"
+        gap = self._gap(TRADES, reason, trade.ts_recv)
+        return replace(gap, first=missing[0], last=missing[1], opened=opened)
