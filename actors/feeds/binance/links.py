@@ -29,7 +29,6 @@ STREAMS = {
 }
 CHANNEL_OF = {"raw_trades": TRADES}
 """Where two channels of the settings bring the same kind of observation."""
-BUSY_CHANNELS = {"quotes", "book", "ticker", "bars"}
 
 SENDS_PER_S = 4
 """Binance closes a socket that sends more than 5 messages a second; one is left for a pong."""
@@ -40,9 +39,10 @@ RENEWAL_SPREAD_S = 900.0
 """Renewals begin up to so long before the end of life, so that sockets do not all turn at once."""
 OVERLAP_NS = 60 * NS_PER_S
 """How long after a renewal frames of the old socket may still come."""
-SILENCE_BUSY_S = 60.0
+SILENCE_S = {"quotes": 60.0, "book": 60.0, "ticker": 60.0, "bars": 180.0}
 SILENCE_QUIET_S = 600.0
-SILENT_S = {"quotes": 60.0, "book": 60.0, "ticker": 60.0, "bars": 180.0, TRADES: 300.0}
+"""A socket without any frame for so long is dead: by the busiest channel that it carries."""
+SILENT_S = SILENCE_S | {TRADES: 300.0}
 """A kind of stream that says nothing for so long, of all symbols of a socket, is told of. Bars come at least
 once a minute; a lone pair without a trade for minutes is common."""
 ROOT = "root"
@@ -175,7 +175,7 @@ def _by_route(venue: Venue, channels: Sequence[str], routes: Routes) -> dict[str
 
 def _link(number: int, venue: Venue, url: str, names: tuple[str, ...], channels: tuple[str, ...]) -> Link:
     streams = tuple(name.lower() + STREAMS[channel] for name in names for channel in channels)
-    silence_s = SILENCE_BUSY_S if BUSY_CHANNELS & set(channels) else SILENCE_QUIET_S
+    silence_s = min(SILENCE_S.get(channel, SILENCE_QUIET_S) for channel in channels)
     return Link(number, venue, url, streams, channels, names, silence_s)
 
 

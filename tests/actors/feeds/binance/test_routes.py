@@ -52,6 +52,15 @@ def test_books_and_best_prices_of_usdm_come_over_one_route_and_the_rest_over_ano
     assert '["solusdt@bookTicker","solusdt@depth@100ms"]' in found[f"{USDM}/public/stream"][0]
 
 
+def test_a_socket_counts_as_dead_by_the_busiest_of_what_it_carries() -> None:
+    def silence_s(*channels: str) -> list[float]:
+        return [each.silence_s for each in session_of(channels=channels).endpoints()]
+
+    assert silence_s("trades", "book") == [600.0, 60.0]
+    assert silence_s("trades", "bars") == [180.0]
+    assert silence_s("trades", "bars", "ticker", "quotes") == [60.0, 60.0]
+
+
 @pytest.mark.parametrize(
     ("instrument", "url"),
     [
