@@ -22,7 +22,7 @@ from domain.market.bar_set import Landings
 from domain.market.bars import NEVER
 from domain.market.book import BookChange
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
-from domain.market.gaps import BOOK_CHANNELS, CLOCK_SET_BACK, concerns, touched
+from domain.market.gaps import BOOK_CHANNELS, CLOCK_SET_BACK, RENUMBERED, TRADE_CHANNELS, concerns, touched
 from domain.market.intervals import interval_ns
 from domain.market.observations import (
     Bar,
@@ -42,7 +42,7 @@ from domain.market.seen_ids import Verdict
 from domain.market.sources import Kind
 from domain.signals import Signal
 
-_NEW, _REPEAT = Verdict.NEW, Verdict.REPEAT
+_NEW, _REPEAT, _RENUMBERED = Verdict.NEW, Verdict.REPEAT, Verdict.RENUMBERED
 _RESUMING = (Trade, Quote, Ticker, Bar, FxRate)
 
 
@@ -63,9 +63,11 @@ class SymbolKeeper(KeeperParts):
                 return None
         verdict = _NEW
         if event.trade_id is not None:
-            verdict = self._seen.admit(event.provider, event.trade_id)
+            verdict = self._seen.admit(event.provider, event.trade_id, event.ts_event)
             if verdict is _REPEAT:
                 return None
+            if verdict is _RENUMBERED:
+                verdict, self._taint_next = _NEW, True
             if verdict is not _NEW:
                 before = ""
         multiple = None
@@ -111,7 +113,9 @@ class SymbolKeeper(KeeperParts):
         if type(event) is Trade:
             verdict = _NEW
             if event.trade_id is not None:
-                verdict = self._seen.admit(event.provider, event.trade_id)
+                verdict = self._seen.admit(event.provider, event.trade_id, event.ts_event)
+            if verdict is _RENUMBERED:
+                verdict, self._taint_next = _NEW, True
             self._fold_trade(event, clock, verdict)
         elif isinstance(event, Observation):
             self._fold(event, clock)
@@ -283,6 +287,8 @@ class SymbolKeeper(KeeperParts):
     def _fold_gap(self, gap: Gap, clock: int) -> None:
         if gap.reason == CLOCK_SET_BACK:
             self._set_back(clock)
+        elif gap.reason == RENUMBERED and gap.opened and gap.channel in TRADE_CHANNELS:
+            self._seen.begin_anew(gap.provider)
         if gap.opened and gap.channel in BOOK_CHANNELS:
             self._forgive(gap)
         of = touched(gap, book=self.record.source, trades=getattr(self.last_trade, "provider", ""))

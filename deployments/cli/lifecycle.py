@@ -139,6 +139,7 @@ def _print_report(report: dict[str, Any]) -> None:
     for feed in report.get("feeds", ()):
         last = feed["last_frame"]
         seen = f"last {'-' if last is None else format_time(last)}  gaps {feed['gaps']}"
+        seen += "".join(f"  silent: {each}" for each in feed.get("silent", ()))
         print(f"feed      {feed['provider']:<18} {feed['state']:<9} {seen}")
     for projection in report.get("projections", ()):
         print(f"project   {projection['name']:<18} {projection['lag_events']} events behind")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from domain.envelope import Admitted, Batch, MarketEvent
 from domain.market.decisions import BarClosed, BarCorrected, BookBroken, LateTrade
+from domain.market.gaps import RENUMBERED
 from domain.market.intervals import INTERVAL_NS
 from domain.market.observations import BookDelta, BookSnapshot, Observation, SplitAnnounced, Ticker, Trade
 from domain.partition import MarketPartition, PartitionSettings
@@ -99,6 +100,7 @@ others = st.one_of(
         a_gap,
         st.sampled_from(("trades", "book", "feed", "quotes")),
         opened=st.booleans(),
+        reason=st.sampled_from(("connection lost", RENUMBERED)),
         instrument=instruments,
     ),
 )
