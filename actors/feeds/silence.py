@@ -11,10 +11,22 @@ A kind of all instruments of a connection counts as one, since a single quiet in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from actors.feeds.base import Silence
+from actors.feeds.carriers import BOOK, QUOTES, TRADES
 from domain.clock import NS_PER_S
+from domain.market.observations import Bar, BookDelta, BookSnapshot, Observation, Quote, Ticker, Trade
+
+BARS = "bars"
+SILENT_S: Mapping[str, float] = {QUOTES: 60.0, BOOK: 60.0, "ticker": 60.0, BARS: 180.0, TRADES: 300.0}
+"""A kind of stream that says nothing for so long, of all symbols of a socket, is reported. Bars come at least
+once a minute; a lone pair without a trade for minutes is common."""
+_CHANNEL_OF: Mapping[type[object], str] = {
+    Trade: TRADES, Quote: QUOTES, Ticker: QUOTES, BookDelta: BOOK, BookSnapshot: BOOK, Bar: BARS
+}  # fmt: skip
+_received = attrgetter("ts_recv")
 
 CHECK_NS = NS_PER_S
 """How often silence is looked for; sessions are asked ten times a second."""
@@ -39,6 +51,14 @@ class StreamWatch:
     def heard(self, connection: int) -> dict[str, int]:
         """channel -> when its newest frame came: to be written to, per frame."""
         return self._heard.setdefault(connection, {})
+
+    def note(self, connection: int, observations: Sequence[Observation]) -> None:
+        """What a run of frames of the connection has brought, oldest first; 0.1 us each."""
+        heard = self.heard(connection)
+        for kind, at in dict(zip(map(type, observations), map(_received, observations), strict=True)).items():
+            channel = _CHANNEL_OF.get(kind)
+            if channel is not None:
+                heard[channel] = max(at, heard.get(channel, 0))
 
     def closed(self, connection: int) -> None:
         """The socket is lost, which is told by itself: nothing is expected until it is subscribed again."""

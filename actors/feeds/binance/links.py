@@ -16,6 +16,7 @@ from actors.feeds.base import Endpoint
 from actors.feeds.binance.hot import ShortWays
 from actors.feeds.binance.venues import BINANCE_USDM, MARKET, PUBLIC, VENUES, Venue
 from actors.feeds.carriers import TRADES
+from actors.feeds.silence import SILENT_S
 from domain.clock import NS_PER_S
 from domain.errors import Malformed
 
@@ -42,9 +43,6 @@ OVERLAP_NS = 60 * NS_PER_S
 SILENCE_S = {"quotes": 60.0, "book": 60.0, "ticker": 60.0, "bars": 180.0}
 SILENCE_QUIET_S = 600.0
 """A socket without any frame for so long is dead: by the busiest channel that it carries."""
-SILENT_S = SILENCE_S | {TRADES: 300.0}
-"""A kind of stream that says nothing for so long, of all symbols of a socket, is told of. Bars come at least
-once a minute; a lone pair without a trade for minutes is common."""
 ROOT = "root"
 """The name in the settings of the path without a route."""
 
