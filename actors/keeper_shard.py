@@ -26,6 +26,7 @@ from actors.answers import BookAnswer, HeldBars, LastAnswer, OrdersAnswer, Place
 from actors.arming import ArmingLoop, Keep
 from actors.commit import GroupCommit
 from actors.intake import Ack, accepted, refused, undecoded
+from actors.kept_task import KeptTask, TaskHealth
 from actors.lease import Leases
 from actors.polling import Polls
 from actors.recorder import SILENT, Recorder
@@ -119,7 +120,7 @@ class KeeperShard:
             nudge=self._commit.nudge,
             lose=self._lost,
         )
-        self._committing: asyncio.Task[None] | None = None
+        self._committing = KeptTask("commits", self._commit.turn, retry_s=0.05, failed=self._commit_failed)
         self._ticking = False
         self.batches = 0
         self.defects = 0
@@ -132,8 +133,7 @@ class KeeperShard:
 
         Raises Unavailable, Corrupt, Rejected where one could not be had, after the others have been taken.
         """
-        if self._committing is None:
-            self._committing = asyncio.get_running_loop().create_task(self._commit.run())
+        self._committing.start()
         places = asyncio.Semaphore(TAKEN_AT_ONCE)
 
         async def take(partition: str) -> None:
@@ -173,9 +173,7 @@ class KeeperShard:
 
     async def close(self) -> None:
         """Stop at once. What was not durable was never acknowledged."""
-        if self._committing is not None:
-            self._committing.cancel()
-            await asyncio.gather(self._committing, return_exceptions=True)
+        await self._committing.stop()
         await self._arming.close()
         await self._snapshotter.close()
         await self._tenure.close()
@@ -183,13 +181,12 @@ class KeeperShard:
     async def tick(self) -> None:
         """Leases and snapshots that are due; a tick that comes while one runs does nothing.
 
-        Raises Unavailable where the log could not be asked, or the commit loop had to be begun again.
+        Raises Unavailable where the log could not be asked.
         """
         if self._ticking:
             return
         self._ticking = True
         try:
-            self._keep_committing()
             self._snapshotter.start_due()
             self._arming.start_due()
             if self._leases.due():
@@ -371,17 +368,20 @@ class KeeperShard:
         self._tenure.leave(seat, NotOwner(f"{seat.partition!r} has another owner than {self.owner!r}"))
         self._polls.wake()
 
-    def _keep_committing(self) -> None:
-        """A commit loop that died of a defect must not look like a slow log: begin again from the log."""
-        task = self._committing
-        if task is None or not task.done() or task.cancelled():
-            return
-        error = Unavailable(f"the commit loop of {self.owner!r} has stopped: {task.exception()!r}")
+    def _commit_failed(self, error: Exception) -> None:
+        """A commit that fell over a defect must not look like a slow log: begin again from the log."""
         self.defects += 1
         for seat in list(self._seats.values()):
-            self._lost(seat, error)
-        self._committing = asyncio.get_running_loop().create_task(self._commit.run())
-        raise error
+            self._lost(seat, Unavailable(f"a commit of {self.owner!r} has failed: {error!r}"))
+
+    def healths(self) -> list[TaskHealth]:
+        """Of what goes on here by itself."""
+        tasks = [self._snapshotter.health, self._arming.health, self._tenure.health]
+        return [*([self._committing.health] if self._committing.running else []), *tasks]
+
+    def troubles(self) -> list[str]:
+        """What does not mend itself, one sentence each."""
+        return [f"{partition} cannot be restored: {why}" for partition, why in self._tenure.broken.items()]
 
 
 def _keeper(seat: Seat, instrument: str) -> SymbolKeeper:

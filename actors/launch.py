@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from actors import spawn
+from actors.kept_task import TaskHealth
 from actors.roles import SHELLS
 from actors.runtime import SUPERVISOR, Runtime
 from actors.shells import Shell
@@ -51,11 +52,14 @@ class SupervisorActor(Shell):
     async def build(self) -> Supervisor:
         supervisor = Supervisor(self.runtime, spawner(self.runtime))
         await supervisor.start()
-        self._watching = asyncio.create_task(supervisor.run())
+        supervisor.task.start()
         return supervisor
 
+    def healths(self, inside: Supervisor) -> Sequence[TaskHealth]:
+        return [inside.task.health, inside.asking]
+
     async def close(self, inside: Supervisor) -> None:
-        self._watching.cancel()
+        await inside.task.stop()
         await inside.stop()
 
 

@@ -8,12 +8,14 @@ are fenced, so that needs nobody's consent) and gets a share again when it answe
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
+from actors.kept_task import KeptTask, TaskHealth, reports
 from actors.runtime import CONNECTIONS, PROJECTOR, Runtime
 from actors.sharding import Move, assign, plan_moves
 from domain.errors import FinanceHubError
@@ -45,6 +47,8 @@ Spawn = Callable[[str, str], Handle]
 
 class SupervisorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     round_s: float = 1.0
+    round_cap_s: float = 5.0
+    """Between rounds that fail one after another."""
     report_timeout_s: float = 2.0
     silent_s: float = 6.0
     start_timeout_s: float = 120.0
@@ -80,6 +84,15 @@ class Supervisor:
         self._owner: dict[str, str] = {}
         self._busy = asyncio.Lock()
         self._stopping = False
+        self._turned_s = time.monotonic()
+        self.asking = TaskHealth("questions to actors")
+        self.task = KeptTask(
+            "rounds",
+            self._turn,
+            pause_s=self._settings.round_s,
+            retry_s=self._settings.round_s,
+            retry_cap_s=self._settings.round_cap_s,
+        )
 
     async def start(self) -> None:
         """Create every actor and place every partition; safe to call again after a restart."""
@@ -97,16 +110,15 @@ class Supervisor:
             log.warning("started without", actors=",".join(missing))
 
     async def run(self) -> None:
-        """For ever: one round after another."""
-        while True:
-            await asyncio.sleep(self._settings.round_s)
-            if self._stopping:
-                continue
-            try:
-                async with self._busy:
-                    await self._round()
-            except FinanceHubError as error:
-                log.warning("round failed", error=str(error))
+        """Until cancelled: one round after another, whatever goes wrong in one."""
+        await self.task.run()
+
+    async def _turn(self) -> None:
+        if self._stopping:
+            return
+        async with self._busy:
+            await self._round()
+        self._turned_s = time.monotonic()
 
     def topology(self) -> dict[str, str]:
         """partition -> name of its owner, as far as known."""
@@ -120,11 +132,16 @@ class Supervisor:
     async def system(self) -> dict[str, Any]:
         """The parts of `financehub status --json` that the actors know."""
         await self._refresh_reports()
-        reports = [member.report for member in self._members.values()]
+        told = [member.report for member in self._members.values()]
         return {
+            "supervisor": {
+                "pid": os.getpid(),
+                "round_age_s": round(time.monotonic() - self._turned_s, 3),
+                "tasks": [to_builtins(each) for each in reports([self.task.health, self.asking])],
+            },
             "actors": [_actor_line(member) for member in self._members.values()],
-            "feeds": [report["feed"] for report in reports if report.get("feed")],
-            "projections": [line for report in reports for line in report.get("projections", ())],
+            "feeds": [report["feed"] for report in told if report.get("feed")],
+            "projections": [line for report in told for line in report.get("projections", ())],
         }
 
     async def samples(self) -> list[tuple[str, Any]]:
@@ -158,9 +175,9 @@ class Supervisor:
         try:
             member.handle = self._spawn(member.role, member.name)
             member.report = await member.handle.report(timeout_s=timeout_s)
-        except FinanceHubError as error:
-            if member.state == "running":
-                log.warning("no answer", actor=member.name, error=str(error))
+        except Exception as error:  # noqa: BLE001 - one actor, or one hiccup of Ray's, must not end supervision
+            if member.state == "running" or not isinstance(error, FinanceHubError):
+                self.asking.failed(error)
             member.state = "silent"
         else:
             member.state = "running"
@@ -179,8 +196,9 @@ class Supervisor:
         for move in plan_moves(self._owner, self._partitions, names):
             try:
                 await self._move(move)
-            except FinanceHubError as error:  # one damaged partition must not keep the others from a home
-                log.error("not placed", partition=move.partition, error=str(error))
+            except Exception as error:  # noqa: BLE001 - one damaged partition must not keep the others from a home
+                self.asking.failed(error)
+                log.error("not placed", partition=move.partition)
 
     def _can_own(self, member: Member) -> bool:
         """Answers now, or was silent only for a moment and holds partitions."""
@@ -192,8 +210,9 @@ class Supervisor:
             mine = [partition for partition, owner in placed.items() if owner == name]
             try:
                 await self._tell(name, "start", mine)
-            except FinanceHubError as error:  # it has taken what it could; the next round sees what
-                log.error("not all started", shard=name, error=str(error))
+            except Exception as error:  # noqa: BLE001 - it has taken what it could; the next round sees what
+                self.asking.failed(error)
+                log.error("not all started", shard=name)
             self._owner.update(dict.fromkeys(mine, name))
 
     async def _move(self, move: Move) -> None:
@@ -213,7 +232,8 @@ class Supervisor:
             return []
         try:
             return await member.handle.samples(timeout_s=self._settings.report_timeout_s)
-        except FinanceHubError:
+        except Exception as error:  # noqa: BLE001 - the others' figures remain
+            self.asking.failed(error)
             return []
 
     async def _stop_member(self, member: Member) -> None:
@@ -221,8 +241,9 @@ class Supervisor:
             return
         try:
             await member.handle.stop(timeout_s=self._settings.stop_timeout_s)
-        except FinanceHubError as error:
-            log.warning("stopped hard", actor=member.name, error=str(error))
+        except Exception as error:  # noqa: BLE001 - the others are stopped in any case
+            self.asking.failed(error)
+            log.warning("stopped hard", actor=member.name)
         member.handle.kill()
         member.state = "stopped"
 
@@ -253,4 +274,6 @@ def _actor_line(member: Member) -> dict[str, Any]:
         "node": report.get("node"),
         "state": member.state,
         "partitions": report.get("partitions", []),
+        "tasks": report.get("tasks", []),
+        "troubles": report.get("troubles", []),
     }

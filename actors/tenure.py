@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 from actors.backoff import Backoff
 from actors.intake import IntakeBound
+from actors.kept_task import TaskHealth
 from actors.recent import RecentEvents
 from actors.restore import restore
 from actors.seat import Seat
 from actors.shard_settings import ShardSettings
-from domain.errors import Corrupt, FinanceHubError, NotOwner, Rejected, Retryable, Unavailable
+from domain.errors import Corrupt, FinanceHubError, NotOwner, Retryable, Unavailable
 from domain.keeper_state import PartitionSettings
 from storage.event_log import EventLog, Head, SnapshotStore
 from storage.writer import LogWriter
@@ -44,6 +45,7 @@ class Tenure:
         self.bound = IntakeBound(settings.intake_events, settings.intake_bytes)
         self.broken: dict[str, FinanceHubError] = {}
         self.restored = 0
+        self.health = TaskHealth("restoring")
         self._log = log
         self._writer = writer
         self._snapshots = snapshots
@@ -124,15 +126,24 @@ class Tenure:
         )
         try:
             market, offset = await restore(self._log, self._snapshots, head, self._fold_settings, recent)
-        except (Corrupt, Rejected) as error:
-            self.broken[head.partition] = error
-            self._broken_at[head.partition] = self._monotonic()
+        except Exception as error:
+            self.health.failed(error)
+            if not isinstance(error, Retryable):
+                raise self._break(head.partition, error) from None
             raise
+        self.health.succeeded()
         self.broken.pop(head.partition, None)
         self.snapshot_written(head.partition, offset)
         self.restored += 1
         self.seats[head.partition] = Seat(head, market, recent, self.bound, began_s)
         self._share_recent()
+
+    def _break(self, partition: str, error: Exception) -> FinanceHubError:
+        """Corrupt, Rejected, or a defect of the fold: the next attempt would read all of it again."""
+        known = error if isinstance(error, FinanceHubError) else Corrupt(f"the fold has failed: {error!r}")
+        self.broken[partition] = known
+        self._broken_at[partition] = self._monotonic()
+        return known
 
     def _share_recent(self) -> None:
         for seat in self.seats.values():
@@ -165,6 +176,6 @@ class Tenure:
                 await self._sit(await self._writer.reclaim(partition), began_s)
             except Retryable:
                 return False
-            except (NotOwner, Corrupt, Rejected):
+            except FinanceHubError:
                 return True
         return True

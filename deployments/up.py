@@ -80,8 +80,8 @@ class _Stopping:
             try:
                 if database.ensure_running():
                     log.warning("the embedded database had died and was started again")
-            except FinanceHubError as error:
-                log.error("the embedded database does not start", error=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever keeps it from starting now may be over soon
+                log.error("the embedded database does not start", error=str(error) or repr(error))
 
 
 def _start(settings: Settings, undo: ExitStack) -> tuple[instance.Running, Database]:

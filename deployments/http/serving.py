@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request
 
 from actors.directory import Directory
+from actors.kept_task import TaskHealth
 from deployments.auth.principal import Principal
 from deployments.auth.tickets import TicketBooth
 from deployments.auth.tokens import Authority
@@ -34,6 +36,8 @@ class Serving:
     metrics: MetricsSource | None
     metrics_open: bool
     draining: bool = False
+    healths: Callable[[], Sequence[TaskHealth]] = tuple
+    """Of the tasks of this gateway."""
 
     def now_ns(self) -> int:
         return self.authority.clock.now_ns()

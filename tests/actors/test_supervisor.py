@@ -6,11 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from ray.exceptions import RaySystemError
 
 from actors.feeds.base import FeedSettings
 from actors.runtime import Runtime
 from actors.supervisor import Supervisor, SupervisorSettings
 from domain.errors import Unavailable
+from tests.actors.shard_bench import until
 
 RUNTIME = Runtime(dsn="", partition_count=4, shards=2, readers=1, feeds={"sim": FeedSettings()})
 SETTINGS = SupervisorSettings(round_s=0.01, report_timeout_s=0.1, silent_s=0.05)
@@ -55,12 +57,15 @@ class Actor:
 
 
 class World:
-    """All actors by name; spawning finds or creates."""
+    """All actors by name; spawning finds or creates. The next `hiccups` calls meet an error of Ray's own."""
 
     def __init__(self) -> None:
         self.actors: dict[str, Actor] = {}
+        self.hiccups: list[Exception] = []
 
     def spawn(self, role: str, name: str) -> Actor:
+        if self.hiccups:
+            raise self.hiccups.pop(0)
         return self.actors.setdefault(name, Actor(role, name))
 
     def shards(self) -> list[Actor]:
@@ -186,3 +191,37 @@ def test_names_follow_the_runtime(count: int) -> None:
     runtime = Runtime(dsn="postgresql://u:secret@h/d", partition_count=4, shards=count, readers=1, feeds={})
     assert len(runtime.shard_names()) == count
     assert "secret" not in repr(runtime)
+
+
+@pytest.mark.parametrize(
+    "error", [RaySystemError("the control store is away"), RuntimeError("a driver's"), OSError("no route")]
+)
+def test_supervision_outlives_errors_that_are_not_ours_and_tells_of_them(error: Exception) -> None:
+    async def scenario() -> None:
+        world, supervisor = await started()
+        world.hiccups = [error] * 12
+        watching = asyncio.create_task(supervisor.run())
+        await until(lambda: not world.hiccups)
+        world.shards()[0].held = []
+        await until(lambda: world.held() == ALL)
+        told = (await supervisor.system())["supervisor"]
+        (asking,) = [task for task in told["tasks"] if task["task"] == "questions to actors"]
+        assert asking["failures"] >= 12 and asking["error"] == repr(error)
+        assert told["round_age_s"] < 5.0
+        watching.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_round_that_fails_as_a_whole_is_counted_and_followed_by_the_next() -> None:
+    async def scenario() -> None:
+        world, supervisor = await started()
+        world.shards()[0].held = [None]  # type: ignore[list-item]  # a report that nobody expects
+        watching = asyncio.create_task(supervisor.run())
+        await until(lambda: supervisor.task.health.failures)
+        world.shards()[0].held = []
+        await until(lambda: world.held() == ALL)
+        assert not supervisor.task.health.failing or supervisor.task.health.alive
+        watching.cancel()
+
+    asyncio.run(scenario())
