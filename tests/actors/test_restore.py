@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from actors.history import partition_at
 from actors.recent import RecentEvents
 from actors.restore import restore
 from domain.clock import NS_PER_S
@@ -144,3 +145,96 @@ def test_a_cut_log_without_a_snapshot_of_this_build_says_what_to_do() -> None:
     assert told.value.kept_from == 5
     assert f"this build's fold version {FOLD_VERSION}" in str(told.value)
     assert f"fold version {FOLD_VERSION - 1}:" in str(told.value)
+
+
+async def cut_log() -> Written:
+    """Offsets 1 to 4 are dropped; snapshots are left at 4, 6, 8 and 10."""
+    written = await Written().write()
+    block = written.log.blocks(PARTITION)[1]
+    anchor = Anchor(PARTITION, block.last_offset, block.hash, block.recorded_ns, START_NS)
+    await MemoryRetention(written.log, written.snapshots).drop(anchor)
+    return written
+
+
+async def drop_newest_snapshots(written: Written, after: int) -> None:
+    kept = [rung for rung in await written.snapshots.ladder(PARTITION) if rung.offset <= after]
+    full = [await written.snapshots.latest(PARTITION, at_most=rung.offset) for rung in kept]
+    written.snapshots = MemorySnapshots()
+    for each in full:
+        await written.snapshots.save(each)
+
+
+def damage_block(written: Written, first_offset: int) -> None:
+    blocks = written.log._blocks[PARTITION]
+    (index,) = [n for n, block in enumerate(blocks) if block.first_offset == first_offset]
+    other = seal(replace(written.head, offset=first_offset - 1), [], [a_trade(77), a_trade(78)], START_NS)
+    blocks[index] = replace(blocks[index], codec=other.codec, payload=other.payload)
+
+
+@pytest.mark.parametrize("damaged", [7, 9])
+def test_a_damaged_block_of_a_cut_log_is_reported_and_no_version(damaged: int) -> None:
+    async def work() -> None:
+        written = await cut_log()
+        await drop_newest_snapshots(written, 6)
+        damage_block(written, damaged)
+        await written.restored()
+
+    with pytest.raises(Corrupt, match=f"block {damaged} of 'market/00' is not what was sealed"):
+        run(work)
+
+
+def test_of_several_damages_the_one_that_was_met_first_is_reported() -> None:
+    async def work() -> None:
+        written = await cut_log()
+        await drop_newest_snapshots(written, 8)
+        damage_block(written, 9)
+        damage_block(written, 5)
+        await written.restored()
+
+    with pytest.raises(Corrupt, match="block 9 of"):
+        run(work)
+
+
+def test_a_hole_in_a_cut_log_is_no_work_of_retention() -> None:
+    async def work() -> None:
+        written = await cut_log()
+        await drop_newest_snapshots(written, 4)
+        del written.log._blocks[PARTITION][0]
+        await written.restored()
+
+    with pytest.raises(Corrupt, match="lacks the offsets before 7"):
+        run(work)
+
+
+def test_snapshots_that_cannot_be_read_are_damage_and_no_version() -> None:
+    async def work() -> None:
+        written = await cut_log()
+        for rung in await written.snapshots.ladder(PARTITION):
+            full = await written.snapshots.latest(PARTITION, at_most=rung.offset)
+            await written.snapshots.save(replace(full, state=b""))
+        await written.restored()
+
+    with pytest.raises(Corrupt, match="snapshot of 'market/00' at 10 cannot be read"):
+        run(work)
+
+
+@pytest.mark.parametrize("state", [b"", b"\x93nonsense"], ids=["lost", "spoilt"])
+def test_the_past_of_a_cut_log_tells_of_damage_too(state: bytes) -> None:
+    async def work() -> None:
+        written = await cut_log()
+        for rung in await written.snapshots.ladder(PARTITION):
+            full = await written.snapshots.latest(PARTITION, at_most=rung.offset)
+            await written.snapshots.save(replace(full, state=state))
+        await partition_at(written.log, written.snapshots, PARTITION, 9, SETTINGS)
+
+    with pytest.raises(Corrupt, match="at 8 cannot be read"):
+        run(work)
+
+
+def test_what_retention_has_dropped_stays_gone_for_who_asks_for_it() -> None:
+    async def work() -> None:
+        written = await cut_log()
+        await partition_at(written.log, written.snapshots, PARTITION, 2, SETTINGS)
+
+    with pytest.raises(Gone, match="is kept from offset 5"):
+        run(work)
