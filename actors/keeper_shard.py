@@ -57,9 +57,6 @@ from storage.writer import LogWriter
 
 Answer = TypeVar("Answer")
 
-TAKEN_AT_ONCE = 4
-"""Partitions claimed and restored at the same time: as many as the pool has connections."""
-
 
 class KeeperShard:
     """One owner process. `instance` must differ between two lives of the same `name`.
@@ -134,15 +131,13 @@ class KeeperShard:
         Raises Unavailable, Corrupt, Rejected where one could not be had, after the others have been taken.
         """
         self._committing.start()
-        places = asyncio.Semaphore(TAKEN_AT_ONCE)
+        await self._tenure.take_all(partitions)
 
-        async def take(partition: str) -> None:
-            async with places:
-                await self._tenure.take(partition)
-
-        outcomes = await asyncio.gather(*map(take, partitions), return_exceptions=True)
-        for error in filter(None, outcomes):
-            raise error
+    async def begin(self, partitions: Iterable[str]) -> None:
+        """The same without waiting: a long log takes its time. `stats` shows how far it is."""
+        self._committing.start()
+        for partition in partitions:
+            self._tenure.begin(partition)
 
     async def adopt(self, partition: str) -> Place:
         """Take over one partition, whoever had it; its place when ready. May be called again."""
@@ -209,6 +204,7 @@ class KeeperShard:
             "recent_bytes": sum(seat.recent.size_bytes for seat in self._seats.values()),
             "broken": {partition: str(error) for partition, error in self._tenure.broken.items()},
             **self._commit.stats(),
+            "restoring": [msgspec.to_builtins(each) for each in self._tenure.restoring()],
             "partitions": [
                 {"partition": partition, "epoch": seat.epoch, "head_offset": seat.head.offset}
                 for partition, seat in sorted(self._seats.items())

@@ -8,39 +8,54 @@ head, the first damage that was met is what is raised; only an undamaged log ask
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import cast
 
 from actors.recent import RecentEvents
+from actors.replay_progress import Replay
 from domain.envelope import MarketEvent
-from domain.errors import Conflict, Corrupt, FinanceHubError, Gone
+from domain.errors import Conflict, Corrupt, FinanceHubError, Gone, Retryable
+from domain.exposure import Exposure
 from domain.keeper_state import PartitionSettings
 from domain.partition import FOLD_VERSION, MarketPartition
+from observability.log import get_log
 from storage import block as blocks
 from storage.codec import decode_events
 from storage.event_log import GENESIS_HASH, Block, EventLog, Head, Snapshot, SnapshotStore
 
+log_of_restore = get_log("restore")
+
 READ_BLOCKS = 64
 KEEPERS_A_SLICE = 16
-"""Keepers put together again before others on the event loop get a turn: some 3 ms."""
+"""Keepers put together again, or put down, before others on the event loop get a turn: some 3 ms."""
 
 
 async def restore(
-    log: EventLog, snapshots: SnapshotStore, head: Head, settings: PartitionSettings, recent: RecentEvents
+    log: EventLog,
+    snapshots: SnapshotStore,
+    head: Head,
+    settings: PartitionSettings,
+    recent: RecentEvents,
+    progress: Replay | None = None,
 ) -> tuple[MarketPartition, int]:
-    """(state at `head`, offset of the snapshot it began with). Fills `recent` with the newest of the tail.
+    """(state at `head`, offset of the newest snapshot there is of it). Fills `recent` with the newest events.
+
+    A long replay puts its state down on the way, so that the next attempt need not begin again.
 
     Raises Corrupt where the log contradicts itself or a snapshot is damaged, Gone where retention has dropped
     what no snapshot of this build holds, Unavailable.
     """
+    replay = progress or Replay(head.partition, head.epoch, head.offset, time.monotonic)
     at_most = head.offset
     of_log: list[Corrupt] = []
     of_snapshots: list[Corrupt] = []
     while True:
         snapshot, market = await _starting_point(log, snapshots, head, settings, at_most, of_snapshots)
         recent.restart(snapshot.offset)
+        replay.begins(snapshot.offset)
         try:
-            await _replay_tail(log, head, snapshot, market, recent)
+            put_down = await _replay_tail(log, snapshots, head, snapshot, market, recent, replay)
         except Corrupt as error:
             of_log.append(error)
             if snapshot.offset == 0:
@@ -50,7 +65,7 @@ async def restore(
             damage = [*of_log, *of_snapshots]
             raise await out_of_reach(log, snapshots, head.partition, gone, damage) from None
         else:
-            return market, snapshot.offset
+            return market, put_down
 
 
 async def out_of_reach(
@@ -80,9 +95,17 @@ async def out_of_reach(
 
 
 async def _replay_tail(
-    log: EventLog, head: Head, snapshot: Snapshot, market: MarketPartition, recent: RecentEvents
-) -> None:
+    log: EventLog,
+    snapshots: SnapshotStore,
+    head: Head,
+    snapshot: Snapshot,
+    market: MarketPartition,
+    recent: RecentEvents,
+    progress: Replay,
+) -> int:
+    """Fold everything up to the head; returns the offset of the newest snapshot that there is on the way."""
     offset, block_hash = snapshot.offset, snapshot.block_hash
+    put_down = offset
     while offset < head.offset:
         for block in await _page(log, head.partition, offset, head.offset):
             offset, block_hash = blocks.verify_chain([block], offset, block_hash)
@@ -90,8 +113,39 @@ async def _replay_tail(
             replay(market, block, events)
             recent.append(block.recorded_ns, events)
             await asyncio.sleep(0)
+            if progress.reached(offset) and await _put_down(snapshots, market, block, progress):
+                put_down = offset
     if (offset, block_hash) != (head.offset, head.hash):
         raise Corrupt(f"the log of {head.partition!r} ends at {offset}, its head says {head.offset}")
+    return put_down
+
+
+async def _put_down(
+    snapshots: SnapshotStore, market: MarketPartition, block: Block, progress: Replay
+) -> bool:
+    """Save the state at the end of a block. Where it cannot be saved, the next attempt takes longer."""
+    exposure = market.expose()
+    try:
+        state = await in_slices(exposure)
+    finally:
+        market.conceal(exposure)
+    place = (block.partition, block.last_offset, block.hash, FOLD_VERSION, block.recorded_ns)
+    try:
+        await snapshots.save(Snapshot(*place, state))
+    except Retryable as error:
+        log_of_restore.warning("no snapshot", partition=block.partition, error=str(error))
+        progress.put_down(saved=False)
+        return False
+    progress.put_down(saved=True)
+    return True
+
+
+async def in_slices(exposure: Exposure) -> bytes:
+    """The state of the moment in which it was exposed; others on the event loop get a turn in between."""
+    while not exposure.done:
+        exposure.read(KEEPERS_A_SLICE)
+        await asyncio.sleep(0)
+    return exposure.whole()
 
 
 def decode_market_events(block: Block) -> list[MarketEvent]:

@@ -113,20 +113,13 @@ class KeeperShardActor(_OverDatabase):
         )
         if spawn.was_restarted():
             heads = await event_log.heads("market")
-            await self._take_up(shard, [h.partition for h in heads if h.owner.startswith(f"{self.name}#")])
+            await shard.begin([h.partition for h in heads if h.owner.startswith(f"{self.name}#")])
         return shard
-
-    async def _take_up(self, shard: KeeperShard, partitions: Sequence[str]) -> None:
-        """What cannot be restored must not keep the others away; the supervisor sees what is missing."""
-        try:
-            await shard.start(partitions)
-        except FinanceHubError as error:
-            log.error("not all taken up", shard=self.name, error=str(error))
 
     async def about(self, inside: KeeperShard) -> dict[str, Any]:
         stats = dict(inside.stats())
         self.telemetry.gauge("financehub.shard.queue", float(str(stats["pending_events"])))
-        return {"partitions": stats.pop("partitions"), "stats": stats}
+        return {"partitions": stats.pop("partitions"), "restoring": stats.pop("restoring"), "stats": stats}
 
     def healths(self, inside: KeeperShard) -> Sequence[TaskHealth]:
         return inside.healths()

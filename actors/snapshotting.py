@@ -10,15 +10,13 @@ from collections.abc import Callable
 
 from actors.commit import GroupCommit
 from actors.kept_task import TaskHealth
+from actors.restore import in_slices
 from actors.seat import Seat
 from actors.shard_settings import ShardSettings
 from actors.tenure import Tenure
-from domain.exposure import Exposure
 from domain.partition import FOLD_VERSION
 from storage.event_log import Snapshot, SnapshotStore
 
-KEEPERS_A_SLICE = 32
-"""Some 3 ms with books of 200 levels a side."""
 RETRY_S = 5.0
 """A snapshot that failed costs a longer replay, while trying again at once would cost the fold."""
 
@@ -64,7 +62,7 @@ class Snapshotter:
         exposure = seat.market.expose()
         self._commit.nudge(seat)
         try:
-            state = await _in_slices(exposure)
+            state = await in_slices(exposure)
         finally:
             seat.market.conceal(exposure)
         head = await asyncio.shield(end)
@@ -100,10 +98,3 @@ class Snapshotter:
         self._not_before[seat.partition] = self._monotonic() + RETRY_S
         if seat.lost is None:
             self.health.failed(error)
-
-
-async def _in_slices(exposure: Exposure) -> bytes:
-    while not exposure.done:
-        exposure.read(KEEPERS_A_SLICE)
-        await asyncio.sleep(0)
-    return exposure.whole()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from actors.backoff import Backoff
 from actors.intake import IntakeBound
 from actors.kept_task import TaskHealth
 from actors.recent import RecentEvents
+from actors.replay_progress import Replay, Restoring
 from actors.restore import restore
 from actors.seat import Seat
 from actors.shard_settings import ShardSettings
@@ -23,6 +24,8 @@ from domain.keeper_state import PartitionSettings
 from storage.event_log import EventLog, Head, SnapshotStore
 from storage.writer import LogWriter
 
+TAKEN_AT_ONCE = 4
+"""Partitions claimed and restored at the same time: as many as the pool has connections."""
 BROKEN_RETRY_S = 60.0
 """A partition whose log contradicts itself is read again no more often than this: it takes all of it."""
 
@@ -56,17 +59,50 @@ class Tenure:
         self._snapshot_at: dict[str, tuple[int, float]] = {}
         self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._recovering: dict[str, asyncio.Task[None]] = {}
+        self._beginning: dict[str, asyncio.Task[None]] = {}
+        self._replays: dict[str, Replay] = {}
+        self._places = asyncio.Semaphore(TAKEN_AT_ONCE)
 
     def seat(self, partition: str) -> Seat:
         """Raises Unavailable while it is being restored, NotOwner where it is not ours."""
         seat = self.seats.get(partition)
         if seat is not None:
             return seat
-        if partition in self._recovering:
+        if partition in self._recovering or partition in self._beginning or partition in self._replays:
             raise Unavailable(f"{partition!r} is being restored")
         if partition in self.broken:
             raise Unavailable(f"{partition!r} cannot be restored: {self.broken[partition]}")
         raise NotOwner(f"{partition!r} is not owned by {self.owner!r}")
+
+    async def take_all(self, partitions: Iterable[str]) -> None:
+        """A few at a time. Raises what one could not be had for, after the others have been taken."""
+        outcomes = await asyncio.gather(*map(self._take_in_turn, partitions), return_exceptions=True)
+        for error in filter(None, outcomes):
+            raise error
+
+    def begin(self, partition: str) -> None:
+        """Take a partition over beside everything else; `restoring` shows how far that is."""
+        if partition not in self.seats and partition not in self._beginning:
+            task = asyncio.get_running_loop().create_task(self._begin(partition))
+            self._beginning[partition] = task
+            task.add_done_callback(lambda _done: self._beginning.pop(partition, None))
+
+    def restoring(self) -> list[Restoring]:
+        """What is on its way to a seat; epoch 0 of what still waits for its turn."""
+        begun = {partition: replay.report() for partition, replay in self._replays.items()}
+        waiting = {partition: Restoring(partition, 0, 0, 0, 0) for partition in self._beginning}
+        return [each for _, each in sorted((waiting | begun).items())]
+
+    async def _begin(self, partition: str) -> None:
+        """The supervisor sees what comes of it, and orders what is missing again."""
+        try:
+            await self._take_in_turn(partition)
+        except Exception as error:  # noqa: BLE001 - counted and shown; one must not keep the others away
+            self.health.failed(error)
+
+    async def _take_in_turn(self, partition: str) -> None:
+        async with self._places:
+            await self.take(partition)
 
     async def take(self, partition: str) -> Seat:
         """Take over a partition, whoever had it. Raises Unavailable, Corrupt; may be called again."""
@@ -103,7 +139,7 @@ class Tenure:
 
     async def close(self) -> None:
         """Leave every seat at once, without draining."""
-        tasks = list(self._recovering.values())
+        tasks = [*self._recovering.values(), *self._beginning.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -124,13 +160,19 @@ class Tenure:
             max_events=self._settings.recent_events,
             max_bytes=self._settings.recent_bytes // (len(self.seats) + 1),
         )
+        replay = Replay(head.partition, head.epoch, head.offset, self._monotonic)
+        self._replays[head.partition] = replay
         try:
-            market, offset = await restore(self._log, self._snapshots, head, self._fold_settings, recent)
+            market, offset = await restore(
+                self._log, self._snapshots, head, self._fold_settings, recent, replay
+            )
         except Exception as error:
             self.health.failed(error)
             if not isinstance(error, Retryable):
                 raise self._break(head.partition, error) from None
             raise
+        finally:
+            del self._replays[head.partition]
         self.health.succeeded()
         self.broken.pop(head.partition, None)
         self.snapshot_written(head.partition, offset)

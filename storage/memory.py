@@ -16,7 +16,7 @@ from domain.errors import Conflict, NotOwner, OutcomeUnknown, Unavailable
 from storage.anchors import Anchor, require_key
 from storage.block import head_after, in_partition_order, offset_before_the_log, require_retained
 from storage.event_log import GENESIS_HASH, Block, Checkpoint, Head, Snapshot
-from storage.ladder import thin
+from storage.ladder import too_many
 from storage.projections import Output
 from storage.retention import SLICE_BLOCKS, SLICE_NS, Slice
 
@@ -162,9 +162,8 @@ class MemorySnapshots:
     async def save(self, snapshot: Snapshot) -> None:
         kept = self._kept.setdefault(snapshot.partition, {})
         kept[snapshot.offset] = snapshot
-        offsets = sorted(kept)
-        for index in thin([kept[offset].recorded_ns for offset in offsets], snapshot.recorded_ns):
-            del kept[offsets[index]]
+        for offset in too_many([kept[offset] for offset in sorted(kept)], snapshot.recorded_ns):
+            del kept[offset]
 
     async def latest(self, partition: str, *, at_most: int | None = None) -> Snapshot | None:
         kept = self._kept.get(partition, {})

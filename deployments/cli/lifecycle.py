@@ -10,7 +10,9 @@ import urllib.request
 from typing import Any
 
 import msgspec
+from msgspec import convert
 
+from actors.replay_progress import Restoring
 from deployments import instance
 from deployments.auth.keys import load_or_make_key
 from deployments.auth.tokens import Authority
@@ -136,6 +138,8 @@ def _print_report(report: dict[str, Any]) -> None:
     for actor in report.get("actors", ()):
         held = " ".join(f"{p['partition']}@{p['head_offset']}" for p in actor["partitions"])
         print(f"actor     {actor['name']:<18} {actor['state']:<9} pid {actor['pid']}  {held}")
+        for each in actor.get("restoring", ()):
+            print(f"          {'':<18} restoring {convert(each, Restoring)}")
     _print_troubles(report)
     for feed in report.get("feeds", ()):
         last = feed["last_frame"]

@@ -9,13 +9,17 @@ import pytest
 from ray.exceptions import RaySystemError
 
 from actors.feeds.base import FeedSettings
+from actors.launch import until_started
+from actors.patience import Patience
 from actors.runtime import Runtime
 from actors.supervisor import Supervisor, SupervisorSettings
 from domain.errors import Unavailable
 from tests.actors.shard_bench import until
 
 RUNTIME = Runtime(dsn="", partition_count=4, shards=2, readers=1, feeds={"sim": FeedSettings()})
-SETTINGS = SupervisorSettings(round_s=0.01, report_timeout_s=0.1, silent_s=0.05)
+SETTINGS = SupervisorSettings(
+    round_s=0.01, report_timeout_s=0.1, silent_s=0.05, stalled_s=0.3, start_look_s=0.02
+)
 
 
 class Actor:
@@ -26,20 +30,38 @@ class Actor:
         self.held: list[str] = []
         self.reachable = True
         self.stopped = False
+        self.restoring: dict[str, int] = {}
+        """Partition -> events still to be replayed; each report does one."""
+        self.slow = 0
+        self.stalls = False
 
     async def call(self, method: str, *args: Any, timeout_s: float = 1.0, **_: Any) -> Any:
         self._check()
-        if method == "start":
-            self.held = list(args[0])
+        if method == "begin":
+            self.restoring |= {p: self.slow for p in args[0] if p not in self.held}
+            self._finish()
         elif method == "adopt":
-            self.held.append(args[0])
+            if args[0] not in self.held:
+                self.held.append(args[0])
         elif method == "release":
             self.held.remove(args[0])
 
     async def report(self, timeout_s: float = 1.0) -> dict[str, Any]:
         self._check()
+        if not self.stalls:
+            self.restoring = {p: left - 1 for p, left in self.restoring.items()}
+        self._finish()
         partitions = [{"partition": p, "epoch": 1, "head_offset": 0} for p in self.held]
-        return {"name": self.name, "pid": 1, "node": "n", "partitions": partitions}
+        restoring = [
+            {"partition": p, "epoch": 1, "begun_at": 0, "offset": self.slow - left, "head_offset": self.slow}
+            for p, left in sorted(self.restoring.items())
+        ]
+        who = {"name": self.name, "pid": 1, "node": "n"}
+        return who | {"partitions": partitions, "restoring": restoring}
+
+    def _finish(self) -> None:
+        self.held += [p for p, left in self.restoring.items() if left <= 0]
+        self.restoring = {p: left for p, left in self.restoring.items() if left > 0}
 
     async def samples(self, timeout_s: float = 1.0) -> list[Any]:
         self._check()
@@ -225,3 +247,98 @@ def test_a_round_that_fails_as_a_whole_is_counted_and_followed_by_the_next() -> 
         watching.cancel()
 
     asyncio.run(scenario())
+
+
+def slow_world(events: int) -> World:
+    world = World()
+    for name in RUNTIME.shard_names():
+        world.spawn("keeper_shard", name).slow = events
+    return world
+
+
+def test_a_start_waits_for_a_long_log_as_long_as_it_makes_progress() -> None:
+    async def scenario() -> None:
+        world = slow_world(60)  # four times as long as `stalled_s`
+        supervisor = Supervisor(RUNTIME, world.spawn, SETTINGS)
+        starting = asyncio.create_task(supervisor.start())
+        await until(lambda: len(supervisor.starting()["restoring"]) == 4)
+        assert all(shard.restoring for shard in world.shards()), "all shards begin together"
+        assert not supervisor.starting()["done"]
+        await starting
+        assert supervisor.started and world.held() == ALL
+
+    asyncio.run(scenario())
+
+
+def test_a_start_without_progress_goes_on_with_what_there_is() -> None:
+    async def scenario() -> None:
+        world = slow_world(5)
+        world.shards()[0].stalls = True
+        supervisor = Supervisor(RUNTIME, world.spawn, SETTINGS)
+        await supervisor.start()
+        assert supervisor.started and len(world.held()) == 2
+        world.shards()[0].stalls = False
+        watching = asyncio.create_task(supervisor.run())
+        await until(lambda: world.held() == ALL)
+        watching.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_what_is_restored_is_moved_to_nobody_meanwhile() -> None:
+    async def scenario() -> None:
+        world = slow_world(30)
+        first, second = world.shards()
+        second.reachable = False
+        supervisor = Supervisor(RUNTIME, world.spawn, SETTINGS)
+        starting = asyncio.create_task(supervisor.start())
+        await until(lambda: len(first.restoring) == 4)
+        second.reachable = True
+        await until(lambda: supervisor._members[second.name].state == "running")
+        before = supervisor.asking.failures
+        await starting
+        assert supervisor.asking.failures == before, supervisor.asking.error
+        await rounds(supervisor, 0.2)
+        assert len(first.held) == 2 and sorted((*first.held, *second.restoring, *second.held)) == ALL
+
+    asyncio.run(scenario())
+
+
+def test_whoever_waits_for_the_start_is_told_how_far_it_is() -> None:
+    async def scenario() -> None:
+        world = slow_world(40)
+        supervisor = Supervisor(RUNTIME, world.spawn, SETTINGS)
+        told: list[str] = []
+        supervisor.task.start()
+        done = await until_started(Told(supervisor), Patience(5.0), tell=told.append, given_up=lambda: False)
+        assert done and told and "of 40 events" in told[0]
+        await supervisor.task.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_start_that_stands_still_is_given_up_and_so_is_one_that_nobody_wants() -> None:
+    async def scenario() -> None:
+        world = slow_world(20)
+        for shard in world.shards():
+            shard.stalls = True
+        supervisor = Supervisor(RUNTIME, world.spawn, SupervisorSettings(start_look_s=0.02))
+        supervisor.task.start()
+        asked = Told(supervisor)
+        with pytest.raises(Unavailable, match=r"has not moved for 0\.4 s"):
+            await until_started(asked, Patience(0.4), tell=print, given_up=lambda: False)
+        assert not await until_started(asked, Patience(0.4), tell=print, given_up=lambda: True)
+        await supervisor.task.stop()
+
+    asyncio.run(scenario())
+
+
+class Told(Actor):
+    """The supervisor's actor, as its starter asks it."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__("supervisor", "supervisor")
+        self.supervisor = supervisor
+
+    async def report(self, timeout_s: float = 1.0) -> dict[str, Any]:
+        return {"start": self.supervisor.starting()}

@@ -34,6 +34,7 @@ SHORT_LIVED = {
     ("actors/routes.py", "refresh"): "one question; every caller waits",
     ("actors/sender.py", "_lane"): "`_ended` makes an error the sender's failure, which ends the incarnation",
     ("actors/snapshotting.py", "start_due"): "one snapshot; its health is counted in `_failed`",
+    ("actors/tenure.py", "begin"): "one restoring; its health is counted, and the supervisor orders it again",
     ("actors/tenure.py", "lose"): "one recovery; its health is counted in `_sit`",
     ("deployments/ws/endpoint.py", "_run"): "one socket; `_run` waits for the first that ends",
     ("deployments/ws/hub.py", "start"): "`_ended` counts its end and every socket connects again",
