@@ -1,8 +1,8 @@
 """Kill -9 of one process after another while clients follow everything: `python -m tests.soak.kills`.
 
 Starts an instance on loopback over a data directory of its own with the simulator, and clients that check
-every link of every chain and come back with their newest cursor. Prints what was killed, what was followed and
-what `financehub verify` says; ends with 1 on any fault.
+every link of every chain and come back with their newest cursor. Prints what was killed, what was followed
+and what `financehub verify` says; ends with 1 on any fault.
 """
 
 from __future__ import annotations
