@@ -216,8 +216,11 @@ class Supervisor:
         return [member for member in self._members.values() if member.role != role]
 
     async def _round(self) -> None:
+        before = self.asking.failures
         await self._refresh(self._members.values())
         await self._place()
+        if self.asking.failures == before:
+            self.asking.succeeded()
 
     async def _refresh(self, members: Iterable[Member]) -> None:
         await self._ask_all(members, self._settings.report_timeout_s)

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,9 +96,10 @@ def _kill_and_check(
 ) -> None:
     since = followers[0].cursor or ""
     checked_s = time.monotonic()
-    while time.monotonic() < until_s:
-        role = _kill_one(instance, chance)
-        if role is not None:
+    for role in _in_random_order(chance):
+        if time.monotonic() >= until_s:
+            break
+        if _kill_one(instance, role, chance):
             outcome.kills[role] += 1
             print(f"[{until_s - time.monotonic():5.0f} s left] killed {role}", flush=True)
         time.sleep(chance.uniform(*PAUSE_S))
@@ -108,17 +109,22 @@ def _kill_and_check(
     _check(instance, followers, since)
 
 
-def _kill_one(instance: Instance, chance: random.Random) -> str | None:
-    """The role of what was killed; None where it was dead already."""
-    role = chance.choice([*ROLES, POSTGRES])
+def _in_random_order(chance: random.Random) -> Iterator[str]:
+    """Every role once in each round."""
+    while True:
+        yield from chance.sample([*ROLES, POSTGRES], len(ROLES) + 1)
+
+
+def _kill_one(instance: Instance, role: str, chance: random.Random) -> bool:
+    """False where it was dead already."""
     pids = _postmaster(instance.data_dir) if role == POSTGRES else instance.processes.named(ROLES[role])
     if not pids:
-        return None
+        return False
     try:
         os.kill(chance.choice(pids), signal.SIGKILL)
     except ProcessLookupError:
-        return None
-    return role
+        return False
+    return True
 
 
 def _postmaster(data_dir: Path) -> list[int]:
