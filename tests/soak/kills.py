@@ -32,7 +32,8 @@ ROLES: Mapping[str, str] = {
     "ConnectionManager": "ray::ConnectionsActor",
     "supervisor": "ray::SupervisorActor",
     "gateway replica": "ray::ServeReplica:financehub:gateway",
-    "Serve proxy": "haproxy -f",
+    "Serve proxy": "/bin/haproxy -db",
+    "manager of the proxy": "ray::HAProxyManager",
 }
 """Role -> part of the command line of its processes; PostgreSQL is found by its lock file."""
 POSTGRES = "PostgreSQL"
