@@ -8,6 +8,7 @@ names one life of one process; a restarted process has another name and takes ov
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
@@ -81,8 +82,11 @@ class Tenure:
             raise error
 
     def begin(self, partition: str) -> None:
-        """Take a partition over beside everything else; `restoring` shows how far that is."""
-        if partition not in self.seats and partition not in self._beginning:
+        """Take a partition over beside everything else; `restoring` shows how far that is.
+
+        One that is `broken` is tried again once its time has come; until then nothing happens.
+        """
+        if partition not in self.seats and partition not in self._beginning and self._may_hope(partition):
             task = asyncio.get_running_loop().create_task(self._begin(partition))
             self._beginning[partition] = task
             task.add_done_callback(lambda _done: self._beginning.pop(partition, None))
@@ -95,10 +99,8 @@ class Tenure:
 
     async def _begin(self, partition: str) -> None:
         """The supervisor sees what comes of it, and orders what is missing again."""
-        try:
+        with contextlib.suppress(Exception):  # it was counted, and one must not keep the others away
             await self._take_in_turn(partition)
-        except Exception as error:  # noqa: BLE001 - counted and shown; one must not keep the others away
-            self.health.failed(error)
 
     async def _take_in_turn(self, partition: str) -> None:
         async with self._places:
@@ -111,13 +113,25 @@ class Tenure:
                 self._require_hope(partition)
                 self._stop_recovering(partition)
                 began_s = self._monotonic()
-                await self._sit(await self._writer.claim(partition), began_s)
+                await self._sit(await self._claimed(partition), began_s)
             return self.seats[partition]
 
+    async def _claimed(self, partition: str) -> Head:
+        try:
+            return await self._writer.claim(partition)
+        except Exception as error:
+            self.health.failed(error)
+            raise
+
     def _require_hope(self, partition: str) -> None:
-        error = self.broken.get(partition)
-        if error is not None and self._monotonic() - self._broken_at[partition] < BROKEN_RETRY_S:
-            raise Corrupt(str(error))
+        if not self._may_hope(partition):
+            raise Corrupt(str(self.broken[partition]))
+
+    def _may_hope(self, partition: str) -> bool:
+        """Whether it is not broken, or was found so a while ago: somebody may have mended it."""
+        return (
+            partition not in self.broken or self._monotonic() - self._broken_at[partition] >= BROKEN_RETRY_S
+        )
 
     def leave(self, seat: Seat, error: FinanceHubError) -> None:
         """Give a seat up for good: it was released, or somebody else has it."""

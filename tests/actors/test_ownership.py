@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 
 from actors.keeper_shard import KeeperShard
 from actors.recent import EVENT_BYTES
 from actors.shard_settings import ShardSettings
+from actors.tenure import BROKEN_RETRY_S
 from domain.errors import Corrupt, NotOwner, Rejected, Unavailable
 from storage.event_log import Block, Head, Snapshot
 from storage.memory import Fault, MemoryLog, MemorySnapshots
@@ -337,6 +339,35 @@ async def test_a_shard_that_restores_a_long_log_answers_meanwhile_and_tells_how_
     assert heir.stats()["restoring"] == []
     assert (await heir.last(A)).place == (PARTITION, 8)
     await heir.close()
+
+
+@run
+async def test_a_broken_partition_is_read_again_after_a_while_and_not_at_every_order() -> None:
+    bench = Bench()
+    writer = await bench.started("keeper-0")
+    await writer.observe([batch(1, 1)])
+    blocks = bench.log._blocks[PARTITION]
+    sound, blocks[0] = blocks[0], replace(blocks[0], hash=bytes(32))
+    heir = bench.shard("keeper-1")
+    await heir.begin([PARTITION])
+    await settled(lambda: broken(heir))
+    for _ in range(5):
+        await heir.begin([PARTITION])
+        await turns()
+    (restoring,) = [health for health in heir.healths() if health.name == "restoring"]
+    assert restoring.failures == 1
+    (trouble,) = heir.troubles()
+    assert trouble.startswith(f"{PARTITION} cannot be restored: block 1 of")
+    blocks[0] = sound
+    bench.now_s += BROKEN_RETRY_S
+    await heir.begin([PARTITION])
+    await settled(lambda: owns(heir, PARTITION))
+    assert heir.troubles() == [] and not restoring.failing
+    await heir.close()
+
+
+async def broken(shard: KeeperShard) -> bool:
+    return bool(shard.troubles())
 
 
 class SlowReads:
