@@ -306,7 +306,13 @@ class KeeperShard:
         return await self._read(instrument, None, lambda keeper, at: views.held(keeper, intervals, at))
 
     async def instruments(self) -> list[InstrumentInfo]:
-        """What venues said of the instruments of the partitions owned here, by id."""
+        """What venues said of the instruments of the partitions owned here, by id.
+
+        Raises Unavailable while one is restored: a gateway would take what is left out for what does not exist,
+        and a client that resumes would miss it.
+        """
+        if waiting := self._tenure.on_their_way():
+            raise Unavailable(f"{', '.join(waiting)} are being restored")
         found: list[InstrumentInfo] = []
         for partition in sorted(self._seats):
             seat = await self._ready(partition, None)

@@ -97,6 +97,10 @@ class Tenure:
         waiting = {partition: Restoring(partition, 0, 0, 0, 0) for partition in self._beginning}
         return [each for _, each in sorted((waiting | begun).items())]
 
+    def on_their_way(self) -> list[str]:
+        """Partitions that will have a seat here before long, also those that have just lost theirs."""
+        return sorted({*self._recovering, *self._beginning, *self._replays} - self.seats.keys())
+
     async def _begin(self, partition: str) -> None:
         """The supervisor sees what comes of it, and orders what is missing again."""
         with contextlib.suppress(Exception):  # it was counted, and one must not keep the others away

@@ -331,6 +331,8 @@ async def test_a_shard_that_restores_a_long_log_answers_meanwhile_and_tells_how_
     with pytest.raises(Unavailable, match="is being restored"):
         await heir.last(A)
     assert refusals(await heir.observe([batch(9, 9)])) == ["unavailable"]
+    with pytest.raises(Unavailable, match=f"{PARTITION} are being restored"):
+        await heir.instruments()
     for reached in range(1, 8):
         slow.allowed.set()
         await settled(lambda reached=reached: told(heir, offset=reached))
@@ -338,6 +340,7 @@ async def test_a_shard_that_restores_a_long_log_answers_meanwhile_and_tells_how_
     await settled(lambda: owns(heir, PARTITION))
     assert heir.stats()["restoring"] == []
     assert (await heir.last(A)).place == (PARTITION, 8)
+    assert isinstance(await heir.instruments(), list)
     await heir.close()
 
 
