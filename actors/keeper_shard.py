@@ -308,8 +308,8 @@ class KeeperShard:
     async def instruments(self) -> list[InstrumentInfo]:
         """What venues said of the instruments of the partitions owned here, by id.
 
-        Raises Unavailable while one is restored: a gateway would take what is left out for what does not exist,
-        and a client that resumes would miss it.
+        Raises Unavailable while one is restored: a gateway would take what is left out for what does not
+        exist, and a client that resumes would not be told what came before its first frame.
         """
         if waiting := self._tenure.on_their_way():
             raise Unavailable(f"{', '.join(waiting)} are being restored")
