@@ -19,7 +19,7 @@ from actors.kept_task import KeptTask, TaskHealth, reports
 from actors.patience import Patience
 from actors.runtime import CONNECTIONS, PROJECTOR, Runtime
 from actors.sharding import Move, assign, plan_moves
-from domain.errors import FinanceHubError
+from domain.errors import FinanceHubError, Unavailable
 from domain.ids import market_partitions
 from observability.log import get_log
 
@@ -57,6 +57,7 @@ class SupervisorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     stalled_s: float = 120.0
     """A start without any progress for so long goes on without what is missing."""
     start_look_s: float = 0.2
+    topology_wait_s: float = 5.0
     stop_timeout_s: float = 20.0
 
 
@@ -96,6 +97,7 @@ class Supervisor:
         self._busy = asyncio.Lock()
         self._stopping = False
         self.started = False
+        self._knows = asyncio.Event()
         self._turned_s = time.monotonic()
         self.asking = TaskHealth("questions to actors")
         self.task = KeptTask(
@@ -129,6 +131,7 @@ class Supervisor:
         patience = Patience(self._settings.stalled_s)
         async with self._busy:
             await self._place()
+        self._knows.set()
         while missing := self._missing():
             if self._stopping or not patience.lasts(self._progress()):
                 log.error("started without", partitions=",".join(missing))
@@ -171,8 +174,17 @@ class Supervisor:
             await self._round()
         self._turned_s = time.monotonic()
 
-    def topology(self) -> dict[str, str]:
-        """partition -> name of its owner, as far as known."""
+    async def topology(self) -> dict[str, str]:
+        """partition -> name of its owner, also while it is restored there.
+
+        Waits until all actors have been asked once: who has just begun knows of nobody, and a gateway would
+        take partitions without an owner for empty ones. Raises Unavailable.
+        """
+        try:
+            async with asyncio.timeout(self._settings.topology_wait_s):
+                await self._knows.wait()
+        except TimeoutError:
+            raise Unavailable("the supervisor has not heard of all actors yet") from None
         return dict(self._owner)
 
     async def move(self, partition: str, target: str) -> None:

@@ -121,7 +121,7 @@ def test_a_cold_start_places_every_partition_evenly_and_starts_every_role() -> N
         assert {actor.role for actor in world.actors.values()} == {
             "connections", "keeper_shard", "reader", "projector", "feed",
         }  # fmt: skip
-        assert sorted(supervisor.topology()) == ALL
+        assert sorted(await supervisor.topology()) == ALL
 
     asyncio.run(scenario())
 
@@ -153,10 +153,26 @@ def test_partitions_of_a_silent_shard_move_and_come_back_when_it_answers() -> No
 def test_a_supervisor_that_was_restarted_leaves_partitions_where_they_are() -> None:
     async def scenario() -> None:
         world, supervisor = await started()
-        before = supervisor.topology()
+        before = await supervisor.topology()
         again = Supervisor(RUNTIME, world.spawn, SETTINGS)
         await again.start()
-        assert again.topology() == before and world.held() == ALL
+        assert await again.topology() == before and world.held() == ALL
+
+    asyncio.run(scenario())
+
+
+def test_a_supervisor_that_has_just_begun_tells_of_no_owner_before_it_has_asked() -> None:
+    async def scenario() -> None:
+        world, _ = await started()
+        again = Supervisor(RUNTIME, world.spawn, SETTINGS)
+        asking = asyncio.create_task(again.topology())
+        await asyncio.sleep(0.02)
+        assert not asking.done()
+        await again.start()
+        assert sorted(await asking) == ALL
+        deaf = Supervisor(RUNTIME, world.spawn, SupervisorSettings(topology_wait_s=0.01))
+        with pytest.raises(Unavailable, match="has not heard of all actors"):
+            await deaf.topology()
 
     asyncio.run(scenario())
 
@@ -178,11 +194,11 @@ def test_all_shards_down_is_survived() -> None:
 def test_a_move_releases_before_it_adopts() -> None:
     async def scenario() -> None:
         world, supervisor = await started()
-        partition, owner = next(iter(supervisor.topology().items()))
+        partition, owner = next(iter((await supervisor.topology()).items()))
         target = next(shard.name for shard in world.shards() if shard.name != owner)
         await supervisor.move(partition, target)
         assert world.held() == ALL
-        assert partition in world.actors[target].held and supervisor.topology()[partition] == target
+        assert partition in world.actors[target].held and (await supervisor.topology())[partition] == target
 
     asyncio.run(scenario())
 
