@@ -36,7 +36,10 @@ test: $(DEV_STAMP) ## everything: fast tests, services, Ray scenarios
 bench: $(DEV_STAMP) ## measure; writes bench.json
 	@$(PY) -m tests.bench
 
+soak: $(DEV_STAMP) ## kill processes for five minutes under load, and more seeds of the simulation
+	@bash scripts/soak.sh
+
 lock: ## resolve requirements/*.in again
 	@bash scripts/lock.sh
 
-.PHONY: help install run unit lint test bench lock
+.PHONY: help install run unit lint test bench soak lock

@@ -59,6 +59,7 @@ class Gateway:
         booth = TicketBooth(auth, directory)
         self._serving = Serving(directory, auth, booth, index, metrics, settings.metrics_open)
         self.stream = StreamService(directory, auth, booth, index, settings.stream, telemetry, name)
+        self._serving.healths = self.stream.healths
         self._answer = measured(self._http, telemetry)
 
     @cached_property

@@ -57,6 +57,8 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     "financehub.http.latency": Instrument("histogram", "s", "HTTP request until response"),
     "financehub.projection.rows": Instrument("counter", "1", "events projected"),
     "financehub.projection.lag": Instrument("gauge", "1", "events behind the head, by projection"),
+    "financehub.task.failures": Instrument("counter", "1", "turns of a lasting task that failed, by task"),
+    "financehub.task.failing": Instrument("gauge", "1", "1 while a lasting task fails or has ended, by task"),
     "financehub.log.size": Instrument("gauge", "By", "what the blocks of the log take, about"),
 }  # fmt: skip
 

@@ -34,7 +34,7 @@ from deployments.http.serving import Serving, serving
 from deployments.http.trades_page import newest_trades, trades_from
 from domain.clock import MAX_NS, NS_PER_S
 from domain.envelope import Cursor
-from domain.errors import NotFound
+from domain.errors import NotFound, TimeUnclear
 from domain.market.intervals import INTERVAL_NS
 
 AnyRequest = Request[Any, Any, Any]
@@ -152,7 +152,10 @@ async def _end_of_trading(here: Serving, name: str, at: Place | None, after: Cur
 
 async def _offset_before(directory: Directory, partition: str, start: int) -> int:
     """An offset before everything with ts_event >= start: nothing is recorded before it happens."""
-    cursor = await directory.cursor_at(max(0, start - CLOCK_TOLERANCE_NS))
+    try:
+        cursor = await directory.cursor_at(max(0, start - CLOCK_TOLERANCE_NS))
+    except TimeUnclear as unclear:  # then from before the clock was wrong
+        cursor = await directory.cursor_at(unclear.known_ns)
     return cursor.at(partition)
 
 

@@ -23,6 +23,7 @@ from domain.errors import (
     Rejected,
     Retryable,
     Throttled,
+    TimeUnclear,
     Unauthenticated,
 )
 from observability.log import get_log
@@ -82,6 +83,7 @@ TABLE: tuple[tuple[type[FinanceHubError], Row], ...] = (
     (Forbidden, Row(403, "forbidden", "The token does not allow this")),
     (NotFound, Row(404, "not-found", "There is no such thing")),
     (Gone, Row(410, "gone", "Retention has dropped what was asked for")),
+    (TimeUnclear, Row(400, "time-unclear", "The log's clock was wrong at that time")),
     (Ambiguous, Row(409, "ambiguous", "The alias fits several instruments")),
     (OverLimit, Row(429, "over-limit", "A limit of this system is reached")),
     (Rejected, Row(400, "rejected", "The request cannot be carried out")),

@@ -9,10 +9,21 @@ import pytest
 from actors.shard_settings import ShardSettings
 from domain.clock import NS_PER_S
 from domain.envelope import Batch
-from domain.errors import NotOwner, Unavailable
+from domain.errors import NotOwner
 from storage.codec import encode_batch
 from storage.memory import Fault
-from tests.actors.shard_bench import PARTITION, START_NS, A, Bench, a_trade, batch, refusals, run, turns
+from tests.actors.shard_bench import (
+    PARTITION,
+    START_NS,
+    A,
+    Bench,
+    a_trade,
+    batch,
+    refusals,
+    run,
+    turns,
+    until,
+)
 
 
 @run
@@ -259,10 +270,10 @@ async def test_a_commit_loop_that_fell_over_is_begun_again_from_the_log() -> Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("actors.commit.GroupCommit._landed", lambda *_: 1 / 0)
         call = asyncio.create_task(shard.observe([batch(1, 1)]))
-        await asyncio.sleep(0.02)
-        with pytest.raises(Unavailable):
-            await shard.tick()
+        await until(lambda: shard.defects)
     assert refusals(await call) == ["unavailable"]
+    (commits,) = [health for health in shard.healths() if health.name == "commits"]
+    assert (commits.failures, commits.alive) == (1, True)
     await asyncio.sleep(0.02)
     assert refusals(await shard.observe([batch(1, 1), batch(2, 2)])) == [None, None]
     assert (await bench.log.heads())[0].offset == 2

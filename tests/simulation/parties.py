@@ -99,8 +99,10 @@ class Slot:
             try:
                 await shard.tick()
             except Unavailable:
+                continue
+            finally:
                 if shard.defects:
-                    self.world.loop.defects.append(f"the commit loop of {shard.owner} fell over")
+                    self.world.loop.defects.append(f"a commit of {shard.owner} fell over")
 
     def restored(self) -> int:
         """How often the present life made a partition's state from the log."""
