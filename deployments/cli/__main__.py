@@ -134,7 +134,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     indicators = _verb(
         verbs, "indicators", "indicator values of a table, offline", "deployments.cli.indicators:indicators"
     )
-    indicators.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    _add_table(indicators)
     indicators.add_argument(
         "--spec",
         required=True,
@@ -150,7 +150,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     anomalies = _verb(
         verbs, "anomalies", "what is unlikely in a table, offline", "deployments.cli.anomalies:anomalies"
     )
-    anomalies.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    _add_table(anomalies)
     _add_patterns(verbs)
 
 
@@ -159,7 +159,7 @@ def _add_patterns(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         verbs, "patterns", "chart patterns of a table, offline", "deployments.cli.patterns:patterns"
     )
     patterns.description = PATTERNS_HELP
-    patterns.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    _add_table(patterns)
     patterns.add_argument(
         "--candles", action="store_true", help="candlestick patterns too (TA-Lib's; several lines per bar)"
     )
@@ -174,6 +174,11 @@ def _add_patterns(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="NAME",
         help="only this one, as double_top or cdl_engulfing; repeatable",
     )
+
+
+def _add_table(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    verb.add_argument("--symbol", help="which one, where the table has a column of symbols")
 
 
 def _verb(

@@ -36,7 +36,7 @@ def indicators(arguments: argparse.Namespace) -> int:
     specs = [parse_spec(text) for text in arguments.spec]
     sessions = parse_sessions(arguments.session)
     try:
-        table = read_table(Path(arguments.input))
+        table = read_table(Path(arguments.input), arguments.symbol)
         for spec in specs:
             _check(spec, table)
         splits = read_splits(Path(arguments.splits)) if arguments.splits else []
