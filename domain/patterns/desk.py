@@ -188,8 +188,4 @@ def _event(figure: Figure, state: str, row: int, ts: int, reason: str | None) ->
 
 def _expected_target(plan: Candidate, row: int) -> float | None:
     """Where the target would be if price broke out on this bar."""
-    if plan.objective is not None:
-        return plan.objective
-    if not plan.height or plan.direction == 0:
-        return None
-    return plan.trigger.at(row) + plan.direction * plan.height
+    return plan.target_from(plan.trigger.at(row), plan.direction)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from domain.patterns.events import Anchor
 from domain.patterns.figures import Candidate
-from domain.patterns.geometry import GRAIN, Closes, Line, even_in_time, score
+from domain.patterns.geometry import GRAIN, Closes, Line, even_in_time, ratio_of, score
 from domain.patterns.poles import is_pole, pole_start
 from domain.patterns.swings import Pivot
 
@@ -74,7 +74,8 @@ def _head_and_shoulders(
 ) -> Iterator[Candidate]:
     start, left, valley1, head, valley2, right = upright
     neck = _line(valley1, valley2)
-    height = head.price - neck.at(head.row)
+    base = neck.at(head.row)
+    height = head.price - base
     if height <= 0.0:
         return
     shoulders = (left.price - neck.at(left.row)) / height, (right.price - neck.at(right.row)) / height
@@ -88,7 +89,9 @@ def _head_and_shoulders(
         return
     halves = _balance(head.row - left.row, right.row - head.row)
     grades = (1.0 - 0.5 * lean / SHOULDER_TOLERANCE, 1.0 - 0.5 * tilt / SHOULDER_TOLERANCE)
-    yield from _drawn("head_and_shoulders", side, pivots, closes, neck, height, head.price, halves, grades)
+    yield from _drawn(
+        "head_and_shoulders", side, pivots, closes, neck, base, height, head.price, halves, grades
+    )
 
 
 def _triple(
@@ -106,7 +109,7 @@ def _triple(
     halves = _balance(top2.row - top1.row, top3.row - top2.row)
     grades = (1.0 - 0.5 * uneven / LEVEL_TOLERANCE, 1.0 - 0.5 * tilt / SHOULDER_TOLERANCE)
     neck = Line(valley1.row, floor)
-    yield from _drawn("triple", side, pivots, closes, neck, height, max(tops), halves, grades)
+    yield from _drawn("triple", side, pivots, closes, neck, floor, height, max(tops), halves, grades)
 
 
 def _double(
@@ -124,7 +127,7 @@ def _double(
     grades = (1.0 - 0.5 * uneven / LEVEL_TOLERANCE, 0.5 + min(0.5, 0.5 * rise))
     neck = Line(valley.row, valley.price)
     top = max(top1.price, top2.price)
-    yield from _drawn("double", side, pivots, closes, neck, height, top, halves, grades)
+    yield from _drawn("double", side, pivots, closes, neck, valley.price, height, top, halves, grades)
 
 
 def _drawn(
@@ -133,12 +136,13 @@ def _drawn(
     pivots: Sequence[Pivot],
     closes: Closes,
     neck: Line,
+    base: float,
     height: float,
     top: float,
     halves: float,
     grades: tuple[float, ...],
 ) -> Iterator[Candidate]:
-    """`neck`, `height` and `top` upright; `pivots`: all that are known.
+    """`neck`, `height` above `base` (the neckline below the head) and `top` upright; `pivots`: all known.
 
     `halves` in (0, 1], 1 where both are of one length.
     """
@@ -164,6 +168,7 @@ def _drawn(
         None,
         body[-1].row + max(5, span),
         score((1.0 - 0.5 * roughness / MAX_ROUGHNESS[shape], 0.5 + 0.5 * halves, *grades)),
+        ratio_of(side * base, side * (base + height)),
     )
 
 

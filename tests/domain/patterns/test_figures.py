@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from domain.patterns.events import PatternEvent
+from domain.patterns.figures import Candidate
+from domain.patterns.geometry import Line
 from tests.bench.patterns import scan
+from tests.patterns_set import random_walk
 
 
 def ruled(*points: tuple[int, float]) -> np.ndarray:
@@ -104,3 +108,35 @@ def test_a_support_is_told_once_and_ends_when_it_breaks() -> None:
     life = life_of("support", ruled(*legs))
     assert [event.state for event in life] == ["forming", "confirmed", "invalidated"]
     assert life[0].target is None and life[-1].reason == "stop"
+
+
+TALL_TOP = ((0, 10.0), (20, 300.0), (40, 100.0), (60, 300.0), (80, 10.0))
+COIN = (
+    *((0, 10.0), (20, 100.0), (40, 20.0), (58, 80.0), (76, 20.0), (92, 60.0), (108, 20.0), (122, 42.0)),
+    *((136, 20.0), (150, 4.0)),
+)
+"""A descending triangle whose height is four times the price of its floor."""
+
+
+def test_a_tall_figure_is_measured_by_ratios() -> None:
+    """A fall from 300 to 100 and as much again, on a logarithmic chart, ends at 33; in prices at -100."""
+    confirmed = next(each for each in life_of("double_top", ruled(*TALL_TOP)) if each.state == "confirmed")
+    assert confirmed.target == pytest.approx(100.0 / 3.0, rel=1e-3)
+    triangle = life_of("descending_triangle", ruled(*COIN))
+    assert {event.state for event in triangle} >= {"forming", "confirmed"}
+    assert all(event.target is not None and 0.0 < event.target < 20.0 for event in triangle)
+
+
+def test_no_target_lies_at_or_below_nothing() -> None:
+    for seed in range(20):
+        walk = random_walk(600, np.random.default_rng(seed))
+        wild = 0.01 * (walk / walk[0, 0]) ** 40.0  # a coin that rises and falls by powers of ten
+        targets = [event.target for event in scan(wild) if event.target is not None]
+        assert all(0.0 < target < np.inf for target in targets)
+
+
+def test_a_measure_that_is_no_price_gives_no_target() -> None:
+    line = Line(0, 5.0)
+    plan = Candidate("bear_flag", -1, (), line, line, 1.0, 9.0, None, 9, 1.0, ratio=np.inf)
+    assert plan.target_from(5.0, -1) is None and plan.target_from(5.0, 1) is None
+    assert plan.target_from(-5.0, -1) is None and plan.target_from(50.0, -1) == 41.0
