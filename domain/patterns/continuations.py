@@ -59,6 +59,8 @@ ROUGHNESS_PER_RETRACE, LEAST_ROUGHNESS, MOST_ROUGHNESS = 0.75, 0.12, 0.22
 MAX_MISS_POLE = 0.28
 POLED_UNIT = 1.6
 """Widths that count as the height of a flag or pennant where margins are measured: small beside noise."""
+FEWEST_TOUCHES = 4
+"""Of a flag, which must then be far slower than its pole: so few come by chance."""
 CHANNEL_PIVOTS = 6
 CHANNEL_BOUNCE = 0.65
 
@@ -104,7 +106,7 @@ def continuations(pivots: Sequence[Pivot], closes: Closes) -> Iterator[Candidate
         if len(pivots) <= count:
             continue
         part, before = pivots[-count:], pole_start(pivots[: len(pivots) - count + 1])
-        poled = is_pole(before, part)
+        poled = is_pole(before, part, eased=count > FEWEST_TOUCHES)
         shape = _shape_of(part, poled=poled)
         if shape is None or (chosen is not None and (poled or shape.miss > CLOSER * miss)):
             continue

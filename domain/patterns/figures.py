@@ -41,6 +41,7 @@ class Candidate(Struct, frozen=True, array_like=True):
     deadline: int
     confidence: float
     ratio: float = 1.0
+    margin: float = TRIGGER_MARGIN
 
     @property
     def first(self) -> int:
@@ -82,6 +83,7 @@ class Figure(Struct, array_like=True):
     confirmed: bool = False
     stop: Line | None = None
     target: float | None = None
+    since: int = 0
 
     def step(self, row: int, high: float, low: float, close: float) -> tuple[State, str | None] | None:
         """What this bar makes of it, None where nothing."""
@@ -91,7 +93,7 @@ class Figure(Struct, array_like=True):
 
     def _before(self, row: int, close: float) -> tuple[State, str | None] | None:
         plan = self.plan
-        margin, slack = TRIGGER_MARGIN * plan.unit, FORMING_MARGIN * plan.unit
+        margin, slack = plan.margin * plan.unit, FORMING_MARGIN * plan.unit
         trigger, stop = plan.trigger.at(row), plan.stop.at(row)
         if plan.direction == 0:
             if close > trigger + margin:
@@ -108,7 +110,7 @@ class Figure(Struct, array_like=True):
     def _confirm(self, direction: int, row: int, broken: float, stop: Line) -> tuple[State, None]:
         """From here on the stop stays where it is."""
         plan = self.plan
-        self.confirmed, self.direction = True, direction
+        self.confirmed, self.direction, self.since = True, direction, row
         self.stop = Line(row, stop.at(row)) if plan.height or plan.objective is not None else stop
         self.until = row + max(10, int(CONFIRMED_SPANS * plan.span))
         self.target = plan.target_from(broken, direction)

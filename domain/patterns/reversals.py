@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from domain.patterns.events import Anchor
-from domain.patterns.figures import Candidate
+from domain.patterns.figures import TRIGGER_MARGIN, Candidate
 from domain.patterns.geometry import GRAIN, Closes, Line, even_in_time, ratio_of, score
 from domain.patterns.poles import is_pole, pole_start
 from domain.patterns.swings import Pivot
@@ -37,7 +37,11 @@ PRIOR_RISE = 0.38
 PRIOR_RISE_HEAD = 0.15
 """The same of a head and shoulders, whose left shoulder stands on part of the rise."""
 REST_POLE, REST_SHARPER = 3.2, 1.0
-"""Length in heights and speed of a rise after which the tops are a rest (a flag), no reversal."""
+"""Length in heights and speed of a rise after which the tops may as well be a rest (a flag)."""
+REST_MARGIN = {"head_and_shoulders": 0.20, "triple": 0.25, "double": 0.25}
+REST_ROUGHNESS = {"head_and_shoulders": 0.16, "triple": 0.16, "double": 0.095}
+"""Then a break against the rise shows that it is none: it must go this far beyond the neckline (heights; and
+by how much the tops fell, as a flag's do), from a figure no rougher than this."""
 SWINGS = {"head_and_shoulders": 5, "triple": 5, "double": 3}
 NAMES = {
     ("head_and_shoulders", 1): "head_and_shoulders",
@@ -151,12 +155,15 @@ def _drawn(
     body = pivots[-SWINGS[shape] :]
     span = body[-1].row - body[0].row
     before = pivots[: len(pivots) - len(body) + 1]
-    if span < MIN_SPAN or not even_in_time(body) or _is_rest(pivots, body):
+    if span < MIN_SPAN or not even_in_time(body) or _is_step(pivots, body):
         return
+    may_rest = _may_rest(pivots, body)
+    most = (REST_ROUGHNESS if may_rest else MAX_ROUGHNESS)[shape]
     entry = closes.entry(before[-2], body[0], side * neck.at(body[0].row))
     roughness = closes.roughness((entry, *body) if entry.row < body[0].row else body, GRAIN)
-    if roughness > MAX_ROUGHNESS[shape]:
+    if roughness > most:
         return
+    drift = max(0.0, side * (body[0].price - body[-1].price) / height)
     yield Candidate(
         NAMES[shape, side],
         -side,
@@ -169,14 +176,19 @@ def _drawn(
         body[-1].row + max(5, span),
         score((1.0 - 0.5 * roughness / MAX_ROUGHNESS[shape], 0.5 + 0.5 * halves, *grades)),
         ratio_of(side * base, side * (base + height)),
+        REST_MARGIN[shape] + drift if may_rest else TRIGGER_MARGIN,
     )
 
 
-def _is_rest(pivots: Sequence[Pivot], body: Sequence[Pivot]) -> bool:
-    """Whether it rests after a pole: one up into its first top, or one down that it takes back in part."""
+def _may_rest(pivots: Sequence[Pivot], body: Sequence[Pivot]) -> bool:
+    """Whether a pole leads into its first top."""
     count = len(pivots) - len(body)
-    if is_pole(pole_start(pivots[: count + 1]), body, REST_POLE, REST_SHARPER):
-        return True
+    return is_pole(pole_start(pivots[: count + 1]), body, REST_POLE, REST_SHARPER)
+
+
+def _is_step(pivots: Sequence[Pivot], body: Sequence[Pivot]) -> bool:
+    """Whether tops take back part of a pole down."""
+    count = len(pivots) - len(body)
     return count >= 2 and is_pole(pole_start(pivots[:count]), (pivots[count - 1], *body))
 
 

@@ -140,3 +140,55 @@ def test_a_measure_that_is_no_price_gives_no_target() -> None:
     plan = Candidate("bear_flag", -1, (), line, line, 1.0, 9.0, None, 9, 1.0, ratio=np.inf)
     assert plan.target_from(5.0, -1) is None and plan.target_from(5.0, 1) is None
     assert plan.target_from(-5.0, -1) is None and plan.target_from(50.0, -1) == 41.0
+
+
+def confirmed_in(bars: np.ndarray) -> set[str]:
+    return {event.pattern for event in scan(bars) if event.state == "confirmed"}
+
+
+@pytest.mark.parametrize("fall", [10.0, 30.0, 60.0, 90.0])
+def test_a_double_bottom_after_a_steep_fall_is_confirmed_by_a_clear_break_against_it(fall: float) -> None:
+    """The fall is as sharp as three swings, so that the bottoms may as well be a rest before it goes on."""
+    begin, leg = 110.0 + fall, 12
+    rows = (0, max(4, int(fall / 2.5)))
+    times = (*rows, rows[1] + leg, rows[1] + 2 * leg, rows[1] + 4 * leg)
+    upward = ruled(*zip(times, (begin, 100.0, 110.0, 100.0, 120.0), strict=True))
+    assert "double_bottom" in confirmed_in(upward)
+    onward = ruled(*zip(times, (begin, 100.0, 110.0, 100.0, 80.0), strict=True))
+    assert "double_bottom" not in confirmed_in(onward)
+
+
+def test_two_tops_within_a_flag_are_no_double_top() -> None:
+    flag = ((0, 70.0), (10, 100.0), (16, 95.0), (22, 99.0), (28, 94.0), (34, 98.0), (40, 93.0), (60, 130.0))
+    assert confirmed_in(ruled(*flag)) == {"bull_flag"}
+
+
+def test_a_flag_as_long_as_its_pole_is_no_channel() -> None:
+    flag = ((0, 76.0), (24, 100.0), (29, 95.5), (34, 99.0), (38, 94.6), (43, 98.0), (48, 93.6), (67, 118.0))
+    assert confirmed_in(ruled(*flag)) & {"bull_flag", "channel"} == {"bull_flag"}
+    mirrored = ruled(*((row, 200.0 - price) for row, price in flag))
+    assert confirmed_in(mirrored) & {"bear_flag", "channel"} == {"bear_flag"}
+
+
+def test_a_pennant_as_long_as_its_pole_is_no_triangle() -> None:
+    pennant = ((24, 100.0), (29, 96.3), (34, 99.4), (38, 96.9), (43, 98.8), (48, 97.5), (67, 114.0))
+    confirmed = confirmed_in(ruled((0, 84.0), *pennant))
+    assert confirmed & {"bull_pennant", "symmetrical_triangle"} == {"bull_pennant"}
+
+
+RIPPLED = (
+    *((0, 99.0), (58, 99.0), (60, 97.0), (72, 110.0), (84, 100.0), (96, 107.4), (101, 103.0), (103, 105.2)),
+    *((108, 100.0), (120, 104.6), (132, 100.0), (139, 102.3), (151, 92.0)),
+)
+"""A descending triangle whose fourth leg stops on its way and turns for two bars."""
+
+
+def test_a_triangle_with_a_ripple_outlives_the_false_break_of_a_smaller_one() -> None:
+    outlived = 0
+    for seed in range(20):
+        bars = ruled(*RIPPLED) + np.random.default_rng(seed).normal(0.0, 0.25, (152, 1))
+        events = scan(bars)
+        assert "descending_triangle" in {event.pattern for event in events if event.state == "confirmed"}
+        broken = {event.figure for event in events if event.state == "confirmed"}
+        outlived += any(event.reason == "superseded" and event.figure in broken for event in events)
+    assert outlived > 0
