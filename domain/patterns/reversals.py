@@ -38,7 +38,7 @@ PRIOR_RISE_HEAD = 0.15
 """The same of a head and shoulders, whose left shoulder stands on part of the rise."""
 REST_POLE, REST_SHARPER = 3.2, 1.0
 """Length in heights and speed of a rise after which the tops may as well be a rest (a flag)."""
-REST_MARGIN = {"head_and_shoulders": 0.20, "triple": 0.25, "double": 0.25}
+REST_MARGIN = {"head_and_shoulders": 0.20, "triple": 0.30, "double": 0.32}
 REST_ROUGHNESS = {"head_and_shoulders": 0.16, "triple": 0.16, "double": 0.095}
 """Then a break against the rise shows that it is none: it must go this far beyond the neckline (heights; and
 by how much the tops fell, as a flag's do), from a figure no rougher than this."""
