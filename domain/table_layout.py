@@ -36,6 +36,8 @@ _SYMBOL_NAMES = (
     *("symbol", "ticker", "sym", "instrument", "act_symbol", "ts_code", "tic", "pair", "coin", "stock"),
     *("asset", "security", "isin", "name"),
 )
+_SYMBOL_NAMES_OF_BARS = ("market", "code", "contract", "product", "product_id")
+"""Of trades these may be where or how each was made."""
 
 
 class Layout(Struct, frozen=True):
@@ -66,6 +68,8 @@ def layout_of(names: Sequence[str]) -> Layout:
     time, order = _times(places)
     symbol = next((places[name] for name in _SYMBOL_NAMES if name in places), None)
     if all(name in places for name in PRICES):
+        of_bars = (places[name] for name in _SYMBOL_NAMES_OF_BARS if name in places)
+        symbol = next(of_bars, None) if symbol is None else symbol
         prices = tuple(places[name] for name in PRICES)
         volumes, idle = _volumes(places)
         return Layout("bars", time, prices, volumes, symbol=symbol, order=order, idle=idle)

@@ -105,7 +105,7 @@ def test_a_column_like_volume_that_is_not_read_is_remarked_on(columns: str, cell
 TWO = ("AAA,2,3,1,2,2025-05-05", "AAA,2,3,1,2,2025-05-06", "BBB,4,6,2,4,2025-05-05")
 
 
-@pytest.mark.parametrize("name", ["ticker", "Symbol", "<TICKER>", "Name", "ts_code", "instrument"])
+@pytest.mark.parametrize("name", ["ticker", "Symbol", "<TICKER>", "Name", "ts_code", "instrument", "market"])
 def test_two_symbols_are_a_choice_and_never_one_series(name: str) -> None:
     header = f"{name},open,high,low,close,date"
     with pytest.raises(Malformed, match=r"2 symbols in column .* \(AAA, BBB\): choose one with --symbol"):
