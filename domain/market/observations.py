@@ -164,7 +164,7 @@ class InstrumentInfo(Struct, frozen=True, gc=False):
 
 
 class Gap(Struct, frozen=True, gc=False):
-    """A feed knows that it missed something of `channel` (`trades`, `book`, `feed`).
+    """A feed knows that it missed something of `channel` (`trades`, `book`, `feed`: all of it).
 
     `first` and `last` bound the missing venue ids (inclusive) where the venue numbers them.
     `opened` False says that a snapshot or a backfill has closed it.
