@@ -13,7 +13,7 @@ from domain.market.bars import NEVER
 from domain.market.book import OrderBook
 from domain.market.flow import TradeFlow, notional_floor
 from domain.market.gaps import BOOK_CHANNELS, CHANNEL_OF, WITNESS, OpenGap, OpenGaps
-from domain.market.instrument import quote_currency
+from domain.market.instrument import described, quote_currency
 from domain.market.latest import Latest
 from domain.market.observations import InstrumentInfo, Quote, Ticker, Trade
 from domain.market.order_queue import OrderQueue
@@ -111,6 +111,20 @@ class KeeperParts:
     @property
     def last_ticker(self) -> Ticker | None:
         return self.latest.ticker
+
+    def described(self) -> InstrumentInfo:
+        """By its venue, else by its id, with the provider of its newest value. The feed's own name serves
+        only where there is none: a replay has a name of its own."""
+        if self.info is not None:
+            return self.info
+        known = (self.last_trade, self.latest.newest())
+        newest = max(
+            (fact for fact in known if fact is not None), key=lambda fact: fact.ts_event, default=None
+        )
+        if newest is not None:
+            return described(self.instrument, newest.provider, newest.ts_event)
+        feed = next(iter((*self.feeds.bringing("book"), *self.feeds.names)), "")
+        return described(self.instrument, feed, self.book.ts_event)
 
     @property
     def gaps_open(self) -> tuple[str, ...]:

@@ -39,9 +39,8 @@ from domain.keeper import SymbolKeeper
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.decisions import BookBroken, Decision
 from domain.market.gaps import CLOCK_SET_BACK, NEW_INCARNATION
-from domain.market.instrument import described
 from domain.market.observations import Gap, InstrumentInfo
-from domain.senders import Senders, SenderState
+from domain.senders import Places, Senders, SenderState
 from domain.timers import Timers
 
 __all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
@@ -94,11 +93,14 @@ class MarketPartition:
     def instruments(self) -> list[InstrumentInfo]:
         """By id. One never described gets what its id says, with the provider and time of its newest
         value; where there is a book alone, with its feed as provider."""
-        return [keeper.info or _undescribed(keeper) for _, keeper in sorted(self._keepers.items())]
+        return [keeper.described() for _, keeper in sorted(self._keepers.items())]
 
     def last_sequence(self, sender: str) -> tuple[int, int]:
         """(incarnation, sequence) admitted last; (0, 0) of an unknown sender."""
         return self._senders.last(sender)
+
+    def place(self, sender: str) -> SenderState | None:
+        return self._senders.place(sender)
 
     def lost_books(self, sender: str) -> tuple[str, ...]:
         """Instruments whose book a sender brings, and the fold found broken, and still is, by id.
@@ -220,14 +222,15 @@ class MarketPartition:
         """The whole state; the same state gives the same bytes."""
         return Exposure(self._frame(), self._keepers).whole()
 
-    def expose(self) -> Exposure:
+    def expose(self, places: Places | None = None) -> Exposure:
         """The state as it is now, to be read in slices while the fold goes on; until `conceal`.
 
-        One at a time: an earlier one is read to its end first.
+        One at a time: an earlier one is read to its end first. `places`: of senders whose newest batches
+        held nothing, those before them; nothing else has changed by them.
         """
         if self._exposure is not None:
             self._exposure.read(len(self._keepers))
-        self._exposure = Exposure(self._frame(), self._keepers)
+        self._exposure = Exposure(self._frame(places), self._keepers)
         return self._exposure
 
     def conceal(self, exposure: Exposure) -> None:
@@ -235,10 +238,10 @@ class MarketPartition:
         if self._exposure is exposure:
             self._exposure = None
 
-    def _frame(self) -> bytes:
+    def _frame(self, places: Places | None = None) -> bytes:
         """What a snapshot begins with, up to its keepers, the last part of the last part of it."""
         encode, nothing = msgspec.msgpack.encode, msgspec.Raw(b"")
-        senders = self._senders.snapshot()
+        senders = self._senders.snapshot(places)
         sealed = encode(Sealed(FOLD_VERSION, msgspec.Raw(encode(self.settings)), nothing))
         return sealed + encode((self.name, senders, nothing))
 
@@ -370,16 +373,6 @@ class MarketPartition:
 
 
 _decode_keeper = msgspec.msgpack.Decoder(KeeperState).decode
-
-
-def _undescribed(keeper: SymbolKeeper) -> InstrumentInfo:
-    """The feed's own name serves only where no value names the provider: a replay has a name of its own."""
-    known = (keeper.last_trade, keeper.latest.newest())
-    newest = max((fact for fact in known if fact is not None), key=lambda fact: fact.ts_event, default=None)
-    if newest is None:
-        feed = next(iter((*keeper.feeds.bringing("book"), *keeper.feeds.names)), "")
-        return described(keeper.instrument, feed, keeper.book.ts_event)
-    return described(keeper.instrument, newest.provider, newest.ts_event)
 
 
 def _is_heartbeat(batch: Batch, last: tuple[int, int]) -> bool:
