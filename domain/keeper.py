@@ -338,7 +338,8 @@ class SymbolKeeper(KeeperParts):
             mine = self._gaps.of(self.speaker, gap.provider)
             self._gaps.close(each for each in mine if each.channel == gap.channel)
             return
-        self._gaps.open(whose)
+        if not whose.of_feed or gap.provider in self.feeds.names:
+            self._gaps.open(whose)
         if of.book:
             self.book.break_()
         if of.trades:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Self
 
 from domain.fed_by import KINDS, FedBy
@@ -12,7 +11,7 @@ from domain.market.bar_set import BarSet
 from domain.market.bars import NEVER
 from domain.market.book import OrderBook
 from domain.market.flow import TradeFlow, notional_floor
-from domain.market.gaps import BOOK_CHANNELS, CHANNEL_OF, WITNESS, OpenGap, OpenGaps
+from domain.market.gaps import BOOK_CHANNELS, CHANNEL_OF, KINDS_OF, WITNESS, OpenGap, OpenGaps
 from domain.market.instrument import described, quote_currency
 from domain.market.latest import Latest
 from domain.market.observations import InstrumentInfo, Quote, Ticker, Trade
@@ -156,11 +155,12 @@ class KeeperParts:
         return not self.source_of(kind) or self._is_of(kind, gap)
 
     def _is_past(self, gap: OpenGap) -> bool:
-        """Whether a gap is of a provider that was the source of record and is no longer."""
-        kinds: Mapping[str, tuple[Kind, ...]] = {"trades": ("trade",), "book": ("book",), "feed": KINDS}
-        if gap.of_feed or gap.channel not in kinds:
-            return False
-        return not any(self._is_of(kind, gap) for kind in kinds[gap.channel])
+        """Whether nobody waits for the end of a gap: it is of a feed that is none of this instrument, or of a
+        provider that another has followed as the source of record."""
+        if gap.of_feed:
+            return gap.who not in self.feeds.names
+        kinds = KINDS_OF.get(gap.channel, ())
+        return bool(kinds) and not any(self.source_of(kind) == gap.who for kind in kinds)
 
     def channels_lost_with(self, feed: str) -> tuple[str, ...]:
         """Channels of the gaps that a feed opens where it begins again.

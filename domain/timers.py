@@ -17,7 +17,7 @@ from domain.keeper import SymbolKeeper
 from domain.market.bars import NEVER
 
 SPARE = 64
-"""Timers beyond two for each keeper: so many left behind are worth new heaps."""
+"""Timers beyond two for each keeper, heaps beyond one: so many left behind are worth new heaps."""
 
 
 class Group:
@@ -113,6 +113,8 @@ class Timers:
         group = self._groups.get(timekeepers)
         if group is None:
             group = self._groups[timekeepers] = Group()
+            if len(self._groups) > len(self._keepers) + SPARE:
+                self._known = False
             for feed in timekeepers.own:
                 self._of_feed.setdefault(feed, []).append((group, 0))
             for feed in timekeepers.others:

@@ -35,6 +35,14 @@ WITNESS = "witness"
 CHANNEL_OF: Mapping[Kind, str] = {"trade": "trades", "quote": "quotes", "ticker": "ticker"}
 
 
+KINDS_OF: Mapping[str, tuple[Kind, ...]] = {
+    "trades": ("trade",),
+    "book": ("book",),
+    "feed": ("trade", "book", "quote", "ticker"),
+}
+"""Kinds that a gap of a channel is about."""
+
+
 class Touched(NamedTuple):
     """What a gap makes doubtful; neither where it is of nothing but itself."""
 

@@ -280,6 +280,30 @@ def test_a_witness_whose_clock_is_set_back_taints_nothing_of_the_others():
     assert market.replays_alike()
 
 
+def test_no_gap_is_left_open_of_a_feed_that_does_not_bring_the_instrument():
+    market = Market()
+    for feed in (A, B):
+        market.send(feed, 86_400, a_ticker(ts=at(86_400), instrument=f"OF-{feed}.SIM", provider=feed))
+    market.send(B, 86_400, a_trade(ts=at(86_400), trade_id=1, provider=B))
+    assert len(gaps(market.restart(A, 10))) == 3, "all that was dated ahead is set back"
+    assert market.keeper.gaps_open == ()
+    market.send(B, 86_401)
+    market.restart(B, 11, a_trade(ts=at(11), trade_id=2, provider=B))
+    assert market.keeper.gaps_open == ()
+    assert market.replays_alike()
+
+
+def test_feeds_that_come_and_go_leave_no_heaps_of_timers_behind():
+    market = Market()
+    market.send(A, 0, a_ticker(ts=at(0), provider=A))
+    for number in range(500):
+        market.send(f"recording-{number}", 1, a_ticker(ts=at(1), provider="r"))
+    market.send(A, 2)
+    assert len(market.partition._timers._groups) < 100
+    assert len(market.keeper.feeds.names) == MAX_FEEDS
+    assert len(market.partition._timers._of_feed) < 200
+
+
 def test_a_gap_of_a_provider_that_is_no_longer_the_source_is_over():
     market = Market()
     market.send(A, 1, a_quote(ts=at(1), provider=A))
