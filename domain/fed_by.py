@@ -39,9 +39,10 @@ class Timekeepers(NamedTuple):
 
 
 class FedBy:
-    """`names`: the feeds in the order of their coming, for reading."""
+    """`names`: the feeds in the order of their coming. `trades`, `books`, `quotes`, `tickers`: those that
+    bring what is of record of a kind, with its source. All are for reading."""
 
-    __slots__ = ("_brings", "names")
+    __slots__ = ("_brings", "books", "names", "quotes", "tickers", "trades")
 
     def __init__(self, state: FedByState = (), sources: Mapping[Kind, str] | None = None) -> None:
         """`sources`: the provider of record of each kind that a feed brings."""
@@ -49,6 +50,10 @@ class FedBy:
         self._brings: dict[Kind, dict[str, str]] = {
             kind: {name: (sources or {})[kind] for name, bits in state if bits & BITS[kind]} for kind in KINDS
         }
+        self.trades: Mapping[str, str] = self._brings["trade"]
+        self.books: Mapping[str, str] = self._brings["book"]
+        self.quotes: Mapping[str, str] = self._brings["quote"]
+        self.tickers: Mapping[str, str] = self._brings["ticker"]
 
     def join(self, feed: str) -> bool:
         """An event of the feed is recorded. Whether it is new here."""
@@ -90,7 +95,7 @@ class FedBy:
         return tuple((name, self._bits(name)) for name in self.names)
 
     def _own(self) -> Mapping[str, str | None]:
-        return self._brings["trade"] or self._brings["quote"] or self.names
+        return self.trades or self.quotes or self.names
 
     def _bits(self, feed: str) -> int:
         return sum(BITS[kind] for kind in KINDS if feed in self._brings[kind])

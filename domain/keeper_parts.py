@@ -83,8 +83,12 @@ class KeeperParts:
     def hear(self, feed: str) -> None:
         """Whatever is folded next is brought by that feed."""
         if feed != self.speaker:
-            self._note_trade = self._note_book = self._note_quote = self._note_ticker = True
-            self._note_feed = True
+            known = self.feeds
+            self._note_feed = feed not in known.names
+            self._note_trade = feed not in known.trades
+            self._note_book = feed not in known.books
+            self._note_quote = feed not in known.quotes
+            self._note_ticker = feed not in known.tickers
         self.speaker = feed
 
     def _noted(self, kind: Kind) -> None:

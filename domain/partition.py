@@ -197,10 +197,11 @@ class MarketPartition:
         self._senders.note(admitted)
 
     def _apply_fed(self, admitted: Admitted, events: Sequence[MarketEvent]) -> None:
-        sender, keepers = admitted.sender, self._keepers
+        sender, keepers, exposure = admitted.sender, self._keepers, self._exposure
         clock = self._senders.clock_of(admitted)
         for event in events:
-            self._note_change(event.instrument)
+            if exposure is not None:
+                exposure.before(event.instrument)
             keeper = keepers.get(event.instrument) or self._open(event.instrument)
             if keeper.speaker is not sender:
                 keeper.hear(sender)
