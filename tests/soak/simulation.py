@@ -16,6 +16,7 @@ from collections import Counter
 from tests.simulation.test_simulation import survive
 
 FIRST, SEEDS = 1_000, 1_000
+SAYS_EVERY = 100
 STORIES = 5
 """Failures told in full; further ones are counted."""
 
@@ -39,8 +40,10 @@ def main() -> int:
     failed: list[int] = []
     seeds = range(options.first, options.first + options.seeds)
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for seed, counts, why in pool.imap_unordered(outcome, seeds, chunksize=5):
+        for done, (seed, counts, why) in enumerate(pool.imap_unordered(outcome, seeds, chunksize=5), 1):
             happened.update(counts)
+            if done % SAYS_EVERY == 0:
+                print(f"{done} of {len(seeds)} schedules, {len(failed)} failed", flush=True)
             if why:
                 failed.append(seed)
                 print(why if len(failed) <= STORIES else f"seed {seed} failed", flush=True)
