@@ -48,7 +48,7 @@ if SEED is not None:  # defined only where asked for: a skipped test would count
 
 
 @pytest.mark.skipif(SEED is not None, reason="one schedule was asked for")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("first", SEEDS[::PER_TEST])
 def test_nothing_is_lost_doubled_or_shown_too_early_in_a_hundred_schedules(first: int) -> None:
     happened = totals(range(first, first + PER_TEST))
