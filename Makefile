@@ -33,6 +33,9 @@ lint: $(DEV_STAMP) ## ruff, mypy --strict, import-linter
 test: $(DEV_STAMP) ## everything: fast tests, services, Ray scenarios
 	@bash scripts/test.sh
 
+soak: $(DEV_STAMP) ## what takes longer: a thousand simulated schedules
+	@bash scripts/soak.sh
+
 bench: $(DEV_STAMP) ## measure; writes bench.json
 	@$(PY) -m tests.bench
 

@@ -57,9 +57,7 @@ class Snapshotter:
         if offset <= self._tenure.snapshot_at(seat.partition)[0]:
             return
         end = seat.block_end()
-        if end is None:
-            return
-        exposure = seat.market.expose()
+        exposure = seat.market.expose(seat.places())
         self._commit.nudge(seat)
         try:
             state = await in_slices(exposure)

@@ -178,6 +178,41 @@ async def test_a_snapshot_ends_where_a_block_ends_although_more_is_pending() -> 
 
 
 @run
+async def test_a_partition_that_hears_only_repeats_keeps_no_other_from_its_snapshot() -> None:
+    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=1, snapshot_min_s=0.0))
+    shard, other = await bench.started(), "market/01"
+    await shard.start([other])
+    await shard.observe([batch(1, 1)])
+    assert refusals(await shard.observe([batch(2, 1)])) == ["held"]
+    for sequence in range(1, 4):
+        bench.now_s += 60.0
+        await shard.observe([(other, batch(sequence, sequence)[1])])
+        await shard.tick()
+        await turns()
+        await shard.tick()
+        await turns()
+    assert [kept.offset for kept in await bench.snapshots.ladder(PARTITION)] == [1]
+    assert (await bench.snapshots.ladder(other))[-1].offset == 3
+
+
+@run
+async def test_a_snapshot_before_what_is_held_is_gone_on_from() -> None:
+    """The held batches travel with the next block: the snapshot must not know them yet."""
+    bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=1, snapshot_min_s=0.0))
+    shard = await bench.started()
+    await shard.observe([batch(1, 1)])
+    assert refusals(await shard.observe([batch(2, 1), batch(3, 1)])) == ["held", "held"]
+    await shard.tick()
+    await turns()
+    assert [kept.offset for kept in await bench.snapshots.ladder(PARTITION)] == [1]
+    assert refusals(await shard.observe([batch(4, 2)])) == [None]
+    state = shard._seats[PARTITION].market.snapshot()
+    after = await bench.started("keeper-1")
+    assert after._seats[PARTITION].market.snapshot() == state
+    assert refusals(await after.observe([batch(4, 2), batch(5, 3)])) == [None, None]
+
+
+@run
 async def test_snapshots_keep_their_distance_however_many_events_come() -> None:
     bench = Bench(ShardSettings(linger_ms=0.0, snapshot_events=1, snapshot_min_s=3600.0))
     shard = await bench.started()
