@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from deployments.http import anomalies, docs, history, indicators, instruments, live, operations, patterns
+from deployments.http.bodies import BodyRequest
 from deployments.http.guard import guard
 from deployments.http.parameters import KnownParameters
 from deployments.http.problems import from_bug, from_domain, from_framework
 from deployments.http.serving import Serving
+from deployments.wire.limits import MAX_BODY_BYTES
 from domain.errors import FinanceHubError
 
 HANDLERS = [
     *(*operations.HANDLERS, *instruments.HANDLERS, *history.HANDLERS, *indicators.HANDLERS),
     *(*anomalies.HANDLERS, *patterns.HANDLERS, *docs.HANDLERS, *live.HANDLERS),
 ]
-MAX_BODY_BYTES = 64 * 1024
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 def make_http(serving: Serving) -> Litestar:
@@ -34,7 +34,7 @@ def make_http(serving: Serving) -> Litestar:
         route_handlers=HANDLERS,
         guards=[guard],
         before_request=check,
-        after_request=_with_headers,
+        request_class=BodyRequest,
         exception_handlers={
             FinanceHubError: from_domain,
             HTTPException: from_framework,
@@ -47,8 +47,3 @@ def make_http(serving: Serving) -> Litestar:
     )
     known.learn(app)
     return app
-
-
-async def _with_headers(response: Response[Any]) -> Response[Any]:
-    response.headers.update(_HEADERS)
-    return response

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, Router, get
+from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
@@ -17,6 +18,12 @@ DESCRIPTION = (
     "a cursor; lists carry next_page. The live stream is described in docs/stream.md."
 )
 
+
+def nowhere(_connection: Any, _handler: Any) -> None:
+    """The framework's own pages of the schema load scripts from elsewhere: ours, below, are the only ones."""
+    raise NotFoundException
+
+
 OPENAPI = OpenAPIConfig(
     title=TITLE,
     version=VERSION,
@@ -26,7 +33,9 @@ OPENAPI = OpenAPIConfig(
     components=Components(
         security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
     ),
-    path="/-/schema",  # the framework's own pages: refused by `guard`, ours are below
+    openapi_router=Router(
+        "/-/schema", route_handlers=[], guards=[nowhere], opt={"open": True}, include_in_schema=False
+    ),
 )
 
 
@@ -42,7 +51,8 @@ async def docs(request: Request[Any, Any, Any]) -> Response[str]:
     state = request.app.state
     if "docs_page" not in state:
         state["docs_page"] = page(schema(request.app))
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+    headers = {"Content-Security-Policy": policy}
     return Response(state["docs_page"], media_type=MediaType.HTML, headers=headers)
 
 
