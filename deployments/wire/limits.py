@@ -13,7 +13,7 @@ MAX_PIPELINED = 16
 """Requests sent ahead on one connection."""
 HEAD_S = 15.0
 """From the connection, or the first byte of a later request, until the request's headers are complete."""
-BODY_S = 30.0
+BODY_S = 15.0
 """From the headers until the body is complete."""
 STALL_S = 30.0
 """A client that takes nothing of an answer for so long is cut off."""
@@ -27,7 +27,10 @@ QUEUE_BYTES = 64 * 1024
 QUEUE_MESSAGES = 64
 """Received and not taken by the application: beyond either bound nothing is read from the socket."""
 SLICE_BYTES = 4 * 1024
-"""Parsed at a time, so that one read of many small messages does not go past the bounds by much."""
+"""Parsed at a time: many small frames of one read neither go far past the bounds nor keep others waiting."""
+MAX_CONTROL_FRAMES = 200
+CONTROL_S = 10.0
+"""So many pings and pongs in so long; a client that keeps its socket alive sends one now and then."""
 GOODBYE_S = 2.0
 """For the client's answer to a close frame that has left; waits for what is still to be written besides."""
 FLUSH_S = 5.0

@@ -20,8 +20,10 @@ from websockets.frames import CloseCode, Frame
 from websockets.server import ServerProtocol
 
 from deployments.wire.limits import (
+    CONTROL_S,
     FLUSH_S,
     GOODBYE_S,
+    MAX_CONTROL_FRAMES,
     MAX_FRAGMENTS,
     MAX_MESSAGE_BYTES,
     QUEUE_BYTES,
@@ -34,6 +36,7 @@ from deployments.wire.transport import EndingTransport, ending
 
 CLOSE_PROTOCOL = 4400
 """As the stream closes for other faults of the protocol; told instead of 1009, which says the same."""
+CLOSE_OVER_LIMIT = 4429
 TOO_LONG: dict[type[Exception], int] = {RequestLineTooLong: 414, HeaderLineTooLong: 431, TooManyHeaders: 431}
 
 
@@ -62,7 +65,9 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self._stall = Stall(self.loop)
         self._unread = b""
         self._queued_bytes = 0
-        self._failed = False
+        self._failed = self._parsing = False
+        self._control_frames = 0
+        self._control_since_s = self.loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._end = ending(transport, self.loop)
@@ -86,11 +91,15 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._stall.ends()
-        self._parse()
+        self._go_on()
 
     def handle_ping(self) -> None:
-        if not self._failed:  # parsed together with the fault, and after it
+        if self._control_frame():
             super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        if self._control_frame():
+            super().handle_pong(event)
 
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) < MAX_FRAGMENTS:
@@ -126,7 +135,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
     async def receive(self) -> ASGIReceiveEvent:
         message = await self.queue.get()
         self._queued_bytes -= _size(message)
-        self._parse()
+        self._go_on()
         return message
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -135,16 +144,38 @@ class BoundedSocket(WebSocketsSansIOProtocol):
             self.close_timeout = FLUSH_S if self.transport.get_write_buffer_size() else GOODBYE_S
         await super().send(message)
         if closing or message["type"] == "websocket.accept":
-            self._parse()
+            self._go_on()
+
+    def _control_frame(self) -> bool:
+        """False where it counts for nothing, for the socket has failed: maybe by too many of them."""
+        now_s = self.loop.time()
+        if now_s - self._control_since_s > CONTROL_S:
+            self._control_since_s, self._control_frames = now_s, 0
+        self._control_frames += 1
+        if self._control_frames > MAX_CONTROL_FRAMES and not self._failed:
+            self._fail(CLOSE_OVER_LIMIT, "too many pings")
+        return not self._failed
 
     def _parse(self) -> None:
-        data, done = self._unread, 0
-        while done < len(data) and not self._failed and not self._held():
-            super().data_received(data[done : done + SLICE_BYTES])
-            done += SLICE_BYTES
+        """One slice."""
+        if self._unread and not self._failed and not self._held():
+            data, self._unread = self._unread[:SLICE_BYTES], self._unread[SLICE_BYTES:]
+            super().data_received(data)
             self._check_handshake()
-        self._unread = b"" if self._failed else data[done:]
+        if self._failed:
+            self._unread = b""
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """The next slice, after others had their turn."""
+        if self._unread and not self._held() and not self._parsing:
+            self._parsing = True
+            self.loop.call_soon(self._parse_later)
         self._steer()
+
+    def _parse_later(self) -> None:
+        self._parsing = False
+        self._parse()
 
     def _held(self) -> bool:
         if not self.writable.is_set() or (self.handshake_initiated and not self.handshake_complete):

@@ -10,6 +10,7 @@ import pytest
 
 from deployments.wire import stalling, transport, websocket
 from deployments.wire.limits import (
+    MAX_CONTROL_FRAMES,
     MAX_FRAGMENTS,
     MAX_MESSAGE_BYTES,
     QUEUE_BYTES,
@@ -36,6 +37,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         for name in names:
             monkeypatch.setattr(module, name, SHORT_S)
+
+
+@pytest.fixture
+def many_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "MAX_CONTROL_FRAMES", 1 << 30)
 
 
 class Application:
@@ -84,6 +90,7 @@ def the_socket(server: Listening) -> Any:
     return found
 
 
+@pytest.mark.usefixtures("many_pings")
 async def test_pings_are_answered_only_as_far_as_the_answers_are_read() -> None:
     async with listening(Application()) as server:
         client = await (await server.connect()).upgraded()
@@ -94,6 +101,7 @@ async def test_pings_are_answered_only_as_far_as_the_answers_are_read() -> None:
         await server.empty()
 
 
+@pytest.mark.usefixtures("many_pings")
 async def test_pings_are_answered_again_once_the_answers_are_read() -> None:
     async with listening(Application()) as server:
         client = await (await server.connect()).upgraded()
@@ -104,7 +112,7 @@ async def test_pings_are_answered_again_once_the_answers_are_read() -> None:
         client.sock.close()
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "many_pings")
 async def test_a_socket_whose_pongs_are_not_read_ends() -> None:
     async with listening(Application()) as server:
         client = await (await server.connect()).upgraded()
@@ -155,13 +163,38 @@ async def test_a_ping_is_answered_while_the_application_works_on_a_message() -> 
         client.sock.close()
 
 
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_a_flood_of_control_frames_closes_with_4429(opcode: int) -> None:
+    async with listening(Application()) as server:
+        client = await (await server.connect()).upgraded()
+        await client.send(frame(opcode, b"p" * 125) * (MAX_CONTROL_FRAMES + 100))
+        assert (4429).to_bytes(2, "big") in await client.rest()
+        await server.empty()
+
+
+async def test_one_sockets_flood_leaves_turns_to_others() -> None:
+    app = Application()
+    app.taking.set()
+    async with listening(app) as server:
+        client = await (await server.connect()).upgraded()
+        sending = asyncio.ensure_future(client.loop.sock_sendall(client.sock, frame(TEXT, b"t") * 50_000))
+        await server.until(lambda: len(app.taken) > 1_000)
+        taken = len(app.taken)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert len(app.taken) - taken < 10 * SLICE_BYTES // len(frame(TEXT, b"t"))
+        await server.until(lambda: len(app.taken) == 50_000)
+        await sending
+        client.sock.close()
+
+
 @pytest.mark.parametrize(
     "sent",
     [
         frame(TEXT, b"t" * (MAX_MESSAGE_BYTES + 1)),
         frame(TEXT, b"t" * 40_000, fin=False) + frame(CONT, b"t" * 40_000),
         frame(TEXT, b"", fin=False) + frame(CONT, b"", fin=False) * 10_000,
-        frame(TEXT, b"t", fin=False) + (frame(CONT, b"t", fin=False) + frame(PING)) * (MAX_FRAGMENTS + 1),
+        frame(TEXT, b"t", fin=False) + (frame(CONT, b"t", fin=False) * 4 + frame(PING)) * MAX_FRAGMENTS,
     ],
     ids=["too large", "too large in two", "empty fragments", "fragments and pings"],
 )
@@ -201,7 +234,7 @@ async def test_compression_is_not_spoken_and_its_bombs_are_closed() -> None:
         assert (1002).to_bytes(2, "big") in await client.rest()
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "many_pings")
 @pytest.mark.parametrize("reads", [True, False])
 async def test_a_closed_socket_ends_whatever_its_client_does(reads: bool) -> None:
     app = Application()
