@@ -9,6 +9,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from deployments.http import anomalies, docs, history, indicators, instruments, live, operations, patterns
+from deployments.http.allow import Allowed
 from deployments.http.bodies import BodyRequest
 from deployments.http.guard import guard
 from deployments.http.parameters import KnownParameters
@@ -25,7 +26,7 @@ HANDLERS = [
 
 def make_http(serving: Serving) -> Litestar:
     """The Litestar application; its state carries `serving`."""
-    known = KnownParameters()
+    known, allowed = KnownParameters(), Allowed()
 
     async def check(request: Request[Any, Any, Any]) -> None:
         known.check(request)
@@ -34,6 +35,7 @@ def make_http(serving: Serving) -> Litestar:
         route_handlers=HANDLERS,
         guards=[guard],
         before_request=check,
+        before_send=[allowed.complete],
         request_class=BodyRequest,
         exception_handlers={
             FinanceHubError: from_domain,
@@ -46,4 +48,5 @@ def make_http(serving: Serving) -> Litestar:
         state=State({"serving": serving}),
     )
     known.learn(app)
+    allowed.learn(app)
     return app
