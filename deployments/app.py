@@ -96,8 +96,11 @@ def prepare(settings: Settings, run_folder: Path) -> str:
         RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S="30",
         RAY_SERVE_HAPROXY_METRICS_ENABLED="0",
         RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH="deployments.gateway.guard_the_servers",
-        # Ray's exporter would tell every user of the machine what `/metrics` tells only with a token.
+        # Ray's exporters would tell every user of the machine what `/metrics` tells only with a token. The
+        # dashboard's and the autoscaler's cannot be turned off: with no port to be had they go on without.
         RAY_enable_metrics_collection="0",
+        DASHBOARD_METRIC_PORT="-1",
+        AUTOSCALER_METRIC_PORT="-1",
         RAY_SERVE_FALLBACK_PROXY_HTTP_PORT=str(free_port()),
         RAY_SERVE_FALLBACK_PROXY_GRPC_PORT=str(free_port()),
     )

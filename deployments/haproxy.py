@@ -17,7 +17,7 @@ from deployments.settings import HttpSettings
 MAX_CONNECTIONS = 8_192
 FILES_OF_ITS_OWN = 512
 """Descriptors that HAProxy needs beside two and a half for each connection (its pipes are the half)."""
-CLIENT_S = 60
+CLIENT_S = 30
 """In the middle of a request or an answer, a client that neither sends nor takes anything."""
 SERVER_S = 120
 """A gateway that answers nothing."""

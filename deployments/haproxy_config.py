@@ -19,6 +19,8 @@ PEER_HEADER = "X-FinanceHub-Peer"
 HEALTH_PATHS = ("/healthz", "/readyz", "/-/healthz")
 HEALTH_ROOM = 16
 """Connections that one address gets beyond its bound, for the health paths alone."""
+ENDING_STATUS = "400 408 413 414 429 431"
+"""After these a client's connection ends, as it does where a gateway gives them."""
 HTTP_REQUEST_S = 10
 """From the first byte of a request, or the connection, to the end of its headers."""
 KEEP_ALIVE_S = 60
@@ -61,6 +63,7 @@ def _per_address(bound: int) -> list[str]:
     lines = [
         f"http-request set-header {PEER_HEADER} %[src]",
         "http-after-response set-header X-Content-Type-Options nosniff",
+        f"http-after-response set-header Connection close if {{ status {ENDING_STATUS} }}",
     ]
     if not bound:
         return lines
