@@ -61,7 +61,8 @@ def prepare_haproxy(run_folder: Path, http: HttpSettings) -> None:
 
 
 def wrapper_script(binary: str, http: HttpSettings) -> str:
-    limits = Limits(per_address=http.connections_per_address)
+    """No address gets more than half of what there is, unless none is bounded."""
+    limits = Limits(per_address=min(http.connections_per_address, max_connections() // 2))
     return _WRAPPER.format(
         python=shlex.quote(sys.executable),
         guard=shlex.quote(haproxy_config.__file__),

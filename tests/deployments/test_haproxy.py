@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from deployments import haproxy, haproxy_config
 from deployments.haproxy_config import Limits, guarded
@@ -56,6 +57,17 @@ def test_everything_has_a_time_limit(written: str) -> None:
     text = guarded(written, Limits(per_address=100))
     for limit in ("http-request", "http-keep-alive", "tunnel", "client-fin", "server-fin"):
         assert text.count(f"    timeout {limit} ") == 1
+
+
+def test_a_quiet_socket_is_not_cut_while_it_is_pinged() -> None:
+    every_s = uvicorn.Config("none:none").ws_ping_interval
+    assert every_s is not None and 3 * every_s < haproxy_config.TUNNEL_S
+
+
+def test_no_address_gets_more_than_half_of_few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy.resource, "getrlimit", lambda _: (0, 1_024))
+    assert '"per_address": 102' in haproxy.wrapper_script("haproxy", HttpSettings())
+    assert '"per_address": 0' in haproxy.wrapper_script("haproxy", HttpSettings(connections_per_address=0))
 
 
 def test_an_address_is_bounded_with_room_for_health(written: str) -> None:
