@@ -52,8 +52,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._end: EndingTransport = None  # type: ignore[assignment]  # set with the connection, as uvicorn's
         self._stall = Stall(self.loop)
         self._late: asyncio.TimerHandle | None = None
-        self._in_head = True
-        self._complete = True
+        self._upgraded = False
+        self._in_head = self._complete = True
         self._head_bytes = 0
         self._body_bytes = 0
         self._refusal = Refused(400, "this is no HTTP/1.1 request")
@@ -75,6 +75,9 @@ class BoundedHttp(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
+        if self._upgraded:
+            self._in_time()
+            return
         self._end.receiving = not self._complete
         if self._end.said_all:
             return
@@ -86,7 +89,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._in_time()
 
     def handle_websocket_upgrade(self) -> None:
-        self._in_time()
+        self._upgraded = True
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:

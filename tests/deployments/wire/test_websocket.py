@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deployments.wire import stalling, transport, websocket
+from deployments.wire import http, stalling, transport, websocket
 from deployments.wire.limits import (
     MAX_CONTROL_FRAMES,
     MAX_FRAGMENTS,
@@ -244,6 +244,19 @@ async def test_a_closed_socket_ends_whatever_its_client_does(reads: bool) -> Non
             await stuffed(client, frame(PING, b"p" * 125), SHORT_S)
         app.closing.set()
         await server.empty()
+        client.sock.close()
+
+
+async def test_a_quiet_socket_outlives_every_limit_of_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEAD_S", "BODY_S"):
+        monkeypatch.setattr(http, name, SHORT_S)
+    async with listening(Application()) as server:
+        client = await (await server.connect()).upgraded()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5 * SHORT_S):
+                await client.loop.sock_recv(client.sock, 1)
+        await client.send(frame(PING, b"still there"))
+        assert b"still there" in await client.read()
         client.sock.close()
 
 
