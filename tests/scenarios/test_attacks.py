@@ -13,13 +13,14 @@ from pathlib import Path
 
 import jwt
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from deployments.auth.keys import load_or_make_key
 from deployments.haproxy import CLIENT_S
 from deployments.haproxy_config import HEALTH_ROOM, HTTP_REQUEST_S
 from deployments.private_folder import short_folder
 from deployments.settings import HttpSettings
-from deployments.wire.limits import BODY_S, MAX_BODY_BYTES, MAX_MESSAGE_BYTES
+from deployments.wire.limits import BODY_S, HEAD_S, MAX_BODY_BYTES, MAX_MESSAGE_BYTES
 from tests.scenarios.attacker import ATTACKER, NEIGHBOUR, UPGRADE, Raw, all_closed_s, crowd, frame
 from tests.scenarios.instance import Instance, until
 
@@ -52,6 +53,16 @@ def halves(instance: Instance) -> Iterator[list[Raw]]:
         each.sock.close()
 
 
+@pytest.fixture(scope="module")
+def quiet(instance: Instance, token: str) -> Iterator[tuple[ClientConnection, float]]:
+    """A socket of somebody who only listens, and when it was opened."""
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"ws://127.0.0.1:{instance.port}/v1/stream"
+    with connect(url, additional_headers=headers, compression=None, proxy=None) as socket:
+        assert "welcome" in str(socket.recv(10.0))
+        yield socket, time.monotonic()
+
+
 @dataclass
 class Gateway:
     """Its process, and what it held before the attack."""
@@ -64,7 +75,7 @@ class Gateway:
 
 
 @pytest.fixture(autouse=True)
-def gateway(instance: Instance) -> Iterator[Gateway]:
+def gateway(instance: Instance, quiet: object) -> Iterator[Gateway]:
     """Afterwards others are served too, by the same process, whose memory has not grown much."""
     (pid,) = instance.processes.named("ServeReplica")
     attacked = Gateway(pid, resident(pid))
@@ -273,3 +284,14 @@ def test_half_an_upgrade_and_half_a_body_were_refused_and_have_ended(halves: lis
     for each in halves:
         assert each.status() == 408
     all_closed_s(halves, BODY_S + CLIENT_S + 5.0)
+
+
+def test_a_quiet_socket_is_cut_by_nobody(quiet: tuple[ClientConnection, float]) -> None:
+    socket, since_s = quiet
+    longest_s = max(HEAD_S, BODY_S, CLIENT_S, HTTP_REQUEST_S) + 1.0
+    left_s = longest_s - (time.monotonic() - since_s)
+    if left_s > 0:
+        with pytest.raises(TimeoutError):
+            socket.recv(left_s)
+    socket.send('{"op": "ping", "id": 1}')
+    assert "pong" in str(socket.recv(10.0))
