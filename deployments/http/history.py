@@ -18,6 +18,7 @@ from deployments.http.parameters import (
     MAX_LIMIT,
     After,
     At,
+    BarsLimit,
     From,
     InstrumentPath,
     Limit,
@@ -25,6 +26,7 @@ from deployments.http.parameters import (
     To,
     page_token,
     place_of,
+    query,
     read_page_number,
     span,
     within,
@@ -45,7 +47,7 @@ CLOCK_TOLERANCE_NS = 60 * NS_PER_S
 """A venue's clock may run ahead of ours by so much: trades of a time are looked for from before it."""
 
 Interval = Annotated[
-    str | None, QueryParameter(name="interval", description="one of " + ", ".join(INTERVAL_NS))
+    str | None, query("interval", "one of " + ", ".join(INTERVAL_NS), enum=list(INTERVAL_NS))
 ]
 
 AdjustedBars = Annotated[
@@ -98,7 +100,7 @@ async def list_bars(
     interval: Interval = None,
     from_: From = None,
     to: To = None,
-    limit: Limit = None,
+    limit: BarsLimit = None,
     page: PageToken = None,
     adjusted: AdjustedBars = None,
     at: At = None,

@@ -22,6 +22,7 @@ from deployments.ws.feed_watch import FeedWatch
 from deployments.ws.forming import FormingBars
 from deployments.ws.hub import Hub
 from deployments.ws.indicators import IndicatorFeeds
+from deployments.ws.lobby import Lobby
 from deployments.ws.outbox import Outbox
 from deployments.ws.protocol import CLOSE_DRAINING
 from deployments.ws.rate import Rate
@@ -51,6 +52,7 @@ class StreamService:
         self.index = index
         self.settings = settings
         self.telemetry = telemetry
+        self.lobby = Lobby(settings.max_waiting, settings.waiting_per_address)
         self.slots = Slots(directory, gateway, authority.clock, self._give_up)
         self.hub = Hub(directory, settings)
         self.hub.on_failure = self.interrupt
