@@ -344,13 +344,21 @@ class SymbolKeeper(KeeperParts):
             mine = self._gaps.of(self.speaker, gap.provider)
             self._gaps.close(each for each in mine if each.channel == gap.channel)
             return
-        if not whose.of_feed or gap.provider in self.feeds.names:
+        if whose.of_feed:
+            self._replace_told(gap.provider)
+        if not whose.of_feed or not self._is_past(whose):
             self._gaps.open(whose)
         if of.book:
             self.book.break_()
         if of.trades:
             self._taint_next = True
             self._bars.taint_forming()
+
+    def _replace_told(self, feed: str) -> None:
+        """A session that begins again knows nothing of the gaps that the one before it told, and ends none:
+        its feed's own gap takes their place. A book's ends with its snapshot."""
+        told = self._gaps.of(feed, feed)
+        self._gaps.close(each for each in told if each.channel != "book")
 
     def _forgive(self, gap: OpenGap) -> None:
         """Whose connection or book is lost is waited for no longer than a source is at first."""

@@ -159,12 +159,13 @@ class KeeperParts:
         return not self.source_of(kind) or self._is_of(kind, gap)
 
     def _is_past(self, gap: OpenGap) -> bool:
-        """Whether nobody waits for the end of a gap: it is of a feed that is none of this instrument, or of a
-        provider that another has followed as the source of record."""
-        if gap.of_feed:
-            return gap.who not in self.feeds.names
-        kinds = KINDS_OF.get(gap.channel, ())
-        return bool(kinds) and not any(self.source_of(kind) == gap.who for kind in kinds)
+        """Whether nobody waits for the end of a gap: it is of a feed that is none of this instrument or that
+        others have followed in all that it is about, or of a provider that another has followed as the source
+        of record."""
+        if gap.of_feed and gap.who not in self.feeds.names:
+            return True
+        kinds = [kind for kind in KINDS_OF.get(gap.channel, ()) if self.source_of(kind)]
+        return bool(kinds) and not any(self._is_of(kind, gap) for kind in kinds)
 
     def channels_lost_with(self, feed: str) -> tuple[str, ...]:
         """Channels of the gaps that a feed opens where it begins again.

@@ -1,7 +1,8 @@
 """The gaps of one instrument that are open: by channel and whose they are, with the reason.
 
 A gap is a provider's, as its feed has told it, or a feed's own, opened by the fold where the feed begins
-again. Each ends by itself: what one feed brings ends no gap of another.
+again. Each ends by itself: what one provider's feed brings ends no gap of another. Two feeds of one provider
+share what was told of it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ CHANNEL_OF: Mapping[Kind, str] = {"trade": "trades", "quote": "quotes", "ticker"
 KINDS_OF: Mapping[str, tuple[Kind, ...]] = {
     "trades": ("trade",),
     "book": ("book",),
+    "quotes": ("quote",),
+    "ticker": ("ticker",),
     "feed": ("trade", "book", "quote", "ticker"),
 }
 """Kinds that a gap of a channel is about."""

@@ -304,6 +304,48 @@ def test_feeds_that_come_and_go_leave_no_heaps_of_timers_behind():
     assert len(market.partition._timers._of_feed) < 200
 
 
+def test_gaps_that_a_session_told_end_with_its_feeds_own_where_the_feed_begins_again():
+    """The new session knows nothing of them, and would end none."""
+    market = Market()
+    market.send(A, 1, trade(1), a_snapshot(ts=at(1), provider=A))
+    told = [
+        a_gap(channel=channel, provider=A, ts=at(2), reason="socket lost")
+        for channel in ("quotes", "bars", "ticker", "trades", "book")
+    ]
+    market.send(A, 2, *told)
+    market.restart(A, 30)
+    assert market.keeper.gaps_open == ("book: socket lost", f"feed: {NEW_INCARNATION}")
+    market.send(A, 31, trade(31), a_snapshot(ts=at(31), provider=A))
+    assert market.keeper.gaps_open == ()
+    assert market.replays_alike()
+
+
+def test_a_feed_that_others_have_followed_leaves_no_gap_where_it_begins_again():
+    market = Market()
+    market.send(A, 1, a_quote(ts=at(1), provider=A), trade(1))
+    for second in range(2, 200, 3):
+        market.send(B, second, trade(second, B), a_quote(ts=at(second), provider=B))
+    assert (market.keeper.source_of("trade"), market.keeper.source_of("quote")) == (B, B)
+    market.restart(A, 201)
+    assert market.keeper.gaps_open == ()
+    market.restart(B, 202)
+    assert market.keeper.gaps_open == (f"feed: {NEW_INCARNATION}",)
+    assert market.replays_alike()
+
+
+def test_timers_that_were_left_behind_admit_no_empty_batch():
+    market = Market()
+    market.send(A, 1, trade(1))
+    market.send(A, 100)
+    market.send(A, 101, trade(101))
+    market.send(B, 101, a_trade(100.0, ts=at(101), trade_id=1011, provider=A))  # other feeds tell its time
+    market.send(B, 400)
+    restored = MarketPartition.restore(market.partition.snapshot(), market.settings)
+    due = Batch(A, *market.place[A], at(200), ())
+    assert market.partition.catch_up(due, 0) == (None, []) == restored.catch_up(due, 0)
+    assert market.partition.snapshot() == restored.snapshot()
+
+
 def test_a_gap_of_a_provider_that_is_no_longer_the_source_is_over():
     market = Market()
     market.send(A, 1, a_quote(ts=at(1), provider=A))
