@@ -33,10 +33,16 @@ lint: $(DEV_STAMP) ## ruff, mypy --strict, import-linter
 test: $(DEV_STAMP) ## everything: fast tests, services, Ray scenarios
 	@bash scripts/test.sh
 
+soak: $(DEV_STAMP) ## what takes longer: a thousand simulated schedules
+	@bash scripts/soak.sh
+
 bench: $(DEV_STAMP) ## measure; writes bench.json
 	@$(PY) -m tests.bench
+
+soak: $(DEV_STAMP) ## kill processes for five minutes under load, and more seeds of the simulation
+	@bash scripts/soak.sh
 
 lock: ## resolve requirements/*.in again
 	@bash scripts/lock.sh
 
-.PHONY: help install run unit lint test bench lock
+.PHONY: help install run unit lint test bench soak lock

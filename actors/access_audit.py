@@ -14,15 +14,16 @@ import contextlib
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from actors.audit_budget import AuditBudget
-from actors.backoff import Backoff
+from actors.kept_task import KeptTask
 from domain.access_events import SessionEvent
 from domain.clock import Clock
-from domain.errors import FinanceHubError, Retryable
+from domain.errors import Conflict, FinanceHubError, Malformed
+from storage.codec import encode_plain
 from storage.event_log import EventLog
 from storage.settings import WriterSettings
 from storage.writer import LogWriter, Part
@@ -62,14 +63,21 @@ class AccessAudit:
         self._clock = clock
         self._budget = AuditBudget(monotonic, settings.user_bytes_per_hour)
         self._writer = LogWriter(log, owner, clock, writer)
-        self._owner = owner
         self._queue: deque[SessionEvent] = deque()
         self._filled = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = False
-        self.failure: FinanceHubError | None = None
+        self._drained = asyncio.Event()
+        self.task = KeptTask(
+            "audit",
+            self._turn,
+            retry_s=settings.backoff_base_s,
+            retry_cap_s=settings.backoff_cap_s,
+            seed=owner,
+        )
         self.written = 0
-        self.retries = 0
+        self.contested = 0
+        """Times that another owner had claimed a partition: is there a second ConnectionManager?"""
+        self.unwritable = 0
+        """Events that no block could hold; each was logged and counted instead."""
 
     @property
     def backlog(self) -> int:
@@ -97,49 +105,65 @@ class AccessAudit:
 
     async def start(self) -> None:
         """Begin writing; claims its partitions when there is something to write."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        self.task.start()
 
     async def stop(self) -> None:
         """Write what is left, for at most `stop_s`. What then remains is given up and stays in `backlog`."""
-        task, self._task = self._task, None
-        if task is None:
+        if not self.task.running:
             return
         for cut in self._budget.ended(self._clock.now_ns(), early=True):
             self._put(cut)
-        self._stopping = True
+        self._drained.clear()
         self._filled.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.stop_s):
-                await task
+                await self._drained.wait()
+        await self.task.stop()
 
-    async def _run(self) -> None:
-        settings = self._settings
-        backoff = Backoff(settings.backoff_base_s, settings.backoff_cap_s, self._owner)
-        while self._queue or not self._stopping:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(settings.linger_ms / 1e3):
-                    await self._filled.wait()
-            if not self._stopping:
-                self._filled.clear()
-            try:
-                await self._drain()
-            except Retryable:
-                self.retries += 1
-                await asyncio.sleep(backoff.next_s())
-            except FinanceHubError as error:  # another owner writes the audit now, or the log is broken
-                self.failure = error
-                return
-            else:
-                backoff.reset()
+    async def _turn(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.linger_ms / 1e3):
+                await self._filled.wait()
+        self._filled.clear()
+        await self._drain()
+        self._drained.set()
 
     async def _drain(self) -> None:
         while self._queue:
             batch = [self._queue[index] for index in range(min(len(self._queue), self._settings.batch))]
-            await self._write(batch)
+            try:
+                await self._write(batch)
+            except FinanceHubError as error:
+                # Another owner's claim costs the partitions, which the next turn claims again.
+                self.contested += isinstance(error, Conflict)
+                if not isinstance(error, Malformed) or not self._without_unwritable(batch):
+                    raise
+                continue
+            except Exception:
+                if not self._without_unwritable(batch):
+                    raise
+                continue
             for _ in batch:
                 self._queue.popleft()
             self.written += len(batch)
+
+    def _without_unwritable(self, batch: Sequence[SessionEvent]) -> bool:
+        """Take out what no block can hold, for it would keep all others out; whether there was any."""
+        kept = [event for event in batch if self._is_writable(event)]
+        for _ in batch:
+            self._queue.popleft()
+        self._queue.extendleft(reversed(kept))
+        self.unwritable += len(batch) - len(kept)
+        return len(kept) < len(batch)
+
+    def _is_writable(self, event: SessionEvent) -> bool:
+        try:
+            audit_partition(event.user, self._settings.partitions)
+            encode_plain([event])
+        except (ValueError, TypeError, Malformed) as error:
+            self.task.health.failed(error)
+            return False
+        return True
 
     async def _write(self, batch: Iterable[SessionEvent]) -> None:
         by_partition: dict[str, list[SessionEvent]] = {}

@@ -126,6 +126,8 @@ class FeedStatus(Struct, frozen=True):
     frames: int
     rejected: int
     buffered: int
+    silent: tuple[str, ...] = ()
+    """Kinds of stream that were subscribed and say nothing: `trades on connection 1`."""
 
 
 class PollReply(Struct, frozen=True):

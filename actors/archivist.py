@@ -23,10 +23,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from actors.kept_task import KeptTask
 from actors.restore import fitting
 from actors.steady_clock import ClockSet, SteadyClock
 from domain.clock import Clock
-from domain.errors import Conflict, Corrupt, Gone, Rejected, Retryable
+from domain.errors import Conflict, Corrupt, Gone, Rejected
 from domain.keeper_state import PartitionSettings
 from observability.log import get_log
 from storage.anchor_key import AnchorKey
@@ -126,15 +127,18 @@ class Archivist:
         self._fold = fold or PartitionSettings()
         self._is_over = False
         self._usable: dict[tuple[str, int], bool] = {}
+        self.task = KeptTask(
+            "archivist", self.sweep, pause_s=settings.every_s, retry_s=1.0, retry_cap_s=settings.every_s
+        )
 
     async def run(self) -> None:
-        """For ever; what cannot be reached now is tried again at the next turn."""
-        while True:
-            try:
-                await self.sweep()
-            except (Retryable, Conflict) as error:
-                log.warning("not swept", error=str(error))
-            await asyncio.sleep(self._settings.every_s)
+        """Until cancelled; what cannot be reached now is tried again before long."""
+        await self.task.run()
+
+    def troubles(self) -> list[str]:
+        """Why less is dropped than should be, one sentence each."""
+        found = [f"nothing more of {place} is dropped: {why}" for place, why in self.stuck.items()]
+        return [*found, *([f"nothing is dropped: {self.refused}"] if self.refused else [])]
 
     async def sweep(self) -> int:
         """Drop what is over the bounds; returns the number of blocks. Raises Unavailable."""

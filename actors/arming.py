@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from actors.backoff import Backoff
+from actors.kept_task import TaskHealth
 from actors.seat import Seat
 from actors.warm_up import BarReader, closed_rows, read_warm_up
 from domain.clock import Clock
@@ -24,6 +26,8 @@ from domain.indicators.armed import SENDER, Arming, IndicatorDisarmed, by_interv
 from observability.log import get_log
 
 LOOK_S = 1.0
+AGAIN_S, AGAIN_CAP_S = 5.0, 300.0
+"""After a defect: reading bars at every look would cost the shard, and may fail for ever."""
 SPECS_AN_ORDER = 4
 """Feeding one figure its warm-up holds the shard's loop up for some 20 ms."""
 
@@ -61,19 +65,21 @@ class ArmingLoop:
         self._partition_count = partition_count
         self._nudge = nudge
         self._lose = lose
+        self.health = TaskHealth("arming")
+        self._backoff = Backoff(AGAIN_S, AGAIN_CAP_S, "arming")
         self._idle = reader is None
         self._here: dict[str, list[str]] = {}
-        self._looked_s = float("-inf")
+        self._next_look_s = float("-inf")
         self._looking: asyncio.Task[None] | None = None
 
     def start_due(self) -> None:
         """Begin a look where one is due and none runs. Nothing to do where nothing is, or was, to be kept."""
         now_s = self._monotonic()
-        if self._idle or now_s - self._looked_s < LOOK_S:
+        if self._idle or now_s < self._next_look_s:
             return
         if self._looking is not None and not self._looking.done():
             return
-        self._looked_s = now_s
+        self._next_look_s = now_s + LOOK_S
         if self._wanted or any(seat.market.indicators.live for seat in self._seats.values()):
             self._looking = asyncio.get_running_loop().create_task(self._look())
 
@@ -88,11 +94,13 @@ class ArmingLoop:
                 self._disarm(seat)
                 for instrument, interval, specs in list(self._missing(seat)):
                     await self._try(seat, instrument, interval, specs)
-        except Retryable as error:
-            log.warning("not armed, tried again", error=str(error))
-        except Exception:  # a defect here must cost the figures, not the partitions
-            self._idle = True
-            log.error("nothing is armed or disarmed any more", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - a defect here must cost the figures, not the partitions
+            self.health.failed(error)
+            if not isinstance(error, Retryable):
+                self._next_look_s = self._monotonic() + AGAIN_S + self._backoff.next_s()
+        else:
+            self.health.succeeded()
+            self._backoff.reset()
 
     def _disarm(self, seat: Seat) -> None:
         kept, now = seat.market.indicators, self._clock.now_ns()

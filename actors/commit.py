@@ -73,17 +73,16 @@ class GroupCommit:
         """Somebody waits: linger no longer."""
         self._urgent.set()
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self._dirty.wait()
-            await self._linger()
-            self._dirty.clear()
-            if taken := self._take():
-                await self._commit(taken)
-            if not self._dirty.is_set() and any(seat.dirty for seat in self._seats.values()):
-                self._dirty_since_s = float("-inf")  # what one block could not take
-                self._dirty.set()
+    async def turn(self) -> None:
+        """Wait until something is to be committed, and commit it."""
+        await self._dirty.wait()
+        await self._linger()
+        self._dirty.clear()
+        if taken := self._take():
+            await self._commit(taken)
+        if not self._dirty.is_set() and any(seat.dirty for seat in self._seats.values()):
+            self._dirty_since_s = float("-inf")  # what one block could not take
+            self._dirty.set()
 
     async def _linger(self) -> None:
         """Until the oldest has waited for so long: what came during the last append has done so already."""

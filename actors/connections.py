@@ -100,6 +100,7 @@ class ConnectionManager:
             report_s=self._settings.report_ms / 1e3,
         )
         self._replaced: Conflict | None = None
+        self._contested = 0
         self._sessions: dict[str, SessionInfo] = {}
         self._by_user: dict[str, set[str]] = {}
         self._by_gateway: dict[str, set[str]] = {}
@@ -228,6 +229,9 @@ class ConnectionManager:
         """
         self.audit.sweep()
         self.gateways.lose(self.gateways.overdue())
+        if self.audit.contested != self._contested:
+            self._contested = self.audit.contested
+            self.gateways.doubt()
         await self._keep_list()
         return self._give_up()
 
@@ -277,9 +281,8 @@ class ConnectionManager:
         self._check_audit()
 
     def _check_audit(self) -> None:
-        for failure in (self._replaced, self.audit.failure):
-            if isinstance(failure, Conflict):
-                raise Unavailable(f"another ConnectionManager has taken over: {failure}")
+        if self._replaced is not None:
+            raise Unavailable(f"another ConnectionManager has taken over: {self._replaced}")
         if self.audit.full:
             raise Unavailable(f"the audit is {self.audit.backlog} events behind")
 

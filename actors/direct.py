@@ -244,8 +244,6 @@ class _Served(Framed):
     def received(self, frame: bytes) -> None:
         if not self._proven:
             self._prove(frame)
-        elif len(self._server.calls) >= MAX_CALLS:
-            self.transport.abort()
         else:
             self._asked(frame)
 
@@ -256,8 +254,11 @@ class _Served(Framed):
             log.error("call failed", error=repr(error))
             self.transport.abort()
             return
-        if kind == forms.CANCEL:
+        if kind == forms.CANCEL:  # also where there is no room: it makes some
             self._cancel(number)
+            return
+        if len(self._server.calls) >= MAX_CALLS:
+            self.transport.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(number, kind, what))
         self._calls[number] = task

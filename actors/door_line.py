@@ -96,5 +96,7 @@ class DoorLine:
                 self._connection = await connected(door)
         except (FinanceHubError, OSError, TimeoutError) as error:
             log.info("no direct way", to=self.name, error=repr(error))
+        except Exception as error:  # noqa: BLE001 - a defect here costs the short way, and calls go by Ray
+            log.error("no direct way", to=self.name, error=repr(error))
         finally:
             self._not_before_s = loop.time() + self._backoff.next_s()

@@ -77,6 +77,7 @@ class _Counts:
         self.observations = 0
         self.rejected: dict[str, int] = {}
         self.gaps: dict[str, int] = {}
+        self.silences: dict[str, int] = {}
         self.reconnects = 0
         self.resyncs = 0
         self._reported: dict[tuple[str, str, str], int] = {}
@@ -91,6 +92,8 @@ class _Counts:
         self.observations += len(step.observations)
         for reject, _ in step.rejects:
             self.rejected[reject.reject_class] = self.rejected.get(reject.reject_class, 0) + 1
+        for each in step.silences:
+            self.silences[each.channel] = self.silences.get(each.channel, 0) + (not each.ended)
 
     def gap(self, channel: str) -> None:
         self.gaps[channel] = self.gaps.get(channel, 0) + 1
@@ -104,6 +107,7 @@ class _Counts:
         rows = [("frames", "", "", self.frames), ("observations", "", "", self.observations)]
         rows += [("rejected", "reject_class", key, count) for key, count in self.rejected.items()]
         rows += [("gaps", "channel", key, count) for key, count in self.gaps.items()]
+        rows += [("silences", "channel", key, count) for key, count in self.silences.items()]
         rows += [("reconnects", "", "", self.reconnects), ("resyncs", "", "", self.resyncs)]
         for name, label, key, total in rows:
             new = total - self._reported.get((name, label, key), 0)
@@ -144,6 +148,7 @@ class FeedActor:
         self._sampler = PriceSampler()
         self._seen: set[str] = set()
         self._lost: set[int] = set()
+        self._silent: set[tuple[int, str]] = set()
         self._unsynced: set[str] = set()
         self._broken: set[str] = set()
         self._resyncs = Resyncs(self._settings.resyncs)
@@ -255,7 +260,7 @@ class FeedActor:
             self._sender.add(sampled, step.clock)
         self._counts.take(step)
         self._follow(step)
-        if step.connected or step.lost or step.resynced or step.rejects:
+        if step.connected or step.lost or step.resynced or step.silences or step.rejects:
             self._journal.note(step)
 
     async def room(self) -> None:
@@ -268,15 +273,26 @@ class FeedActor:
             self._last_frame = step.clock
         for connection, reason in step.lost:
             self._lost.add(connection)
+            self._silent = {each for each in self._silent if each[0] != connection}
             log.warning("lost", provider=self.provider, connection=connection, reason=reason)
         for connection, endpoint in step.connected:
             self._counts.reconnects += connection in self._lost
             self._lost.discard(connection)
             log.info("connected", provider=self.provider, connection=connection, endpoint=redact(endpoint))
+        self._follow_silences(step)
         for each in step.observations:
             self._seen.add(each.instrument)
             if type(each) is Gap:
                 self._follow_gap(each)
+
+    def _follow_silences(self, step: Step) -> None:
+        for each in step.silences:
+            key = each.connection, each.channel
+            if each.ended:
+                self._silent.discard(key)
+            else:
+                self._silent.add(key)
+                log.warning("stream is silent", provider=self.provider, connection=key[0], channel=key[1])
 
     def _follow_gap(self, gap: Gap) -> None:
         if gap.opened:
@@ -301,6 +317,7 @@ class FeedActor:
             frames=self._counts.frames,
             rejected=sum(self._counts.rejected.values()),
             buffered=self._sender.buffered if self._sender is not None else 0,
+            silent=tuple(f"{channel} on connection {number}" for number, channel in sorted(self._silent)),
         )
 
     def _state(self) -> str:
@@ -309,7 +326,8 @@ class FeedActor:
         is_open, wanted = self._source.connections()
         if is_open == 0:
             return "lost" if self._lost else "starting"
-        return "degraded" if is_open < wanted or self._unsynced else "connected"
+        wanting = is_open < wanted or self._unsynced or self._silent
+        return "degraded" if wanting else "connected"
 
 
 def _references(instruments: Sequence[str]) -> list[str]:

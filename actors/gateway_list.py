@@ -132,6 +132,10 @@ class GatewayList:
             del self._leases[gateway]
         return lost
 
+    def doubt(self) -> None:
+        """The next `keep` writes in any case: it fails where another manager has the list by now."""
+        self._kept = None
+
     async def keep(self) -> None:
         """Returns once the log has a list as new as this moment's. Raises Retryable, NotOwner."""
         if self._cluster is None:

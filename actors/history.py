@@ -17,9 +17,9 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.restore import decode_market_events, state_of
+from actors.restore import decode_market_events, out_of_reach, state_of
 from domain.envelope import Admitted, MarketEvent
-from domain.errors import Corrupt, Unavailable
+from domain.errors import Corrupt, Gone, Unavailable
 from domain.keeper_state import PartitionSettings
 from domain.partition import FOLD_VERSION, MarketPartition
 from storage.block import verify_chain
@@ -80,25 +80,35 @@ def batches_of(block: Block, until: int) -> list[tuple[Admitted, list[MarketEven
 
 
 async def starting_point(
-    log: EventLog, snapshots: SnapshotStore, partition: str, offset: int, settings: PartitionSettings
+    log: EventLog,
+    snapshots: SnapshotStore,
+    partition: str,
+    offset: int,
+    settings: PartitionSettings,
+    damage: list[Corrupt] | None = None,
 ) -> Position:
-    """The newest fitting snapshot at or below an offset, else the partition before its first event."""
+    """The newest fitting snapshot at or below an offset, else the partition before its first event.
+
+    What was found damaged on the way is added to `damage`.
+    """
     at_most = offset
     while at_most > 0:
         snapshot = await snapshots.latest(partition, at_most=at_most)
         if snapshot is None:
             break
-        market = await _fitting(log, snapshot, settings)
+        market = await _fitting(log, snapshot, settings, damage)
         if market is not None:
             return Position(market, snapshot.offset, snapshot.block_hash, snapshot.recorded_ns)
         at_most = snapshot.offset - 1
     return Position(MarketPartition(partition, settings), 0, GENESIS_HASH, 0)
 
 
-async def _fitting(log: EventLog, snapshot: Snapshot, settings: PartitionSettings) -> MarketPartition | None:
+async def _fitting(
+    log: EventLog, snapshot: Snapshot, settings: PartitionSettings, damage: list[Corrupt] | None
+) -> MarketPartition | None:
     if snapshot.fold_version != FOLD_VERSION or not await _of_this_log(log, snapshot):
         return None
-    return await state_of(snapshot, settings)
+    return await state_of(snapshot, settings, damage)
 
 
 async def _of_this_log(log: EventLog, snapshot: Snapshot) -> bool:
@@ -129,10 +139,26 @@ async def advance(log: EventLog, position: Position, offset: int) -> None:
 async def partition_at(
     log: EventLog, snapshots: SnapshotStore, partition: str, offset: int, settings: PartitionSettings
 ) -> MarketPartition:
-    """The folded state after exactly the events up to `offset`. Raises Corrupt, Unavailable."""
-    position = await starting_point(log, snapshots, partition, offset, settings)
-    await advance(log, position, offset)
-    return position.market
+    """The folded state after exactly the events up to `offset`. Raises as `resumed`."""
+    return (await resumed(log, snapshots, partition, offset, settings)).market
+
+
+async def resumed(
+    log: EventLog, snapshots: SnapshotStore, partition: str, offset: int, settings: PartitionSettings
+) -> Position:
+    """The partition at an offset, from the nearest snapshot.
+
+    Raises Corrupt where what leads there is damaged, Gone where retention has dropped it, Unavailable.
+    """
+    damage: list[Corrupt] = []
+    position = await starting_point(log, snapshots, partition, offset, settings, damage)
+    try:
+        await advance(log, position, offset)
+    except Gone as gone:
+        if offset < gone.kept_from - 1:
+            raise  # it was asked for what is dropped
+        raise await out_of_reach(log, snapshots, partition, gone, damage) from None
+    return position
 
 
 class HistorySettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,9 +220,7 @@ class History:
             if not any(kept.boundary < rung.offset <= offset for rung in rungs):
                 await advance(self._log, kept, offset)
                 return kept
-        position = await starting_point(self._log, self._snapshots, partition, offset, self._fold)
-        await advance(self._log, position, offset)
-        return position
+        return await resumed(self._log, self._snapshots, partition, offset, self._fold)
 
     def _keep(self, partition: str, position: Position) -> None:
         self._kept[partition] = position

@@ -26,6 +26,7 @@ from actors.answers import BookAnswer, HeldBars, LastAnswer, OrdersAnswer, Place
 from actors.arming import ArmingLoop, Keep
 from actors.commit import GroupCommit
 from actors.intake import Ack, accepted, refused, undecoded
+from actors.kept_task import KeptTask, TaskHealth
 from actors.lease import Leases
 from actors.polling import Polls
 from actors.recorder import SILENT, Recorder
@@ -55,9 +56,6 @@ from storage.settings import WriterSettings
 from storage.writer import LogWriter
 
 Answer = TypeVar("Answer")
-
-TAKEN_AT_ONCE = 4
-"""Partitions claimed and restored at the same time: as many as the pool has connections."""
 
 
 class KeeperShard:
@@ -119,7 +117,7 @@ class KeeperShard:
             nudge=self._commit.nudge,
             lose=self._lost,
         )
-        self._committing: asyncio.Task[None] | None = None
+        self._committing = KeptTask("commits", self._commit.turn, retry_s=0.05, failed=self._commit_failed)
         self._ticking = False
         self.batches = 0
         self.defects = 0
@@ -132,17 +130,14 @@ class KeeperShard:
 
         Raises Unavailable, Corrupt, Rejected where one could not be had, after the others have been taken.
         """
-        if self._committing is None:
-            self._committing = asyncio.get_running_loop().create_task(self._commit.run())
-        places = asyncio.Semaphore(TAKEN_AT_ONCE)
+        self._committing.start()
+        await self._tenure.take_all(partitions)
 
-        async def take(partition: str) -> None:
-            async with places:
-                await self._tenure.take(partition)
-
-        outcomes = await asyncio.gather(*map(take, partitions), return_exceptions=True)
-        for error in filter(None, outcomes):
-            raise error
+    async def begin(self, partitions: Iterable[str]) -> None:
+        """The same without waiting: a long log takes its time. `stats` shows how far it is."""
+        self._committing.start()
+        for partition in partitions:
+            self._tenure.begin(partition)
 
     async def adopt(self, partition: str) -> Place:
         """Take over one partition, whoever had it; its place when ready. May be called again."""
@@ -173,9 +168,7 @@ class KeeperShard:
 
     async def close(self) -> None:
         """Stop at once. What was not durable was never acknowledged."""
-        if self._committing is not None:
-            self._committing.cancel()
-            await asyncio.gather(self._committing, return_exceptions=True)
+        await self._committing.stop()
         await self._arming.close()
         await self._snapshotter.close()
         await self._tenure.close()
@@ -183,13 +176,12 @@ class KeeperShard:
     async def tick(self) -> None:
         """Leases and snapshots that are due; a tick that comes while one runs does nothing.
 
-        Raises Unavailable where the log could not be asked, or the commit loop had to be begun again.
+        Raises Unavailable where the log could not be asked.
         """
         if self._ticking:
             return
         self._ticking = True
         try:
-            self._keep_committing()
             self._snapshotter.start_due()
             self._arming.start_due()
             if self._leases.due():
@@ -212,6 +204,7 @@ class KeeperShard:
             "recent_bytes": sum(seat.recent.size_bytes for seat in self._seats.values()),
             "broken": {partition: str(error) for partition, error in self._tenure.broken.items()},
             **self._commit.stats(),
+            "restoring": [msgspec.to_builtins(each) for each in self._tenure.restoring()],
             "partitions": [
                 {"partition": partition, "epoch": seat.epoch, "head_offset": seat.head.offset}
                 for partition, seat in sorted(self._seats.items())
@@ -319,7 +312,13 @@ class KeeperShard:
         return await self._read(instrument, None, lambda keeper, at: views.held(keeper, intervals, at))
 
     async def instruments(self) -> list[InstrumentInfo]:
-        """What venues said of the instruments of the partitions owned here, by id."""
+        """What venues said of the instruments of the partitions owned here, by id.
+
+        Raises Unavailable while one is restored: a gateway would take what is left out for what does not
+        exist, and a client that resumes would not be told what came before its first frame.
+        """
+        if waiting := self._tenure.on_their_way():
+            raise Unavailable(f"{', '.join(waiting)} are being restored")
         found: list[InstrumentInfo] = []
         for partition in sorted(self._seats):
             seat = await self._ready(partition, None)
@@ -377,17 +376,20 @@ class KeeperShard:
         self._tenure.leave(seat, NotOwner(f"{seat.partition!r} has another owner than {self.owner!r}"))
         self._polls.wake()
 
-    def _keep_committing(self) -> None:
-        """A commit loop that died of a defect must not look like a slow log: begin again from the log."""
-        task = self._committing
-        if task is None or not task.done() or task.cancelled():
-            return
-        error = Unavailable(f"the commit loop of {self.owner!r} has stopped: {task.exception()!r}")
+    def _commit_failed(self, error: Exception) -> None:
+        """A commit that fell over a defect must not look like a slow log: begin again from the log."""
         self.defects += 1
         for seat in list(self._seats.values()):
-            self._lost(seat, error)
-        self._committing = asyncio.get_running_loop().create_task(self._commit.run())
-        raise error
+            self._lost(seat, Unavailable(f"a commit of {self.owner!r} has failed: {error!r}"))
+
+    def healths(self) -> list[TaskHealth]:
+        """Of what goes on here by itself."""
+        tasks = [self._snapshotter.health, self._arming.health, self._tenure.health]
+        return [*([self._committing.health] if self._committing.running else []), *tasks]
+
+    def troubles(self) -> list[str]:
+        """What does not mend itself, one sentence each."""
+        return [f"{partition} cannot be restored: {why}" for partition, why in self._tenure.broken.items()]
 
 
 def _keeper(seat: Seat, instrument: str) -> SymbolKeeper:

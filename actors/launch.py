@@ -8,18 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from msgspec import convert
 
 from actors import spawn
+from actors.kept_task import TaskHealth
+from actors.patience import Patience
+from actors.replay_progress import Restoring, restoring_line
 from actors.roles import SHELLS
 from actors.runtime import SUPERVISOR, Runtime
 from actors.shells import Shell
 from actors.supervisor import Handle, Supervisor
-from domain.errors import Conflict, FinanceHubError, NotFound
+from domain.errors import Conflict, FinanceHubError, NotFound, Unavailable
 from observability.log import get_log
 
 GONE_LOOK_S = 0.1
+START_LOOK_S = 0.25
 DRAIN_S = 15.0
 """For actors whose starter was killed: what they have acknowledged is in the log anyhow."""
 RESOURCES = {"keeper_shard": "keeper", "feed": "feed"}
@@ -50,19 +56,59 @@ class SupervisorActor(Shell):
 
     async def build(self) -> Supervisor:
         supervisor = Supervisor(self.runtime, spawner(self.runtime))
-        await supervisor.start()
-        self._watching = asyncio.create_task(supervisor.run())
+        supervisor.task.start()
         return supervisor
 
+    async def about(self, inside: Supervisor) -> dict[str, Any]:
+        return {"start": inside.starting()}
+
+    def healths(self, inside: Supervisor) -> Sequence[TaskHealth]:
+        return [inside.task.health, inside.asking]
+
     async def close(self, inside: Supervisor) -> None:
-        self._watching.cancel()
+        await inside.task.stop()
         await inside.stop()
 
 
-async def start_supervisor(runtime: Runtime, timeout_s: float) -> None:
-    """Make the supervisor and wait until everything serves. Raises Unavailable."""
-    supervisor = spawn.spawn(SupervisorActor, SUPERVISOR, runtime)
-    await supervisor.report(timeout_s=timeout_s)
+async def start_supervisor(
+    runtime: Runtime,
+    still_s: float,
+    *,
+    tell: Callable[[str], None] = lambda _text: None,
+    given_up: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Make the supervisor and wait until everything serves, as long as anything moves.
+
+    `tell` hears what is restored. False once `given_up`. Raises Unavailable where nothing moves.
+    """
+    return await until_started(
+        spawn.spawn(SupervisorActor, SUPERVISOR, runtime), Patience(still_s), tell=tell, given_up=given_up
+    )
+
+
+async def until_started(
+    supervisor: Handle, patience: Patience, *, tell: Callable[[str], None], given_up: Callable[[], bool]
+) -> bool:
+    """See `start_supervisor`."""
+    while not given_up():
+        start, seen = await _start_of(supervisor)
+        if start.get("done"):
+            return True
+        if not patience.lasts(seen):
+            raise Unavailable(f"the start has not moved for {patience.still_s:g} s: {seen}")
+        if line := restoring_line(convert(each, Restoring) for each in start.get("restoring", ())):
+            tell(line)
+        await asyncio.sleep(START_LOOK_S)
+    return False
+
+
+async def _start_of(supervisor: Handle) -> tuple[dict[str, Any], object]:
+    """(how far the start is, what changes while it moves)."""
+    try:
+        start: dict[str, Any] = (await supervisor.report())["start"]
+    except Unavailable as error:
+        return {}, str(error)
+    return start, start
 
 
 async def clear_the_place(runtime: Runtime, timeout_s: float) -> None:

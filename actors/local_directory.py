@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 from msgspec.structs import asdict
 
 from actors.answers import FeedStatus, PollReply
@@ -23,6 +23,7 @@ from actors.connections import ConnectionManager, ConnectionSettings, Named, Ses
 from actors.hand_feed import HandFeed
 from actors.history import History, HistorySettings
 from actors.keeper_shard import KeeperShard
+from actors.kept_task import KeptTask, reports
 from actors.projector import Projector, ProjectorSettings
 from actors.reader import Reader, ReaderSettings
 from actors.routed_directory import READ_S, RoutedDirectory, merge
@@ -105,9 +106,10 @@ class LocalDirectory(RoutedDirectory):
         self.connections = ConnectionManager(
             stores.log, clock, settings.connections, owner=f"connections#{instance}"
         )
-        self._projecting = settings.projecting
         self._feeds: dict[str, HandFeed] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = [KeptTask("tick", self._tick, pause_s=TICK_S, retry_s=TICK_S, retry_cap_s=TICK_S)]
+        if settings.projecting:
+            self._tasks.append(self.projector.task)
 
     @classmethod
     async def over_memory(
@@ -155,16 +157,13 @@ class LocalDirectory(RoutedDirectory):
         for partition, name in assign(self._partitions, self.shards).items():
             await self._adopt(partition, name)
         await self.connections.start()
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._tick_forever())]
-        if self._projecting:
-            self._tasks.append(loop.create_task(self.projector.run()))
+        for task in self._tasks:
+            task.start()
 
     async def close(self) -> None:
         """Stop everything; the stores keep what is durable."""
         for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await task.stop()
         await self.connections.stop()
         for shard in self.shards.values():
             await shard.close()
@@ -252,7 +251,7 @@ class LocalDirectory(RoutedDirectory):
         lags = await self.projector.lags()
         return {
             "actors": [
-                {"role": "keeper_shard", "name": name, "state": "running", **_partitions_of(shard)}
+                {"role": "keeper_shard", "name": name, "state": "running", **_told_of(shard)}
                 for name, shard in self.shards.items()
             ],
             "feeds": [asdict(status) for status in await self.feeds()],
@@ -295,12 +294,10 @@ class LocalDirectory(RoutedDirectory):
         """In the same process there is nobody to wait for: no timeout."""
         return await getattr(self.reader, method)(*args, **named)
 
-    async def _tick_forever(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            for shard in self.shards.values():
-                await shard.tick()
-            await self.connections.sweep()
+    async def _tick(self) -> None:
+        for shard in self.shards.values():
+            await shard.tick()
+        await self.connections.sweep()
 
 
 async def _first_reply(waiting: set[asyncio.Task[PollReply]]) -> PollReply:
@@ -322,5 +319,6 @@ async def _first_reply(waiting: set[asyncio.Task[PollReply]]) -> PollReply:
     return reply
 
 
-def _partitions_of(shard: KeeperShard) -> dict[str, object]:
-    return {"partitions": shard.stats()["partitions"]}
+def _told_of(shard: KeeperShard) -> dict[str, object]:
+    tasks = [to_builtins(report) for report in reports(shard.healths())]
+    return {"partitions": shard.stats()["partitions"], "tasks": tasks, "troubles": shard.troubles()}

@@ -1,15 +1,27 @@
-"""What a time is in the log: a cursor, once no open append can still land below it."""
+"""What a time is in the log: a cursor, once no open append can still land below it.
+
+Recorded time never decreases in a partition. So after a clock that had been ahead it stands still until that
+time has come, and what happened meanwhile cannot be told apart by time: such times are refused.
+
+    recorded   ... P | ahead ... R R R R R R R (R has come) ...     refused: P < time < R
+    true time  ... P |       ...   ^ set right          R
+
+P is where recorded time jumped by at least what the clock was set back by later.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
-from domain.clock import NS_PER_MS, NS_PER_S, Clock
+from domain.clock import NS_PER_MS, NS_PER_S, Clock, format_time
 from domain.envelope import Cursor
-from domain.errors import Rejected
-from storage.event_log import EventLog, Head
+from domain.errors import Gone, Rejected, TimeUnclear
+from storage.event_log import ClockStep, EventLog, Head
 
 MARKET = "market"
+MOST_LOOKS = 1_000
+"""For the begin of a span in which the clock was wrong: so many times longer than it was wrong by."""
 HEAD_LOOK_S = 0.02
 """How often a waiting `cursor_at` looks at the heads."""
 
@@ -35,7 +47,8 @@ class LogTimes:
         Waits while an append that is under way could still land below it: `settle_ms` for one on its way
         to the log, and then for one that has got there, as long as it takes (Unavailable past the read
         timeout). A partition whose head is later than the time cannot change there any more. Raises
-        Rejected for a time that has not come yet, Gone for one before the retained log.
+        Rejected for a time that has not come yet, Gone for one before the retained log, TimeUnclear for one
+        at which the clock was wrong.
         """
         return await self._cursor_at(recorded_ns, None)
 
@@ -59,7 +72,53 @@ class LogTimes:
         open_still = (head.partition for head in heads if head.recorded_ns <= recorded_ns)
         await asyncio.gather(*map(self._log.settled, open_still))
         offsets = await asyncio.gather(*(self._log.offset_at(head.partition, recorded_ns) for head in heads))
+        await self._require_clear(recorded_ns, {head.partition for head in heads})
         return Cursor({head.partition: offset for head, offset in zip(heads, offsets, strict=True)})
+
+    async def _require_clear(self, recorded_ns: int, partitions: Collection[str]) -> None:
+        """Raises TimeUnclear where the clock of one of the partitions was wrong at that time."""
+        for step in await self._log.clock_steps(recorded_ns):
+            if step.partition not in partitions:
+                continue
+            known_ns = await self._last_before_the_jump(step)
+            if recorded_ns > known_ns:
+                span = f"between {format_time(known_ns)} and {format_time(step.recorded_ns)}"
+                raise TimeUnclear(
+                    f"{format_time(recorded_ns)} names no place in {step.partition!r}: a clock was wrong"
+                    f" {span}; ask for another time, or at a cursor",
+                    known_ns,
+                )
+
+    async def _last_before_the_jump(self, step: ClockStep) -> int:
+        """Recorded time of the last block before the clock went ahead; 0 where there is none.
+
+        Between that block and the next recorded time jumps by at least what the clock was set back by. So of
+        looks that far apart one falls between the two, also where the clock was wrong for longer than that.
+        """
+        ahead_ns = step.recorded_ns - step.sealed_ns
+        at = step.sealed_ns
+        for _ in range(MOST_LOOKS):
+            before, after = await self._around(step.partition, at)
+            if after - before >= ahead_ns:
+                return before
+            at -= ahead_ns
+        return 0
+
+    async def _around(self, partition: str, recorded_ns: int) -> tuple[int, int]:
+        """Recorded times of the last block at or before a time (0: none is left) and of the one after it."""
+        try:
+            offset = await self._log.offset_at(partition, recorded_ns)
+        except Gone:
+            return 0, recorded_ns
+        following = await self._log.read(partition, offset, until=offset + 1, max_blocks=1)
+        after = following[0].recorded_ns if following else recorded_ns
+        if offset == 0:
+            return 0, after
+        try:
+            last = await self._log.read(partition, offset - 1, until=offset, max_blocks=1)
+        except Gone:
+            return 0, after
+        return last[0].recorded_ns if last else 0, after
 
     async def _heads_of(self, only: str | None) -> list[Head]:
         return [head for head in await self._log.heads(MARKET) if only in (None, head.partition)]

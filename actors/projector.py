@@ -19,8 +19,8 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
-from actors.backoff import Backoff
-from domain.errors import Conflict, Corrupt, Gone, NotFound, Rejected, Retryable
+from actors.kept_task import KeptTask
+from domain.errors import Conflict, Corrupt, FinanceHubError, Gone, NotFound, Rejected
 from observability.log import get_log
 from storage.event_log import EventLog
 from storage.projections import CheckpointStore, Projection, ProjectionRunner
@@ -74,7 +74,12 @@ class Projector(Generic[T]):
         self._behind = False
         self.applied = 0
         self.conflicts = 0
-        self.failures = 0
+        self.task = KeptTask(
+            "projector",
+            self._turn,
+            retry_s=self._settings.backoff_base_s,
+            retry_cap_s=self._settings.backoff_cap_s,
+        )
         self.stuck: dict[tuple[str, str], str] = {}
         """(projection, partition) -> why it goes no further"""
 
@@ -83,19 +88,13 @@ class Projector(Generic[T]):
         self._wake.set()
 
     async def run(self) -> None:
-        """For ever; waits longer and longer while the database does not answer."""
-        settings = self._settings
-        backoff = Backoff(settings.backoff_base_s, settings.backoff_cap_s, "projector")
-        while True:
-            try:
-                await self.step()
-            except Retryable:
-                self.failures += 1
-                await asyncio.sleep(backoff.next_s())
-                continue
-            backoff.reset()
-            if not self._behind:
-                await self._sleep(settings.poll_ms / 1e3)
+        """Until cancelled; waits longer and longer while the database does not answer."""
+        await self.task.run()
+
+    async def _turn(self) -> None:
+        await self.step()
+        if not self._behind:
+            await self._sleep(self._settings.poll_ms / 1e3)
 
     async def catch_up(self) -> None:
         """Step until every projection has reached the heads, or is stuck. Raises Unavailable."""
@@ -108,15 +107,24 @@ class Projector(Generic[T]):
     async def step(self) -> int:
         """Move every projection that is behind by a bounded number of blocks; returns events looked at.
 
-        A step in which another projector was first counts as movement: there may be more.
+        A step in which another projector was first counts as movement: there may be more. A defect of one
+        projection keeps no other from its turn; it is raised when all have had theirs.
         """
         moved = 0
         self._behind = False
+        defects: list[Exception] = []
         for partition, head in await self._heads():
             for name in self._runners:
                 place = (name, partition)
                 if place not in self.stuck and self._done.get(place, -1) < head:
-                    moved += await self._advance(name, partition)
+                    try:
+                        moved += await self._advance(name, partition)
+                    except FinanceHubError:
+                        raise
+                    except Exception as error:  # noqa: BLE001 - raised below, after the others have had their turn
+                        defects.append(error)
+        if defects:
+            raise defects[0]
         return moved
 
     async def lags(self) -> list[tuple[str, int]]:

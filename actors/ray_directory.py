@@ -160,6 +160,8 @@ class RayDirectory(RoutedDirectory):
     async def _all_instruments(self) -> list[InstrumentInfo]:
         await self._known_owners()
         names = sorted(set(self._routes.names.values()))
+        if not names:
+            raise Unavailable("nobody owns any partition now, so nobody can say what there is")
         answers = await asyncio.gather(*(self._instruments_of(name) for name in names))
         return [info for answer in answers for info in answer]
 

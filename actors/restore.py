@@ -1,58 +1,93 @@
 """A partition's state out of the log: the newest snapshot that fits, and the tail after it.
 
 A snapshot fits where its fold version is this build's and its block hash is found in the log itself.
-Where it does not, an older one is tried, and at last the whole log: never a guess.
+Where it does not, an older one is tried, and at last the whole log: never a guess. Where nothing leads to the
+head, the first damage that was met is what is raised; only an undamaged log asks for another build.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
 from typing import cast
 
 from actors.recent import RecentEvents
+from actors.replay_progress import Replay
 from domain.envelope import MarketEvent
-from domain.errors import Conflict, Corrupt, Gone
+from domain.errors import Conflict, Corrupt, FinanceHubError, Gone, Retryable
+from domain.exposure import Exposure
 from domain.keeper_state import PartitionSettings
 from domain.partition import FOLD_VERSION, MarketPartition
+from observability.log import get_log
 from storage import block as blocks
 from storage.codec import decode_events
 from storage.event_log import GENESIS_HASH, Block, EventLog, Head, Snapshot, SnapshotStore
 
+log_of_restore = get_log("restore")
+
 READ_BLOCKS = 64
 KEEPERS_A_SLICE = 16
-"""Keepers put together again before others on the event loop get a turn: some 3 ms."""
+"""Keepers put together again, or put down, before others on the event loop get a turn: some 3 ms."""
 
 
 async def restore(
-    log: EventLog, snapshots: SnapshotStore, head: Head, settings: PartitionSettings, recent: RecentEvents
+    log: EventLog,
+    snapshots: SnapshotStore,
+    head: Head,
+    settings: PartitionSettings,
+    recent: RecentEvents,
+    progress: Replay | None = None,
 ) -> tuple[MarketPartition, int]:
-    """(state at `head`, offset of the snapshot it began with). Fills `recent` with the newest of the tail.
+    """(state at `head`, offset of the newest snapshot there is of it). Fills `recent` with the newest events.
 
-    Raises Corrupt where the log contradicts itself, Gone where retention has dropped what no snapshot of this
-    build holds, Unavailable.
+    A long replay puts its state down on the way, so that the next attempt need not begin again.
+
+    Raises Corrupt where the log contradicts itself or a snapshot is damaged, Gone where retention has dropped
+    what no snapshot of this build holds, Unavailable.
     """
+    replay = progress or Replay(head.partition, head.epoch, head.offset, time.monotonic)
     at_most = head.offset
+    of_log: list[Corrupt] = []
+    of_snapshots: list[Corrupt] = []
     while True:
-        snapshot, market = await _starting_point(log, snapshots, head, settings, at_most)
+        snapshot, market = await _starting_point(log, snapshots, head, settings, at_most, of_snapshots)
         recent.restart(snapshot.offset)
+        replay.begins(snapshot.offset)
         try:
-            await _replay_tail(log, head, snapshot, market, recent)
-        except Corrupt:
+            put_down = await _replay_tail(log, snapshots, head, snapshot, market, recent, replay)
+        except Corrupt as error:
+            of_log.append(error)
             if snapshot.offset == 0:
-                raise
+                raise of_log[0] from None
             at_most = snapshot.offset - 1
         except Gone as gone:
-            raise await _out_of_reach(snapshots, head, gone) from None
+            damage = [*of_log, *of_snapshots]
+            raise await out_of_reach(log, snapshots, head.partition, gone, damage) from None
         else:
-            return market, snapshot.offset
+            return market, put_down
 
 
-async def _out_of_reach(snapshots: SnapshotStore, head: Head, gone: Gone) -> Gone:
-    """The log is cut, and what is left of it does not follow a snapshot that this build can read."""
-    versions = sorted({rung.fold_version for rung in await snapshots.ladder(head.partition)})
+async def out_of_reach(
+    log: EventLog, snapshots: SnapshotStore, partition: str, gone: Gone, damage: Sequence[Corrupt]
+) -> FinanceHubError:
+    """Why nothing leads to a place in what is left of a log: damage that was met, a hole, or another version.
+
+    `gone` is what reading the log from further back has said.
+    """
+    if damage:
+        return damage[0]
+    anchor = (await log.anchors()).get(partition)
+    kept_from = 1 if anchor is None else anchor.offset + 1
+    if gone.kept_from > kept_from:
+        return Corrupt(
+            f"the log of {partition!r} lacks the offsets before {gone.kept_from},"
+            f" and retention has dropped none from {kept_from} on"
+        )
+    versions = sorted({rung.fold_version for rung in await snapshots.ladder(partition)})
     kept = f"they have fold version {', '.join(map(str, versions))}" if versions else "there is none"
     return Gone(
-        f"{head.partition!r} cannot be restored: its log is kept from offset {gone.kept_from}, and of the"
+        f"{partition!r} cannot be restored: its log is kept from offset {gone.kept_from}, and of the"
         f" snapshots after that none fits this build's fold version {FOLD_VERSION} and its settings; {kept}:"
         " start the FinanceHub and the settings that wrote them, or begin with a new database",
         gone.kept_from,
@@ -60,9 +95,17 @@ async def _out_of_reach(snapshots: SnapshotStore, head: Head, gone: Gone) -> Gon
 
 
 async def _replay_tail(
-    log: EventLog, head: Head, snapshot: Snapshot, market: MarketPartition, recent: RecentEvents
-) -> None:
+    log: EventLog,
+    snapshots: SnapshotStore,
+    head: Head,
+    snapshot: Snapshot,
+    market: MarketPartition,
+    recent: RecentEvents,
+    progress: Replay,
+) -> int:
+    """Fold everything up to the head; returns the offset of the newest snapshot that there is on the way."""
     offset, block_hash = snapshot.offset, snapshot.block_hash
+    put_down = offset
     while offset < head.offset:
         for block in await _page(log, head.partition, offset, head.offset):
             offset, block_hash = blocks.verify_chain([block], offset, block_hash)
@@ -70,8 +113,39 @@ async def _replay_tail(
             replay(market, block, events)
             recent.append(block.recorded_ns, events)
             await asyncio.sleep(0)
+            if progress.reached(offset) and await _put_down(snapshots, market, block, progress):
+                put_down = offset
     if (offset, block_hash) != (head.offset, head.hash):
         raise Corrupt(f"the log of {head.partition!r} ends at {offset}, its head says {head.offset}")
+    return put_down
+
+
+async def _put_down(
+    snapshots: SnapshotStore, market: MarketPartition, block: Block, progress: Replay
+) -> bool:
+    """Save the state at the end of a block. Where it cannot be saved, the next attempt takes longer."""
+    exposure = market.expose()
+    try:
+        state = await in_slices(exposure)
+    finally:
+        market.conceal(exposure)
+    place = (block.partition, block.last_offset, block.hash, FOLD_VERSION, block.recorded_ns)
+    try:
+        await snapshots.save(Snapshot(*place, state))
+    except Retryable as error:
+        log_of_restore.warning("no snapshot", partition=block.partition, error=str(error))
+        progress.put_down(saved=False)
+        return False
+    progress.put_down(saved=True)
+    return True
+
+
+async def in_slices(exposure: Exposure) -> bytes:
+    """The state of the moment in which it was exposed; others on the event loop get a turn in between."""
+    while not exposure.done:
+        exposure.read(KEEPERS_A_SLICE)
+        await asyncio.sleep(0)
+    return exposure.whole()
 
 
 def decode_market_events(block: Block) -> list[MarketEvent]:
@@ -99,13 +173,18 @@ async def _page(log: EventLog, partition: str, after: int, until: int) -> list[B
 
 
 async def _starting_point(
-    log: EventLog, snapshots: SnapshotStore, head: Head, settings: PartitionSettings, at_most: int
+    log: EventLog,
+    snapshots: SnapshotStore,
+    head: Head,
+    settings: PartitionSettings,
+    at_most: int,
+    damage: list[Corrupt],
 ) -> tuple[Snapshot, MarketPartition]:
     while at_most > 0:
         snapshot = await snapshots.latest(head.partition, at_most=at_most)
         if snapshot is None:
             break
-        market = await fitting(log, head, snapshot, settings)
+        market = await fitting(log, head, snapshot, settings, damage)
         if market is not None:
             return snapshot, market
         at_most = snapshot.offset - 1
@@ -114,22 +193,36 @@ async def _starting_point(
 
 
 async def fitting(
-    log: EventLog, head: Head, snapshot: Snapshot, settings: PartitionSettings
+    log: EventLog,
+    head: Head,
+    snapshot: Snapshot,
+    settings: PartitionSettings,
+    damage: list[Corrupt] | None = None,
 ) -> MarketPartition | None:
     """The state that a snapshot holds; None where it is not of this build and this very log."""
     if snapshot.fold_version != FOLD_VERSION or not await _of_this_log(log, head, snapshot):
         return None
-    return await state_of(snapshot, settings)
+    return await state_of(snapshot, settings, damage)
 
 
-async def state_of(snapshot: Snapshot, settings: PartitionSettings) -> MarketPartition | None:
-    """The state that a snapshot holds; None where it is of other settings or cannot be read."""
+async def state_of(
+    snapshot: Snapshot, settings: PartitionSettings, damage: list[Corrupt] | None = None
+) -> MarketPartition | None:
+    """The state that a snapshot holds; None where it is of other settings or cannot be read.
+
+    What kept it from being read is added to `damage`.
+    """
     market = MarketPartition(snapshot.partition, settings)
     try:
         for count, _ in enumerate(market.restoring(snapshot.state), start=1):
             if count % KEEPERS_A_SLICE == 0:
                 await asyncio.sleep(0)
-    except (Conflict, Corrupt):
+    except Conflict:
+        return None
+    except Corrupt as error:
+        if damage is not None:
+            place = f"the snapshot of {snapshot.partition!r} at {snapshot.offset}"
+            damage.append(Corrupt(f"{place} cannot be read: {error}"))
         return None
     return market
 

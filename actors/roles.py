@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from actors import spawn
 from actors.archivist import Archivist, RetentionSettings
 from actors.arming import Keep
-from actors.backoff import Backoff
 from actors.connections import ConnectionManager, ConnectionSettings
 from actors.feed import FeedActor
 from actors.feeds.provider_log import claim_provider
 from actors.feeds.source import Source
 from actors.history import History
 from actors.keeper_shard import KeeperShard
+from actors.kept_task import KeptTask, TaskHealth
 from actors.memory import keep_freed_memory
 from actors.projector import FAMILIES, Projector
 from actors.reader import Reader
@@ -28,7 +27,7 @@ from actors.routes import Routes
 from actors.runtime import Runtime
 from actors.sender import Sender
 from actors.shard_settings import ShardSettings
-from actors.shells import Shell, still_running
+from actors.shells import Shell
 from domain.errors import Conflict, FinanceHubError
 from observability.log import get_log
 from storage.anchor_key import AnchorKey
@@ -114,20 +113,19 @@ class KeeperShardActor(_OverDatabase):
         )
         if spawn.was_restarted():
             heads = await event_log.heads("market")
-            await self._take_up(shard, [h.partition for h in heads if h.owner.startswith(f"{self.name}#")])
+            await shard.begin([h.partition for h in heads if h.owner.startswith(f"{self.name}#")])
         return shard
-
-    async def _take_up(self, shard: KeeperShard, partitions: Sequence[str]) -> None:
-        """What cannot be restored must not keep the others away; the supervisor sees what is missing."""
-        try:
-            await shard.start(partitions)
-        except FinanceHubError as error:
-            log.error("not all taken up", shard=self.name, error=str(error))
 
     async def about(self, inside: KeeperShard) -> dict[str, Any]:
         stats = dict(inside.stats())
         self.telemetry.gauge("financehub.shard.queue", float(str(stats["pending_events"])))
-        return {"partitions": stats.pop("partitions"), "stats": stats}
+        return {"partitions": stats.pop("partitions"), "restoring": stats.pop("restoring"), "stats": stats}
+
+    def healths(self, inside: KeeperShard) -> Sequence[TaskHealth]:
+        return inside.healths()
+
+    def troubles(self, inside: KeeperShard) -> list[str]:
+        return inside.troubles()
 
     async def tick(self, inside: KeeperShard) -> None:
         await inside.tick()
@@ -165,15 +163,13 @@ class ProjectorActor(_OverDatabase):
         models: list[Projection[Connection]] = [PostgresBars(self.pool), PostgresEvents(self.pool)]
         projector = Projector(event_log, PostgresCheckpoints(self.pool), models)
         self._archivist = await self._make_archivist(event_log, [model.name for model in models])
-        self._running = asyncio.create_task(projector.run())
-        self._archiving = asyncio.create_task(self._archivist.run()) if self._archivist else None
         self._counted = 0
+        for task in self._tasks(projector):
+            task.start()
         return projector
 
     async def about(self, inside: Projector[Connection]) -> dict[str, Any]:
-        still_running(self._running)
-        if self._archivist is not None and self._archiving is not None:
-            still_running(self._archiving)
+        if self._archivist is not None:
             self.telemetry.gauge("financehub.log.size", self._archivist.log_bytes)
         lags = await inside.lags()
         self.telemetry.count("financehub.projection.rows", inside.applied - self._counted)
@@ -183,11 +179,21 @@ class ProjectorActor(_OverDatabase):
         return {"projections": [{"name": name, "lag_events": lag} for name, lag in lags]}
 
     async def close(self, inside: Projector[Connection]) -> None:
-        tasks = [task for task in (self._running, self._archiving) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in self._tasks(inside):
+            await task.stop()
         await super().close(inside)
+
+    def healths(self, inside: Projector[Connection]) -> Sequence[TaskHealth]:
+        return [task.health for task in self._tasks(inside)]
+
+    def troubles(self, inside: Projector[Connection]) -> list[str]:
+        found = [f"{name} goes no further in {place}: {why}" for (name, place), why in inside.stuck.items()]
+        if self._archivist is not None:
+            found += self._archivist.troubles()
+        return found
+
+    def _tasks(self, projector: Projector[Connection]) -> list[KeptTask]:
+        return [projector.task, *([self._archivist.task] if self._archivist else [])]
 
     async def _make_archivist(self, event_log: PostgresLog, projections: list[str]) -> Archivist | None:
         """It works beside the projector, whose checkpoints it must not overtake, in a role of its own."""
@@ -239,6 +245,9 @@ class ConnectionsActor(_OverDatabase):
         if self._ticks % SESSION_SWEEP_TICKS == 0:
             await inside.sweep()
 
+    def healths(self, inside: ConnectionManager) -> Sequence[TaskHealth]:
+        return [inside.audit.task.health]
+
     async def close(self, inside: ConnectionManager) -> None:
         self.shut_door()
         await inside.stop()
@@ -264,41 +273,49 @@ class FeedShell(_OverDatabase):
             event_log, f"{self.name}#{self.life}", self.clock
         )
         self._feed = self._incarnation(await self._source())
-        self._running = asyncio.create_task(self._run())
+        self._spent = False
+        self._asked = asyncio.Event()
+        self._task = KeptTask(
+            "incarnations",
+            self._turn,
+            pause_s=FEED_RETRY_S,
+            retry_s=FEED_RETRY_S,
+            retry_cap_s=FEED_RETRY_CAP_S,
+            seed=self.name,
+        )
+        self._task.start()
         return self
 
     async def about(self, inside: FeedShell) -> dict[str, Any]:
-        still_running(self._running)
+        self._asked.set()
         status = self._feed.status()
         return {"feed": {field: getattr(status, field) for field in status.__struct_fields__}}
 
     async def close(self, inside: FeedShell) -> None:
         await self._feed.stop()
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+        await self._task.stop()
         await super().close(inside)
+
+    def healths(self, inside: FeedShell) -> Sequence[TaskHealth]:
+        return [self._task.health]
 
     async def abandon(self) -> None:
         await self._routes.close()  # else each new attempt would leave a connection with every shard
         await super().abandon()
 
-    async def _run(self) -> None:
-        """One incarnation after another; each opens a gap, so a failing one comes back ever more slowly."""
-        backoff = Backoff(FEED_RETRY_S, FEED_RETRY_CAP_S, self.name)
-        while True:
-            began_s = time.monotonic()
-            try:
-                await self._feed.run()
-            except Conflict as error:
-                log.warning("another incarnation has taken over", provider=self.provider, error=str(error))
-                return
-            except FinanceHubError as error:
-                # Also what was refused for good, or contradicts the log: a new incarnation starts clean.
-                log.error("feed failed", provider=self.provider, error=str(error))
-            if time.monotonic() - began_s > FEED_RETRY_CAP_S:
-                backoff.reset()
-            await asyncio.sleep(backoff.next_s())
+    async def _turn(self) -> None:
+        """One incarnation until it ends. Each opens a gap, so those that fail follow ever more slowly."""
+        if self._spent:
             self._feed = self._incarnation(await self._source())
+        self._spent = True
+        try:
+            await self._feed.run()
+        except Conflict as error:
+            log.warning("another incarnation has taken over", provider=self.provider, error=str(error))
+            # The supervisor asks for this feed by name. Once it has, it is this process that should run.
+            self._asked.clear()
+            await self._asked.wait()
+            raise
 
     def _incarnation(self, source: Source) -> FeedActor:
         settings = self.runtime.feeds[self.provider]

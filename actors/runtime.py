@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from actors.feeds.base import FeedSettings
+from actors.steady_clock import STEP_NS
 
 NAMESPACE = "financehub"
 SUPERVISOR = "supervisor"
@@ -54,11 +56,14 @@ class Runtime(Struct, frozen=True):
 
 
 class WallClock:
-    """Wall time that never goes back within a process."""
+    """Wall time that goes back within a process only where the clock was set: by less it stands still."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall_ns: Callable[[], int] = time.time_ns) -> None:
+        self._wall_ns = wall_ns
         self._last = 0
 
     def now_ns(self) -> int:
-        self._last = max(self._last, time.time_ns())
+        wall = self._wall_ns()
+        if wall > self._last or self._last - wall > STEP_NS:
+            self._last = wall
         return self._last

@@ -4,7 +4,8 @@
              a ticket counts folds; a waiter waits for a ticket, whatever block carries it
 
 A block needs an event, so a batch that held only repeats is `held`: its sequence travels in the header
-of the next block, and until then it is not acknowledged.
+of the next block, and until then it is not acknowledged. It changes nothing but its sender's place, so a
+block may end before it, and a snapshot there tells the place before.
 
 Nothing is rolled back. When an append fails the seat is lost: everybody who waits is told, and whoever
 comes next finds a new seat made from the log, or none.
@@ -21,8 +22,9 @@ from actors.intake import IntakeBound
 from actors.recent import RecentEvents
 from domain.envelope import Admitted, Batch, MarketEvent
 from domain.errors import FinanceHubError
-from domain.indicators.armed import Arming
+from domain.indicators.armed import SENDER, Arming
 from domain.partition import MarketPartition
+from domain.senders import Places, SenderState
 from storage.event_log import Head
 from storage.writer import Part
 
@@ -33,12 +35,22 @@ BYTES_AN_ORDER = 25_000
 
 
 class _Fold:
-    """The trace of one admitted batch until it is in a block. With an `end` it is the last of its block."""
+    """The trace of one admitted batch until it is in a block. With an `end` it is the last of its block.
 
-    __slots__ = ("admitted", "end", "events", "size_bytes")
+    `before`: where its sender stood.
+    """
 
-    def __init__(self, admitted: Admitted, events: Sequence[MarketEvent], size_bytes: int) -> None:
+    __slots__ = ("admitted", "before", "end", "events", "size_bytes")
+
+    def __init__(
+        self,
+        admitted: Admitted,
+        events: Sequence[MarketEvent],
+        size_bytes: int,
+        before: SenderState | None,
+    ) -> None:
         self.admitted = admitted
+        self.before = before
         self.events = events
         self.size_bytes = size_bytes
         self.end: Waiter | None = None
@@ -95,9 +107,10 @@ class Seat:
         A repeat returns the newest ticket: its original is not later than that. Raises Conflict for an
         old incarnation, OutOfSequence for a jump; both leave the fold as it was.
         """
+        before = self.market.place(batch.sender)
         admitted, events = self.market.observe(batch)
         if admitted is not None:
-            self._took(admitted, events, size_bytes)
+            self._took(admitted, events, size_bytes, before)
         return self.newest, admitted is not None
 
     def catch_up(self, batch: Batch, most: int) -> bool:
@@ -105,35 +118,39 @@ class Seat:
 
         Raises as `fold`.
         """
+        before = self.market.place(batch.sender)
         admitted, events = self.market.catch_up(batch, most)
         if admitted is not None:
-            self._took(admitted, events, 0)
+            self._took(admitted, events, 0, before)
         return admitted is not None
 
     def arm(self, orders: Sequence[Arming], clock: int) -> None:
         """Fold the owner's orders as a batch of this epoch; what is as ordered already is passed over."""
+        before = self.market.place(SENDER)
         admitted, events = self.market.arm(orders, self.epoch, clock)
         if admitted is not None:
-            self._took(admitted, events, BYTES_AN_ORDER * len(events))
+            self._took(admitted, events, BYTES_AN_ORDER * len(events), before)
 
-    def _took(self, admitted: Admitted, events: Sequence[MarketEvent], size_bytes: int) -> None:
-        self._pending.append(_Fold(admitted, events, size_bytes))
+    def _took(
+        self, admitted: Admitted, events: Sequence[MarketEvent], size_bytes: int, before: SenderState | None
+    ) -> None:
+        self._pending.append(_Fold(admitted, events, size_bytes, before))
         self._bound.took(len(events), size_bytes)
         self.folded += len(events)
         self.newest += 1
         if events:
             self.eventful = self.newest
 
-    def block_end(self) -> Waiter | None:
-        """Let a block end at `folded`; answers with the head then. None while a held batch is newest.
+    def block_end(self) -> Waiter:
+        """Let a block end at `folded`, before what is held since; answers with the head then.
 
         Raises what the seat was lost of: its fold is then of no place in the log.
         """
         if self.lost is not None:
             raise self.lost
-        if self.newest != self.eventful and not self.is_durable(self.newest):
-            return None
-        newest = self._pending[-1] if self._pending else self._in_flight[-1] if self._in_flight else None
+        newest = next((fold for fold in reversed(self._pending) if fold.events), None)
+        if newest is None and self._in_flight:
+            newest = self._in_flight[-1]
         if newest is not None and newest.end is not None:
             return newest.end
         end: Waiter = asyncio.get_running_loop().create_future()
@@ -142,6 +159,15 @@ class Seat:
         else:
             newest.end = end
         return end
+
+    def places(self) -> Places:
+        """Of the senders of what is held since `folded`: where they stood there."""
+        found: dict[str, SenderState | None] = {}
+        for fold in reversed(self._pending):
+            if fold.events:
+                break
+            found[fold.admitted.sender] = fold.before
+        return found
 
     def next_part(self, max_events: int, max_bytes: int = 1 << 62) -> Part:
         """What the next block gets: pending folds, whole and in order, from now on in flight."""

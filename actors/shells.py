@@ -11,10 +11,14 @@ import asyncio
 import contextlib
 import inspect
 import os
+from collections.abc import Sequence
 from typing import Any, ClassVar
+
+from msgspec import to_builtins
 
 from actors.direct import DirectServer, Door
 from actors.garbage import settle_garbage
+from actors.kept_task import KeptTask, TaskHealth, reports
 from actors.runtime import Runtime, WallClock
 from actors.spawn import node_address, node_id
 from domain.errors import FinanceHubError, Unavailable
@@ -22,19 +26,11 @@ from observability.log import configure, get_log
 from observability.metrics import Sample, Telemetry
 
 TICK_S = 0.1
-BRIDGE_EVERY_TICKS = 50
+TICK_CAP_S = 0.5
+"""Between ticks that fail: leases and commits must be looked at again soon."""
+PUBLISH_S = 5.0
 
 log = get_log("shell")
-
-
-class FailedForGood(Exception):
-    """What runs inside has ended by itself, for the reason that this was raised from."""
-
-
-def still_running(task: asyncio.Task[None]) -> None:
-    """Raises FailedForGood where a task has ended with an error."""
-    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-        raise FailedForGood(task.get_name()) from error
 
 
 class Shell:
@@ -57,7 +53,9 @@ class Shell:
         self._door: Door | None = None
         self._changing = asyncio.Lock()  # one build or close at a time
         self._stopped = False
-        self._ticking: asyncio.Task[None] | None = None
+        self._ticking = KeptTask("tick", self._tick, pause_s=TICK_S, retry_s=TICK_S, retry_cap_s=TICK_CAP_S)
+        self._publishing = KeptTask("ray metrics", self._publish, pause_s=PUBLISH_S)
+        self._bridge: Any = None
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Forward to the plain object."""
@@ -66,15 +64,16 @@ class Shell:
         return await result if inspect.isawaitable(result) else result
 
     async def report(self) -> dict[str, Any]:
-        """Raises Unavailable where the inside has failed for good; the next call builds another one."""
+        """Raises Unavailable where a task of the inside has ended; the next call builds another inside."""
         inside = await self._ready()
-        who = {"role": self.role, "name": self.name, "pid": os.getpid(), "node": node_id()}
-        try:
-            return who | await self.about(inside)
-        except FailedForGood as failure:
-            log.error("begins again", actor=self.name, error=repr(failure.__cause__))
+        healths = self._all_healths(inside)
+        if ended := [health.name for health in healths if not health.alive]:
+            log.error("begins again", actor=self.name, ended=",".join(ended))
             await self._end(inside)
-            raise Unavailable(f"{self.name} has failed and begins again") from None
+            raise Unavailable(f"{self.name} begins again: {', '.join(ended)} had ended")
+        who = {"role": self.role, "name": self.name, "pid": os.getpid(), "node": node_id()}
+        tasks = [to_builtins(report) for report in reports(healths)]
+        return who | {"tasks": tasks, "troubles": self.troubles(inside)} | await self.about(inside)
 
     async def told(self) -> Runtime:
         """What this process was started with."""
@@ -86,6 +85,9 @@ class Shell:
         return self._door
 
     async def samples(self) -> list[Sample]:
+        if self._inside is not None:
+            for health in self._all_healths(self._inside):
+                health.measure(self.telemetry)
         return self.telemetry.collect()
 
     async def stop(self) -> None:
@@ -100,6 +102,14 @@ class Shell:
     async def about(self, inside: Any) -> dict[str, Any]:
         """What this role adds to its report."""
         return {}
+
+    def healths(self, inside: Any) -> Sequence[TaskHealth]:
+        """Of every task that lives as long as the inside, the shell's own apart."""
+        return ()
+
+    def troubles(self, inside: Any) -> list[str]:
+        """What does not mend itself and somebody should look at, one sentence each."""
+        return []
 
     async def tick(self, inside: Any) -> None:
         """Called about every 100 ms."""
@@ -119,7 +129,9 @@ class Shell:
             if self._inside is None:
                 self._inside = await self._build_guarded()
                 settle_garbage()
-                self._ticking = asyncio.create_task(self._tick_forever(self._inside))
+                self._bridge = self._bridge or _bridge_of(self.name)
+                self._ticking.start()
+                self._publishing.start()
                 await self._open_door()
         return self._inside
 
@@ -134,8 +146,8 @@ class Shell:
             if inside is None or (failed is not None and inside is not failed):
                 return
             self._inside = None
-            if self._ticking is not None:
-                self._ticking.cancel()
+            await self._ticking.stop()
+            await self._publishing.stop()
             await self.close(inside)
 
     async def _open_door(self) -> None:
@@ -164,24 +176,21 @@ class Shell:
             await self.abandon()
             raise Unavailable(f"{self.name} cannot start: {error!r}") from error
 
-    async def _tick_forever(self, inside: Any) -> None:
-        bridge = self._bridge()
-        turn = 0
-        while True:
-            await asyncio.sleep(TICK_S)
-            turn += 1
-            try:
-                await self.tick(inside)
-                if bridge is not None and turn % BRIDGE_EVERY_TICKS == 0:
-                    bridge.publish(self.telemetry.collect())
-            except FinanceHubError as error:
-                log.warning("tick failed", actor=self.name, error=str(error))
-            except Exception:
-                log.error("tick failed", actor=self.name, exc_info=True)
+    async def _tick(self) -> None:
+        if self._inside is not None:
+            await self.tick(self._inside)
 
-    def _bridge(self) -> Any:
-        with contextlib.suppress(ImportError):
-            from observability.ray_bridge import RayBridge
+    async def _publish(self) -> None:
+        if self._bridge is not None:
+            self._bridge.publish(await self.samples())
 
-            return RayBridge(self.name)
-        return None
+    def _all_healths(self, inside: Any) -> list[TaskHealth]:
+        return [*self.healths(inside), self._ticking.health, self._publishing.health]
+
+
+def _bridge_of(name: str) -> Any:
+    with contextlib.suppress(ImportError):
+        from observability.ray_bridge import RayBridge
+
+        return RayBridge(name)
+    return None

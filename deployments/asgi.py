@@ -9,7 +9,6 @@ Plain ASGI in front, so that Ray Serve's ingress, uvicorn and tests run the very
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from functools import cached_property
 from typing import Any
@@ -20,12 +19,14 @@ from msgspec import Struct
 from actors.directory import Directory
 from deployments.auth.tickets import TicketBooth
 from deployments.auth.tokens import Authority
-from deployments.http.application import MAX_BODY_BYTES, make_http
+from deployments.http.application import make_http
 from deployments.http.measuring import measured
 from deployments.http.metrics import MetricsSource, OwnMetrics
-from deployments.http.problems import FRAMEWORK, MEDIA_TYPE, body, problem
 from deployments.http.serving import Serving
 from deployments.instrument_index import InstrumentIndex
+from deployments.problem import FRAMEWORK, MALFORMED, MEDIA_TYPE, body, problem
+from deployments.wire.body import BodyRefused, with_body
+from deployments.wire.front import with_headers
 from deployments.ws.endpoint import Message, Receive, Scope, Send, Socket
 from deployments.ws.service import StreamService
 from deployments.ws.settings import StreamSettings
@@ -59,6 +60,7 @@ class Gateway:
         booth = TicketBooth(auth, directory)
         self._serving = Serving(directory, auth, booth, index, metrics, settings.metrics_open)
         self.stream = StreamService(directory, auth, booth, index, settings.stream, telemetry, name)
+        self._serving.healths = self.stream.healths
         self._answer = measured(self._http, telemetry)
 
     @cached_property
@@ -72,7 +74,11 @@ class Gateway:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            await self._answer(scope, receive, send)
+            # A copy: the server reads its own scope again when it writes, and HEAD must stay HEAD there.
+            method, send = scope["method"], with_headers(send)
+            if method == "HEAD":
+                method, send = "GET", _without_body(send)
+            await self._answer({**scope, "method": method}, receive, send)
 
     async def drain(self) -> None:
         """Not ready any more; every socket closed with 4503; background work stopped."""
@@ -80,13 +86,13 @@ class Gateway:
         await self.stream.drain()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _body_bytes(scope) > MAX_BODY_BYTES:
-            await _too_large(send)
-            return
-        if scope["method"] == "HEAD":
-            scope["method"], send = "GET", _without_body(send)
         app: Any = self.http
-        await app(scope, receive, send)
+        try:
+            receive = await with_body(scope, receive)
+        except BodyRefused as refused:
+            await _refuse_body(refused, send)
+        else:
+            await app(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -111,23 +117,15 @@ def create_app(
     return Gateway(directory, auth, settings, telemetry, metrics)
 
 
-def _body_bytes(scope: Scope) -> int:
-    """The announced length of the body; 0 where there is none."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            with contextlib.suppress(ValueError):
-                return int(value)
-    return 0
-
-
-async def _too_large(send: Send) -> None:
-    text = body(problem(FRAMEWORK[413], f"a request body has at most {MAX_BODY_BYTES} bytes"))
+async def _refuse_body(refused: BodyRefused, send: Send) -> None:
+    row = MALFORMED if refused.status == 400 else FRAMEWORK[refused.status]
+    text = body(problem(row, refused.detail))
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(text)).encode()),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": text})
 
 

@@ -9,11 +9,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from actors.patience import Patience
 from deployments import instance
 from deployments.settings import Settings
 from domain.errors import Conflict, FinanceHubError
 
-START_TIMEOUT_S = 180.0
+START_STILL_S = 180.0
+"""So long may a start say nothing; one that restores a long log says how far it is every few seconds."""
 LOG_LINES_SHOWN = 20
 DSN_VARIABLE = "FINANCEHUB_DATABASE_DSN"
 
@@ -50,8 +52,9 @@ def foreground(arguments: Sequence[str]) -> list[str]:
 
 
 def _wait(child: subprocess.Popen[bytes], data_dir: Path, log: Path) -> instance.Running:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
+    patience, told = Patience(START_STILL_S), 0
+    while patience.lasts(log.stat().st_size):
+        told = _tell_progress(log, told)
         running = instance.find_running(data_dir)
         if running is not None and running.pid == child.pid:
             return running
@@ -59,7 +62,21 @@ def _wait(child: subprocess.Popen[bytes], data_dir: Path, log: Path) -> instance
             raise FinanceHubError(f"it ended with code {child.returncode}:\n{_end_of(log)}")
         time.sleep(instance.POLL_S)
     child.terminate()
-    raise FinanceHubError(f"it does not serve after {START_TIMEOUT_S:.0f} s:\n{_end_of(log)}")
+    raise FinanceHubError(
+        f"it has said nothing for {START_STILL_S:.0f} s and does not serve:\n{_end_of(log)}"
+    )
+
+
+def _tell_progress(log: Path, told: int) -> int:
+    """Pass on what it says about restoring a long log; returns up to where its log was read."""
+    with log.open("rb") as said:
+        said.seek(told)
+        lines = said.read().splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith(b"\n")]
+    for line in whole:
+        if b" restoring " in line and line.startswith(b"["):
+            sys.stderr.write(line.decode(errors="replace"))
+    return told + sum(map(len, whole))
 
 
 def _end_of(log: Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from msgspec import Struct
@@ -23,6 +25,7 @@ class GatewaySettings(Struct, frozen=True):
     metrics_open: bool
     status: dict[str, object]
     indicators_per_user: int
+    waiting_per_address: int
 
 
 def gateway_deployment(settings: GatewaySettings, *, replicas: int) -> Any:
@@ -30,6 +33,7 @@ def gateway_deployment(settings: GatewaySettings, *, replicas: int) -> Any:
 
     def build() -> Any:
         stay_off_other_interfaces()
+        guard_the_servers()
         return build_app(settings)
 
     class Gateway:
@@ -74,6 +78,45 @@ def stay_off_other_interfaces() -> None:
     module.add_port_to_grpc_server = here
 
 
+def guard_the_servers() -> list[Any]:
+    """Put our protocols and our front into the HTTP servers that Serve starts in this process from now on.
+
+    Serve (2.60, `serve/_private/http_util.py`) makes uvicorn's configuration itself and lets nobody choose.
+    Its variable RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names this function for its own proxies; a gateway
+    calls it while it builds its application, before its replica listens. Returns more middlewares: none.
+    """
+    import uvicorn
+    from ray.serve import context
+    from ray.serve._private import constants, http_util
+
+    from deployments.wire.front import Front
+    from deployments.wire.http import BoundedHttp
+    from deployments.wire.websocket import BoundedSocket
+
+    module: Any = http_util
+    serve_context: Any = context
+    if isinstance(module.uvicorn, SimpleNamespace):
+        return []  # done before
+    config = partial(
+        uvicorn.Config,
+        http=BoundedHttp,
+        ws=BoundedSocket,
+        ws_per_message_deflate=False,
+        proxy_headers=False,  # X-Forwarded-For of anybody would be believed, for all come from this machine
+    )
+    module.uvicorn = SimpleNamespace(Config=config, Server=uvicorn.Server)
+    in_replica = serve_context._get_internal_replica_context() is not None
+    # Serve's proxies hand messages on: there the application is in another process.
+    direct = in_replica and not constants.RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD
+    serves_own = module._apply_middlewares
+
+    def apply(app: Any, middlewares: list[Any]) -> Any:
+        return Front(serves_own(app, middlewares), direct=direct)
+
+    module._apply_middlewares = apply
+    return []
+
+
 def build_app(settings: GatewaySettings) -> Any:
     """The ASGI app of a replica, over the actors that Ray finds by name."""
     from actors.garbage import YOUNG_OBJECTS_OF_CLIENTS, settle_garbage
@@ -95,7 +138,10 @@ def build_app(settings: GatewaySettings) -> Any:
         directory,
         Authority(load_or_make_key(Path(settings.data_dir))),
         ServingSettings(
-            StreamSettings(indicators_per_user=settings.indicators_per_user),
+            StreamSettings(
+                indicators_per_user=settings.indicators_per_user,
+                waiting_per_address=settings.waiting_per_address,
+            ),
             metrics_open=settings.metrics_open,
         ),
         telemetry,

@@ -5,6 +5,7 @@
   pg/             the embedded PostgreSQL
   run/lock        held while the instance runs: one per data directory
   run/instance.json   0600: addresses and pid, written when serving, removed when stopped
+  run/starting    0600: the newest line of a start that is under way
   run/up.log      what a detached instance printed
 """
 
@@ -84,6 +85,7 @@ def _locks(lock: IO[Any], kind: int) -> bool:
 def publish(data_dir: Path, running: Running) -> None:
     """Write `instance.json` whole, readable by the owner alone."""
     _write_private(run_folder(data_dir) / "instance.json", msgspec.json.encode(running))
+    forget_start(data_dir)
 
 
 def _write_private(target: Path, content: bytes) -> None:
@@ -92,6 +94,15 @@ def _write_private(target: Path, content: bytes) -> None:
     with os.fdopen(descriptor, "wb") as out:
         out.write(content)
     aside.replace(target)
+
+
+def note_start(data_dir: Path, text: str) -> None:
+    """For those who ask meanwhile."""
+    _write_private(run_folder(data_dir) / "starting", text.encode())
+
+
+def forget_start(data_dir: Path) -> None:
+    (run_folder(data_dir) / "starting").unlink(missing_ok=True)
 
 
 def withdraw(data_dir: Path) -> None:
@@ -127,11 +138,22 @@ def find_running(data_dir: Path) -> Running | None:
 
 
 def require_running(data_dir: Path) -> Running:
-    """Raises Unavailable, saying how to start one."""
+    """Raises Unavailable, saying how far the start is, or how to start one."""
     running = find_running(data_dir)
     if running is None:
+        if (start := _start_of(data_dir)) is not None:
+            raise Unavailable(f"the FinanceHub on {data_dir} is starting: {start}")
         raise Unavailable(f"no FinanceHub is running on {data_dir}; start one with 'financehub up'")
     return running
+
+
+def _start_of(data_dir: Path) -> str | None:
+    if not is_locked(data_dir):
+        return None
+    try:
+        return (data_dir / RUN_FOLDER / "starting").read_text()
+    except OSError:
+        return None
 
 
 def stop(data_dir: Path, timeout_s: float) -> bool:

@@ -39,6 +39,11 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ha_proxy: bool = True
     gateways: int = 1
     sockets_per_user: int = 50
+    connections_per_address: Annotated[int, Meta(ge=0)] = 1_000
+    """HTTP and sockets of one client address together; 0 means without bound. Behind another proxy all
+    clients have its address."""
+    waiting_per_address: Annotated[int, Meta(ge=0)] = 200
+    """Sockets that have not shown who they are yet; 0 means as many as there may be in all."""
     indicators_per_user: Annotated[int, Meta(ge=0)] = 200
     """Different ones streamed to one user by one gateway."""
     metrics_open: bool = False

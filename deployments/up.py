@@ -27,7 +27,8 @@ from observability.log import configure, get_log
 
 WATCH_S = 0.5
 MAX_SHARDS = 8
-START_TIMEOUT_S = 150.0
+START_STILL_S = 150.0
+"""So long may a start stand still: a long log takes as long as it takes."""
 STOP_TIMEOUT_S = 45.0
 
 log = get_log("up")
@@ -39,11 +40,14 @@ def run_until_stopped(settings: Settings, serving: Callable[[instance.Running], 
     stopping = _Stopping()
     with ExitStack() as undo:
         undo.callback(Progress().say, "stopped")
+        undo.callback(instance.forget_start, settings.data_dir)
         lock = undo.enter_context(instance.acquire(settings.data_dir))
         _clear_leftovers(settings.data_dir)
         undo.callback(leftovers.dismiss, leftovers.post_warden(settings.data_dir, lock))
-        running, database = _start(settings, undo)
-        stopping.listen()
+        try:
+            running, database = _start(settings, undo, stopping)
+        except _StopAsked:
+            return 0
         instance.publish(settings.data_dir, running)
         undo.callback(instance.withdraw, settings.data_dir)
         serving(running)
@@ -60,12 +64,20 @@ def _clear_leftovers(data_dir: Path) -> None:
     leftovers.clear_node_folders(instance.run_folder(data_dir))
 
 
+class _StopAsked(Exception):
+    """Somebody ends the instance before it serves."""
+
+
 class _Stopping:
     """Set by Ctrl-C or `financehub down`; keeps the embedded database alive until then."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()
         self.listen()
+
+    @property
+    def asked(self) -> bool:
+        return self._asked.is_set()
 
     def listen(self) -> None:
         """Again after Ray has started: it takes SIGTERM for itself."""
@@ -80,24 +92,26 @@ class _Stopping:
             try:
                 if database.ensure_running():
                     log.warning("the embedded database had died and was started again")
-            except FinanceHubError as error:
-                log.error("the embedded database does not start", error=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever keeps it from starting now may be over soon
+                log.error("the embedded database does not start", error=str(error) or repr(error))
 
 
-def _start(settings: Settings, undo: ExitStack) -> tuple[instance.Running, Database]:
-    progress = Progress()
+def _start(settings: Settings, undo: ExitStack, stopping: _Stopping) -> tuple[instance.Running, Database]:
+    """Raises _StopAsked."""
+    progress = Progress(lambda text: instance.note_start(settings.data_dir, text))
     if not settings.ray.address:  # in a cluster an earlier life's proxy may listen, to be taken over
         app.check_port(settings.http.host, settings.http.port)
     load_or_make_key(settings.data_dir)
     token = app.prepare(settings, instance.run_folder(settings.data_dir))
     database, ray_instance = _start_bases(settings, token, progress, undo)
+    stopping.listen()
     runtime = _runtime(settings, database)
     if settings.ray.address:
         _clear_the_place(runtime)
         undo.callback(app.stop_serve)
     undo.callback(_stop_actors)
     with ThreadPoolExecutor(2) as pool:
-        actors = pool.submit(_start_actors, runtime, progress)
+        actors = pool.submit(_start_actors, runtime, progress, stopping)
         proxy = pool.submit(_start_proxy, settings, progress)
         actors.result()
         proxy.result()
@@ -161,11 +175,16 @@ def _clear_the_place(runtime: Runtime) -> None:
     asyncio.run(clear_the_place(runtime, STOP_TIMEOUT_S))
 
 
-def _start_actors(runtime: Runtime, progress: Progress) -> None:
+def _start_actors(runtime: Runtime, progress: Progress, stopping: _Stopping) -> None:
+    """Takes as long as the log needs. Raises _StopAsked, Unavailable where nothing moves any more."""
     from actors.launch import start_supervisor
 
     with progress.step("actors"):
-        asyncio.run(start_supervisor(runtime, START_TIMEOUT_S))
+        started = start_supervisor(
+            runtime, START_STILL_S, tell=progress.keep_saying, given_up=lambda: stopping.asked
+        )
+        if not asyncio.run(started):
+            raise _StopAsked
 
 
 def _drain_gateways() -> None:

@@ -9,6 +9,7 @@
     │   ├── Malformed        bytes or fields that cannot be understood
     │   ├── NotFound         no such thing
     │   ├── Gone             it was there, and retention has dropped it
+    │   ├── TimeUnclear      a time at which the log's clock was wrong: it names no place
     │   ├── Ambiguous        an alias fits several instruments
     │   ├── Unauthenticated  no valid credential
     │   ├── Forbidden        a valid credential without the right
@@ -69,6 +70,20 @@ class Gone(Rejected):
     def __init__(self, message: str, kept_from: int = 0) -> None:
         super().__init__(message, kept_from)
         self.kept_from = kept_from
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class TimeUnclear(Rejected):
+    """A time at which the log's clock was wrong: it names no place in the log.
+
+    `known_ns`: the newest time before it that does, ns UTC.
+    """
+
+    def __init__(self, message: str, known_ns: int = 0) -> None:
+        super().__init__(message, known_ns)
+        self.known_ns = known_ns
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -45,6 +45,21 @@ class FeedResynced(Struct, frozen=True, gc=False):
     channel: str
 
 
+class FeedSilent(Struct, frozen=True, gc=False):
+    """A kind of stream that was subscribed says nothing though its socket lives; `ended`: it speaks again.
+
+    `silent_s`: since its last frame, or since the subscription where none has come.
+    """
+
+    kind: ClassVar[str] = "feed_silent"
+    provider: str
+    ts_event: int
+    connection: int
+    channel: str
+    silent_s: float
+    ended: bool = False
+
+
 class FrameRejected(Struct, frozen=True, gc=False):
     """A frame that could not be used, kept (cut to 4 KiB) for the person who mends the adapter."""
 
@@ -56,4 +71,4 @@ class FrameRejected(Struct, frozen=True, gc=False):
     frame: bytes
 
 
-FeedEvent = FeedStarted | FeedConnected | FeedLost | FeedResynced | FrameRejected
+FeedEvent = FeedStarted | FeedConnected | FeedLost | FeedResynced | FeedSilent | FrameRejected

@@ -1,5 +1,6 @@
 """The fold of one instrument: what came in, and what follows from it.
 
+    hear(feed)                both: whose events come next
     observe(event, clock)     live: admit, evolve, decide, evolve the decisions; None for a repeat
     run_timers(clock)         live: decide what time alone has made due
     apply(event, clock)       replay: evolve an observation or a recorded decision, decide nothing
@@ -11,21 +12,32 @@ monotone time of the feed that brought the event, ns UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from domain.anomalies.announced import explained
 from domain.anomalies.found import AnomalyFound
 from domain.envelope import MarketEvent
+from domain.fed_by import KINDS
 from domain.indicators.armed import Arming
-from domain.keeper_parts import KeeperParts
+from domain.keeper_parts import STALE, KeeperParts
 from domain.market.bar_set import Landings
 from domain.market.bars import NEVER
 from domain.market.book import BookChange
-from domain.market.decisions import BarClosed, BarCorrected, BookBroken, ClockSkewed, Decision, LateTrade
-from domain.market.gaps import BOOK_CHANNELS, CLOCK_SET_BACK, concerns, touched
+from domain.market.decisions import (
+    BarClosed,
+    BarCorrected,
+    BookBroken,
+    ClockSkewed,
+    Decision,
+    LateTrade,
+    SourceChanged,
+)
+from domain.market.gaps import BOOK_CHANNELS, CLOCK_SET_BACK, RENUMBERED, TRADE_CHANNELS, OpenGap, touched
 from domain.market.intervals import interval_ns
 from domain.market.observations import (
     Bar,
+    BookDelta,
+    BookOrder,
     BookSnapshot,
     FxRate,
     Gap,
@@ -42,8 +54,16 @@ from domain.market.seen_ids import Verdict
 from domain.market.sources import Kind
 from domain.signals import Signal
 
-_NEW, _REPEAT = Verdict.NEW, Verdict.REPEAT
+_NEW, _REPEAT, _RENUMBERED = Verdict.NEW, Verdict.REPEAT, Verdict.RENUMBERED
 _RESUMING = (Trade, Quote, Ticker, Bar, FxRate)
+KIND_OF: Mapping[type, Kind] = {
+    Quote: "quote",
+    Ticker: "ticker",
+    BookSnapshot: "book",
+    BookDelta: "book",
+    BookOrder: "book",
+}
+"""Kinds that have a source of record, trades aside."""
 
 
 class SymbolKeeper(KeeperParts):
@@ -63,9 +83,11 @@ class SymbolKeeper(KeeperParts):
                 return None
         verdict = _NEW
         if event.trade_id is not None:
-            verdict = self._seen.admit(event.provider, event.trade_id)
+            verdict = self._seen.admit(event.provider, event.trade_id, event.ts_event)
             if verdict is _REPEAT:
                 return None
+            if verdict is _RENUMBERED:
+                verdict, self._taint_next = _NEW, True
             if verdict is not _NEW:
                 before = ""
         multiple = None
@@ -77,23 +99,28 @@ class SymbolKeeper(KeeperParts):
         return self._decide_trade(event, clock, landings or [], multiple, before)
 
     def _observe_other(self, event: Observation, clock: int) -> tuple[Decision, ...] | None:
-        if isinstance(event, BookEvent) and not self.record.admits(
-            event, self._clamped(event.ts_event, clock)
-        ):
-            return None
-        if isinstance(event, Ticker) and self.signals.is_repeat(event, self._clamped(event.ts_event, clock)):
+        if not self._admits(event, clock):
             return None
         skewed = self._skew.decide(event, clock)
-        before = self._source_of(event)
+        kind = KIND_OF.get(type(event))
+        before = self.source_of(kind) if kind else ""
         change = self._fold(event, clock)
         decisions: list[Decision] = [] if skewed is None else [skewed]
-        if before not in ("", self._source_of(event)):
+        if kind and before and before != self.source_of(kind):
             decisions.append(on_source_change(event, before, clock))
         if change is not None:
             decisions.append(on_book_change(event, self._clamped(event.ts_event, clock), clock, change))
         if not decisions and not self._found:
             return ()
         return self._evolved([*decisions, *self._taken()])
+
+    def _admits(self, event: Observation, clock: int) -> bool:
+        """False for a repeat, and for what is not of the source of record where others are let go."""
+        if type(event) is BookDelta or type(event) is BookSnapshot or type(event) is BookOrder:
+            return self.record.admits(event, self._clamped(event.ts_event, clock))
+        if type(event) is Ticker:
+            return not self.signals.is_repeat(event, self._clamped(event.ts_event, clock))
+        return True
 
     def run_timers(self, clock: int, upto: int | None = None) -> tuple[Decision, ...]:
         """Close the bars whose deadline is <= `upto` (the clock unless given), in deadline order; then what
@@ -111,9 +138,11 @@ class SymbolKeeper(KeeperParts):
         if type(event) is Trade:
             verdict = _NEW
             if event.trade_id is not None:
-                verdict = self._seen.admit(event.provider, event.trade_id)
+                verdict = self._seen.admit(event.provider, event.trade_id, event.ts_event)
+            if verdict is _RENUMBERED:
+                verdict, self._taint_next = _NEW, True
             self._fold_trade(event, clock, verdict)
-        elif isinstance(event, Observation):
+        elif type(event) is Quote or type(event) is BookDelta or isinstance(event, Observation):
             self._fold(event, clock)
         elif not isinstance(event, Arming):  # those are the partition's
             self._evolve(event)
@@ -165,6 +194,10 @@ class SymbolKeeper(KeeperParts):
             self._skew.evolve(decision)
         elif isinstance(decision, LateTrade):
             self.late_trades += 1
+        elif isinstance(decision, SourceChanged):
+            for kind in KINDS:
+                if kind == decision.of:
+                    self._brought(kind, decision.provider)
         elif isinstance(decision, AnomalyFound):
             self.signals.evolve(decision)
             if decision.taints:
@@ -192,8 +225,6 @@ class SymbolKeeper(KeeperParts):
             self._after_landing(trade, ts, verdict)
         if verdict is _NEW:
             if ts >= self._last_trade_ts:
-                if self._gaps and self.last_trade is not None and self.last_trade.provider != provider:
-                    self._gaps.close("trades")  # of the source before: its end would concern nobody
                 self._last_trade_ts = ts
                 self.last_trade = trade
                 self.flow.add(size, trade.side)
@@ -202,8 +233,10 @@ class SymbolKeeper(KeeperParts):
                     self._found += self._explained(found)
             elif ts >= self._last_trade_ts - self._allowance_ns:
                 self.flow.add(size, trade.side)
+        if self._note_trade:
+            self._brought("trade", provider)
         if self._gaps:
-            self._resume()
+            self._resume(provider)
         return landings
 
     def _after_landing(self, trade: Trade, ts: int, verdict: Verdict) -> None:
@@ -222,14 +255,17 @@ class SymbolKeeper(KeeperParts):
 
     def _fold(self, event: Observation, clock: int) -> BookChange | None:
         """Any observation but a trade."""
-        if isinstance(event, BookEvent):
+        if type(event) is BookDelta or type(event) is BookSnapshot or type(event) is BookOrder:
             return self._fold_book(event, self._clamped(event.ts_event, clock))
-        counts = True
-        if isinstance(event, Quote):
+        if type(event) is Quote:
             counts = self.latest.fold_quote(event, self._clamped(event.ts_event, clock))
+            if self._note_quote:
+                self._brought("quote", event.provider)
             self._watch_quote(event, clock, counts=counts)
         elif isinstance(event, Ticker):
-            counts = self.latest.fold_ticker(event, self._clamped(event.ts_event, clock))
+            self.latest.fold_ticker(event, self._clamped(event.ts_event, clock))
+            if self._note_ticker:
+                self._brought("ticker", event.provider)
             self._found += self.signals.on_ticker(event, self._clamped(event.ts_event, clock), clock)
         elif isinstance(event, Bar):
             self.latest.fold_bar(event, clock)
@@ -242,10 +278,13 @@ class SymbolKeeper(KeeperParts):
             self._found += self.signals.on_info(event, self._clamped(event.ts_event, clock), clock)
         elif isinstance(event, Gap):
             self._fold_gap(event, clock)
+            return None
         elif isinstance(event, SplitAnnounced):
             self._announce(event)
-        if self._gaps and counts and isinstance(event, _RESUMING):
-            self._resume()
+        if self._note_feed:
+            self._join()
+        if self._gaps and isinstance(event, _RESUMING):
+            self._resume(event.provider)
         return None
 
     def _watch_quote(self, quote: Quote, clock: int, *, counts: bool) -> None:
@@ -259,13 +298,19 @@ class SymbolKeeper(KeeperParts):
             self.signals.on_reference(quote.provider, (quote.bid + quote.ask) / 2, ts)
 
     def _fold_book(self, event: BookEvent, ts: int) -> BookChange | None:
-        if isinstance(event, BookSnapshot) or self.record.source not in ("", event.provider):
-            self._gaps.close(*BOOK_CHANNELS)
-        return self.record.fold(event, ts)
-
-    def _source_of(self, event: Observation) -> str:
-        """The provider of record of an observation's kind; "" before the first and where there is none."""
-        return self.record.source if isinstance(event, BookEvent) else self.latest.source_of(event)
+        """What begins a book anew ends the gaps of the one before."""
+        begins = isinstance(event, BookSnapshot) or self.record.source not in ("", event.provider)
+        if begins and self._gaps:
+            mine = self._gaps.of(self.speaker, event.provider)
+            self._gaps.close(
+                gap
+                for gap in self._gaps.each()
+                if gap.channel in BOOK_CHANNELS and (gap in mine or self._is_of("book", gap))
+            )
+        change = self.record.fold(event, ts)
+        if self._note_book:
+            self._brought("book", event.provider)
+        return change
 
     def _explained(self, found: Sequence[Signal]) -> Sequence[Signal]:
         """What a split explains that was announced is no error."""
@@ -283,32 +328,67 @@ class SymbolKeeper(KeeperParts):
     def _fold_gap(self, gap: Gap, clock: int) -> None:
         if gap.reason == CLOCK_SET_BACK:
             self._set_back(clock)
-        if gap.opened and gap.channel in BOOK_CHANNELS:
-            self._forgive(gap)
-        of = touched(gap, book=self.record.source, trades=getattr(self.last_trade, "provider", ""))
+        elif gap.reason == RENUMBERED and gap.opened and gap.channel in TRADE_CHANNELS:
+            self._seen.begin_anew(gap.provider)
+        whose = OpenGap(gap.channel, gap.provider, gap.reason)
+        if not whose.of_feed:
+            self._join()
+        if gap.opened and (gap.channel in BOOK_CHANNELS or whose.of_feed):
+            self._forgive(whose)
+        of = touched(gap, book=self._may_be_of("book", whose), trades=self._may_be_of("trade", whose))
         if of is None:
             return
-        self._found += self.signals.on_gap(gap, self._clamped(gap.ts_event, clock), clock)
+        heard = not whose.of_feed or self._is_of("trade", whose) or self._is_of("quote", whose)
+        self._found += self.signals.on_gap(gap, self._clamped(gap.ts_event, clock), clock, heard=heard)
         if not gap.opened:
-            self._gaps.close(gap.channel)
+            mine = self._gaps.of(self.speaker, gap.provider)
+            self._gaps.close(each for each in mine if each.channel == gap.channel)
             return
-        self._gaps.open(gap.channel, gap.reason)
+        if whose.of_feed:
+            self._replace_told(gap.provider)
+        if not whose.of_feed or not self._is_past(whose):
+            self._gaps.open(whose)
         if of.book:
             self.book.break_()
         if of.trades:
             self._taint_next = True
             self._bars.taint_forming()
 
-    def _forgive(self, gap: Gap) -> None:
-        """Whose connection or book is lost is waited for no longer than a source is at first."""
-        kinds: dict[Kind, str] = {"book": self.record.source}
-        if gap.channel == "feed":
-            kinds |= {"trade": getattr(self.last_trade, "provider", "")}
-            kinds |= {"quote": getattr(self.last_quote, "provider", "")}
-            kinds |= {"ticker": getattr(self.last_ticker, "provider", "")}
-        self._patience.lost(*(kind for kind, source in kinds.items() if concerns(gap, source)))
+    def _replace_told(self, feed: str) -> None:
+        """A session that begins again knows nothing of the gaps that the one before it told, and ends none:
+        its feed's own gap takes their place. A book's ends with its snapshot."""
+        told = self._gaps.of(feed, feed)
+        self._gaps.close(each for each in told if each.channel != "book")
 
-    def _resume(self) -> None:
-        """Data flow again: that ends a feed's gap, except where a book still waits for its snapshot."""
-        if not self.book.synchronised:
-            self._gaps.close("feed")
+    def _forgive(self, gap: OpenGap) -> None:
+        """Whose connection or book is lost is waited for no longer than a source is at first."""
+        kinds: tuple[Kind, ...] = KINDS if gap.channel == "feed" or gap.of_feed else ("book",)
+        self._patience.lost(*(kind for kind in kinds if self._may_be_of(kind, gap)))
+
+    def _resume(self, provider: str) -> None:
+        """Data flow again: that ends the gap of a feed, except where its book still waits for a snapshot."""
+        waits = self.book.synchronised
+        mine = self._gaps.of(self.speaker, provider)
+        ends = [gap for gap in mine if gap.channel == "feed" or gap.of_feed]
+        self._gaps.close(gap for gap in ends if not (waits and self._is_of("book", gap)))
+
+    def _join(self) -> None:
+        """An event of the feed that speaks is recorded."""
+        if self.feeds.join(self.speaker):
+            self._change_feeds()
+        self._note_feed = False
+
+    def _brought(self, kind: Kind, provider: str) -> None:
+        """The same of an event of a kind that has a source of record."""
+        if self.source_of(kind) != provider:
+            self._join()
+            return
+        if self.feeds.brought(kind, self.speaker, provider):
+            self._change_feeds()
+        self._noted(kind)
+
+    def _change_feeds(self) -> None:
+        """Others tell the time than before, and what a source before this one misses concerns nobody."""
+        self.timers, self.timer_at = None, STALE
+        if self._gaps:
+            self._gaps.close(gap for gap in self._gaps.each() if self._is_past(gap))

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import Self
 
+from domain.fed_by import KINDS, FedBy
 from domain.indicators.kept import KeptIndicators
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.bar_set import BarSet
 from domain.market.bars import NEVER
 from domain.market.book import OrderBook
 from domain.market.flow import TradeFlow, notional_floor
-from domain.market.gaps import OpenGaps
-from domain.market.instrument import quote_currency
+from domain.market.gaps import BOOK_CHANNELS, CHANNEL_OF, KINDS_OF, WITNESS, OpenGap, OpenGaps
+from domain.market.instrument import described, quote_currency
 from domain.market.latest import Latest
 from domain.market.observations import InstrumentInfo, Quote, Ticker, Trade
 from domain.market.order_queue import OrderQueue
 from domain.market.record_book import RecordBook
 from domain.market.seen_ids import SeenSeries
 from domain.market.skew import SkewGuard
-from domain.market.sources import Patience
+from domain.market.sources import Kind, Patience
 from domain.market.splits import KnownSplits
 from domain.signals import Signal, Signals
+
+STALE = -1
+"""A `timer_at` that no deadline is: it has to be scheduled again."""
 
 
 class KeeperParts:
@@ -28,22 +32,27 @@ class KeeperParts:
 
     `last_trade` is the newest by event time, among equals the last to arrive; a backfilled trade is
     never last. Bars that a provider built are kept in `latest`, not mixed with those built here.
-    `sender` is the feed that brought the last observation, `late_trades` counts LateTrade.
+    `feeds` are those that bring it, `late_trades` counts LateTrade.
+    `speaker` is the feed whose events come next, the flags `_note_...` say what has still to be noted of it
+    (that it brings trades ..., that it is there at all): for speed, and no state.
     `kept`: where the partition keeps this instrument's indicators, if it has one.
-    `timer_at` is the partition's note of the deadline it has scheduled, and no state.
+    `timer_at` and `timers` are the partition's notes, and no state: the deadline scheduled, and the heap.
     """
 
     __slots__ = (
         "_allowance_ns", "_bars", "_clamped", "_flow_floor", "_found", "_gaps", "_last_trade_ts",
-        "_patience", "_seen", "_skew", "_taint_next", "builders", "deadline", "flow", "info",
-        "instrument", "kept", "last_trade", "late_trades", "latest", "record", "sender", "settings",
-        "signals", "splits", "timer_at",
+        "_note_book", "_note_feed", "_note_quote", "_note_ticker", "_note_trade", "_patience", "_seen",
+        "_skew", "_taint_next", "builders", "deadline", "feeds", "flow", "info", "instrument", "kept",
+        "last_trade", "late_trades", "latest", "record", "settings", "signals", "speaker", "splits",
+        "timer_at", "timers",
     )  # fmt: skip
 
     def __init__(self, instrument: str, settings: PartitionSettings) -> None:
         self.instrument = instrument
         self.settings = settings
-        self.sender = ""
+        self.feeds = FedBy()
+        self.speaker = ""
+        self._note_trade = self._note_book = self._note_quote = self._note_ticker = self._note_feed = True
         self.kept: KeptIndicators | None = None
         self.info: InstrumentInfo | None = None
         self.last_trade: Trade | None = None
@@ -57,6 +66,7 @@ class KeeperParts:
         self.late_trades = 0
         self.deadline = NEVER
         self.timer_at = NEVER
+        self.timers: object = None
         self._bars = BarSet(
             instrument, settings.intervals, allowance_ns=settings.allowance_ns, keep=settings.keep_bars
         )
@@ -70,6 +80,29 @@ class KeeperParts:
         self._clamped = self._skew.clamped
         self._flow_floor = notional_floor(quote_currency(instrument, None))
 
+    def hear(self, feed: str) -> None:
+        """Whatever is folded next is brought by that feed."""
+        if feed != self.speaker:
+            known = self.feeds
+            self._note_feed = feed not in known.names
+            self._note_trade = feed not in known.trades
+            self._note_book = feed not in known.books
+            self._note_quote = feed not in known.quotes
+            self._note_ticker = feed not in known.tickers
+        self.speaker = feed
+
+    def _noted(self, kind: Kind) -> None:
+        """That the feed which speaks brings what is of record of a kind."""
+        self._note_feed = False
+        if kind == "trade":
+            self._note_trade = False
+        elif kind == "book":
+            self._note_book = False
+        elif kind == "quote":
+            self._note_quote = False
+        else:
+            self._note_ticker = False
+
     @property
     def book(self) -> OrderBook | OrderQueue:
         return self.record.book
@@ -82,6 +115,20 @@ class KeeperParts:
     def last_ticker(self) -> Ticker | None:
         return self.latest.ticker
 
+    def described(self) -> InstrumentInfo:
+        """By its venue, else by its id, with the provider of its newest value. The feed's own name serves
+        only where there is none: a replay has a name of its own."""
+        if self.info is not None:
+            return self.info
+        known = (self.last_trade, self.latest.newest())
+        newest = max(
+            (fact for fact in known if fact is not None), key=lambda fact: fact.ts_event, default=None
+        )
+        if newest is not None:
+            return described(self.instrument, newest.provider, newest.ts_event)
+        feed = next(iter((*self.feeds.bringing("book"), *self.feeds.names)), "")
+        return described(self.instrument, feed, self.book.ts_event)
+
     @property
     def gaps_open(self) -> tuple[str, ...]:
         """`channel: reason` of each open gap, by channel."""
@@ -90,12 +137,55 @@ class KeeperParts:
     @property
     def book_lost(self) -> bool:
         """The fold found the book broken and no gap says so: its feed takes it for whole."""
-        return self.book.synchronised and not self.book.usable and not self._gaps.hide_book
+        if not self.book.synchronised or self.book.usable:
+            return False
+        return not any(gap.channel in BOOK_CHANNELS and self._is_of("book", gap) for gap in self._gaps.each())
 
-    def venue_times(self, since: int) -> list[int]:
-        """Event times of the newest trade and quote, ns UTC, where they were received after `since` by the
-        feed's clock and the time is the venue's own."""
-        newest = (self.last_trade, self.last_quote)
+    def source_of(self, kind: Kind) -> str:
+        """The provider of record of a kind; "" before the first."""
+        if kind == "book":
+            return self.record.source
+        if kind == "trade":
+            return "" if self.last_trade is None else self.last_trade.provider
+        newest = self.latest.quote if kind == "quote" else self.latest.ticker
+        return "" if newest is None else newest.provider
+
+    def _is_of(self, kind: Kind, gap: OpenGap) -> bool:
+        """Whether what is of record of a kind is brought by whoever has the gap."""
+        return self.source_of(kind) == gap.who or (gap.of_feed and self.feeds.brings(kind, gap.who))
+
+    def _may_be_of(self, kind: Kind, gap: OpenGap) -> bool:
+        """The same, or nobody has brought any yet."""
+        return not self.source_of(kind) or self._is_of(kind, gap)
+
+    def _is_past(self, gap: OpenGap) -> bool:
+        """Whether nobody waits for the end of a gap: it is of a feed that is none of this instrument or that
+        others have followed in all that it is about, or of a provider that another has followed as the source
+        of record."""
+        if gap.of_feed and gap.who not in self.feeds.names:
+            return True
+        kinds = [kind for kind in KINDS_OF.get(gap.channel, ()) if self.source_of(kind)]
+        return bool(kinds) and not any(self._is_of(kind, gap) for kind in kinds)
+
+    def channels_lost_with(self, feed: str) -> tuple[str, ...]:
+        """Channels of the gaps that a feed opens where it begins again.
+
+        `feed`: all; with it goes the book. Where another feed brings the book, those of record that this one
+        brings, else WITNESS: whoever follows the book must not take it for broken.
+        """
+        brings = self.feeds.brings
+        if not self.record.source or brings("book", feed):
+            return ("feed",)
+        return tuple(channel for kind, channel in CHANNEL_OF.items() if brings(kind, feed)) or (WITNESS,)
+
+    def venue_times(self, since: int, feed: str) -> list[int]:
+        """Event times of the newest trade and quote, ns UTC, where a feed brings them, they were received
+        after `since` by its clock and the time is the venue's own."""
+        brings = self.feeds.brings
+        newest = (
+            self.last_trade if brings("trade", feed) else None,
+            self.last_quote if brings("quote", feed) else None,
+        )
         return [
             fact.ts_event
             for fact in newest
@@ -138,7 +228,7 @@ class KeeperParts:
         book = self.book
         return KeeperState(
             instrument=self.instrument,
-            sender=self.sender,
+            feeds=self.feeds.snapshot(),
             info=self.info,
             last_trade=self.last_trade,
             last_trade_ts=self._last_trade_ts,
@@ -148,7 +238,7 @@ class KeeperParts:
             bars=self._bars.snapshot(),
             flow=self.flow.snapshot(),
             seen=self._seen.snapshot(),
-            gaps=tuple(sorted(self._gaps.items())),
+            gaps=self._gaps.snapshot(),
             taint_next=self._taint_next,
             skew_told_at=self._skew.told_at,
             late_trades=self.late_trades,
@@ -162,7 +252,6 @@ class KeeperParts:
     @classmethod
     def restored(cls, state: KeeperState, settings: PartitionSettings) -> Self:
         keeper = cls(state.instrument, settings)
-        keeper.sender = state.sender
         if state.info is not None:
             keeper._describe(state.info)
         keeper.last_trade, keeper._last_trade_ts = state.last_trade, state.last_trade_ts
@@ -176,10 +265,11 @@ class KeeperParts:
         if state.signals is not None:
             keeper.signals = Signals.restored(state.signals)
         keeper._seen = SeenSeries.restored(state.seen)
-        keeper._gaps = OpenGaps(state.gaps)
+        keeper._gaps = OpenGaps.restored(state.gaps)
         keeper._taint_next = state.taint_next
         keeper._skew.told_at = state.skew_told_at
         keeper.late_trades = state.late_trades
         keeper.splits = KnownSplits(state.splits)
+        keeper.feeds = FedBy(state.feeds, {kind: keeper.source_of(kind) for kind in KINDS})
         keeper.deadline = keeper._earliest()
         return keeper

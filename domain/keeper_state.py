@@ -5,9 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 from domain.clock import NS_PER_S
+from domain.fed_by import FedByState
 from domain.market.bars import DEFAULT_ALLOWANCE_NS, DEFAULT_KEEP, BarsState
 from domain.market.book import BookState
 from domain.market.flow import FlowState
+from domain.market.gaps import OpenGapsState
 from domain.market.latest import LatestState
 from domain.market.observations import InstrumentInfo, Trade
 from domain.market.order_queue import OrderQueueState
@@ -33,7 +35,7 @@ class PartitionSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 class KeeperState(Struct, frozen=True, array_like=True):
     instrument: str
-    sender: str
+    feeds: FedByState
     info: InstrumentInfo | None
     last_trade: Trade | None
     last_trade_ts: int
@@ -43,7 +45,7 @@ class KeeperState(Struct, frozen=True, array_like=True):
     bars: tuple[BarsState, ...]
     flow: FlowState
     seen: tuple[tuple[str, SeenIdsState], ...]
-    gaps: tuple[tuple[str, str], ...]
+    gaps: OpenGapsState
     taint_next: bool
     skew_told_at: int
     late_trades: int

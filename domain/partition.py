@@ -6,8 +6,11 @@
 A batch is admitted once: by the sender's incarnation and sequence. Its clock never goes back. First a new
 incarnation opens a gap on the instruments its predecessor fed, since nobody watched what time has made
 due meanwhile; then the timers of the sender's instruments run up to that clock, in deadline order; then
-each observation is followed by its decisions. All state is plain numbers and text, bounded per instrument,
-and independent of how events were batched.
+each observation is followed by its decisions, and by the timers that it makes due. All state is plain
+numbers and text, bounded per instrument, and independent of how events were batched.
+
+Several feeds may bring one instrument (`fed_by`): each has its own gaps, and of their clocks those count
+first that bring its trades. Nothing changes without an event that is recorded.
 
 Where wall time shows a new incarnation that the old one's clock had been ahead, its clock is believed, unless
 the venues' own times deny it: what was dated ahead of it is no longer the newest (`CLOCK_SET_BACK`).
@@ -29,20 +32,20 @@ from domain.clock import NS_PER_MIN
 from domain.envelope import Admitted, Batch, MarketEvent
 from domain.errors import Conflict, Corrupt
 from domain.exposure import Exposure
+from domain.fed_by import WITNESS_WAIT_NS
 from domain.indicators.armed import SENDER, Arming
 from domain.indicators.kept import KeptIndicators
 from domain.keeper import SymbolKeeper
 from domain.keeper_state import KeeperState, PartitionSettings
 from domain.market.decisions import BookBroken, Decision
 from domain.market.gaps import CLOCK_SET_BACK, NEW_INCARNATION
-from domain.market.instrument import described
 from domain.market.observations import Gap, InstrumentInfo
-from domain.senders import Senders, SenderState
+from domain.senders import Places, Senders, SenderState
 from domain.timers import Timers
 
 __all__ = ["FOLD_VERSION", "NEW_INCARNATION", "MarketPartition", "PartitionSettings"]
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Changes whenever the same events would fold to other bytes."""
 
 EVIDENCE_NS = NS_PER_MIN
@@ -90,14 +93,17 @@ class MarketPartition:
     def instruments(self) -> list[InstrumentInfo]:
         """By id. One never described gets what its id says, with the provider and time of its newest
         value; where there is a book alone, with its feed as provider."""
-        return [keeper.info or _undescribed(keeper) for _, keeper in sorted(self._keepers.items())]
+        return [keeper.described() for _, keeper in sorted(self._keepers.items())]
 
     def last_sequence(self, sender: str) -> tuple[int, int]:
         """(incarnation, sequence) admitted last; (0, 0) of an unknown sender."""
         return self._senders.last(sender)
 
+    def place(self, sender: str) -> SenderState | None:
+        return self._senders.place(sender)
+
     def lost_books(self, sender: str) -> tuple[str, ...]:
-        """Instruments fed last by a sender whose book the fold found broken, and still is, by id.
+        """Instruments whose book a sender brings, and the fold found broken, and still is, by id.
 
         No gap is open on them: the feed takes the book for whole and must be asked for a snapshot.
         """
@@ -106,10 +112,10 @@ class MarketPartition:
             return ()
         suspects = self._keepers if noted is None else noted
         lost = self._lost_books = {each for each in suspects if self._keepers[each].book_lost}
-        return tuple(sorted(each for each in lost if self._keepers[each].sender == sender))
+        return tuple(sorted(each for each in lost if self._keepers[each].feeds.brings("book", sender)))
 
     def next_deadline(self, sender: str) -> int | None:
-        """When the first timer of a sender's instruments is due, ns UTC on its clock."""
+        """When the first timer that a sender's clock runs is due, ns UTC on that clock."""
         return self._timers.next(sender)
 
     def observe(self, batch: Batch) -> tuple[Admitted | None, list[MarketEvent]]:
@@ -145,6 +151,8 @@ class MarketPartition:
         last, sequence = self.last_sequence(sender)
         clock, events = self._begun(batch)
         self._run_timers(sender, clock, events, most)
+        if not events:  # what seemed due was left behind by a keeper that has other timers by now
+            return None, []
         self.indicators.observe(events)
         admitted = Admitted(sender, incarnation, sequence if incarnation == last else 0, clock, len(events))
         self._senders.note(admitted)
@@ -191,13 +199,15 @@ class MarketPartition:
         self._senders.note(admitted)
 
     def _apply_fed(self, admitted: Admitted, events: Sequence[MarketEvent]) -> None:
-        sender, keepers = admitted.sender, self._keepers
+        sender, keepers, exposure = admitted.sender, self._keepers, self._exposure
         clock = self._senders.clock_of(admitted)
         for event in events:
-            self._note_change(event.instrument)
+            if exposure is not None:
+                exposure.before(event.instrument)
             keeper = keepers.get(event.instrument) or self._open(event.instrument)
+            if keeper.speaker is not sender:
+                keeper.hear(sender)
             keeper.apply(event, clock)
-            keeper.sender = sender
         self.indicators.observe(events)
         self._timers.forget()
         self._lost_books = None
@@ -215,14 +225,15 @@ class MarketPartition:
         """The whole state; the same state gives the same bytes."""
         return Exposure(self._frame(), self._keepers).whole()
 
-    def expose(self) -> Exposure:
+    def expose(self, places: Places | None = None) -> Exposure:
         """The state as it is now, to be read in slices while the fold goes on; until `conceal`.
 
-        One at a time: an earlier one is read to its end first.
+        One at a time: an earlier one is read to its end first. `places`: of senders whose newest batches
+        held nothing, those before them; nothing else has changed by them.
         """
         if self._exposure is not None:
             self._exposure.read(len(self._keepers))
-        self._exposure = Exposure(self._frame(), self._keepers)
+        self._exposure = Exposure(self._frame(places), self._keepers)
         return self._exposure
 
     def conceal(self, exposure: Exposure) -> None:
@@ -230,10 +241,10 @@ class MarketPartition:
         if self._exposure is exposure:
             self._exposure = None
 
-    def _frame(self) -> bytes:
+    def _frame(self, places: Places | None = None) -> bytes:
         """What a snapshot begins with, up to its keepers, the last part of the last part of it."""
         encode, nothing = msgspec.msgpack.encode, msgspec.Raw(b"")
-        senders = self._senders.snapshot()
+        senders = self._senders.snapshot(places)
         sealed = encode(Sealed(FOLD_VERSION, msgspec.Raw(encode(self.settings)), nothing))
         return sealed + encode((self.name, senders, nothing))
 
@@ -278,10 +289,12 @@ class MarketPartition:
             if exposure is not None:
                 exposure.before(event.instrument)
             keeper = keepers.get(event.instrument) or self._open(event.instrument)
-            if keeper.sender != sender and keeper.deadline <= clock:
-                # Another feed takes over, and by its clock timers are due before its first event.
-                events.extend(keeper.run_timers(clock))
-                self._timers.schedule(keeper, sender)
+            if keeper.deadline <= clock and sender not in keeper.feeds.names:
+                # By the clock of one that comes new timers are due before its first event.
+                events.extend(keeper.run_timers(clock, clock - WITNESS_WAIT_NS))
+                self._timers.schedule(keeper)
+            if keeper.speaker is not sender:
+                keeper.hear(sender)
             decisions = keeper.observe(event, clock)
             if decisions is None:
                 self.repeats += 1
@@ -290,8 +303,16 @@ class MarketPartition:
             if decisions:
                 events.extend(decisions)
                 self._note_lost(decisions)
-            if keeper.deadline != keeper.timer_at or keeper.sender != sender:
-                self._timers.schedule(keeper, sender)
+            if keeper.deadline != keeper.timer_at:
+                if keeper.deadline <= clock:
+                    self._run_at_once(keeper, sender, clock, events)
+                self._timers.schedule(keeper)
+
+    def _run_at_once(self, keeper: SymbolKeeper, sender: str, clock: int, events: list[MarketEvent]) -> None:
+        """What an event has made due: as if it were the last of its batch, and another one began."""
+        limit = clock - keeper.feeds.wait_ns(sender)
+        while keeper.deadline <= limit:
+            events.extend(keeper.run_timers(clock, keeper.deadline))
 
     def _note_lost(self, decisions: Iterable[Decision]) -> None:
         for decision in decisions:
@@ -309,66 +330,57 @@ class MarketPartition:
         limit, since = batch.clock + self.settings.skew_tolerance_ns, was - EVIDENCE_NS
         later = earlier = 0
         for keeper in self._keepers.values():
-            for ts in keeper.venue_times(since) if keeper.sender == batch.sender else ():
+            for ts in keeper.venue_times(since, batch.sender):
                 later += ts > limit
                 earlier += ts <= limit
         return later > earlier
 
     def _open_gaps(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
-        """What the last incarnation fed may have moved on unseen; a reference is fed by several at once."""
-        for instrument, keeper in sorted(self._keepers.items()):
-            if keeper.sender == sender or keeper.signals.hears(sender):
-                self._open_gap(_gap(sender, instrument, clock, NEW_INCARNATION), clock, events)
+        """What the last incarnation fed may have moved on unseen."""
+        for _, keeper in sorted(self._keepers.items()):
+            if sender in keeper.feeds.names:
+                self._open_gap(keeper, sender, NEW_INCARNATION, clock, events)
 
     def _set_back(self, sender: str, clock: int, events: list[MarketEvent]) -> None:
         """The same, and of whatever else is dated ahead: other feeds ran by the same wrong clock."""
         limit = clock + self.settings.skew_tolerance_ns
-        for instrument, keeper in sorted(self._keepers.items()):
-            if keeper.sender == sender or keeper.is_ahead_of(limit):
-                self._open_gap(_gap(sender, instrument, clock, CLOCK_SET_BACK), clock, events)
+        for _, keeper in sorted(self._keepers.items()):
+            if sender in keeper.feeds.names or keeper.is_ahead_of(limit):
+                self._open_gap(keeper, sender, CLOCK_SET_BACK, clock, events)
 
-    def _open_gap(self, gap: Gap, clock: int, events: list[MarketEvent]) -> None:
-        self._note_change(gap.instrument)
-        keeper = self._keepers[gap.instrument]
-        events.append(gap)
-        events.extend(keeper.observe(gap, clock) or ())
-        self._timers.schedule(keeper, gap.provider)
+    def _open_gap(
+        self, keeper: SymbolKeeper, sender: str, reason: str, clock: int, events: list[MarketEvent]
+    ) -> None:
+        self._note_change(keeper.instrument)
+        keeper.hear(sender)
+        for channel in keeper.channels_lost_with(sender):
+            gap = Gap(
+                provider=sender,
+                instrument=keeper.instrument,
+                ts_event=clock,
+                ts_recv=clock,
+                channel=channel,
+                reason=reason,
+            )
+            events.append(gap)
+            events.extend(keeper.observe(gap, clock) or ())
+        self._timers.schedule(keeper)
 
     def _run_timers(self, sender: str, clock: int, events: list[MarketEvent], most: int = EVERY) -> None:
         while most > 0 and (due := self._timers.take_due(sender, clock)) is not None:
             deadline, keeper = due
             self._note_change(keeper.instrument)
             events.extend(keeper.run_timers(clock, deadline))
-            self._timers.schedule(keeper, sender)
+            self._timers.schedule(keeper)
             most -= 1
 
 
 _decode_keeper = msgspec.msgpack.Decoder(KeeperState).decode
 
 
-def _undescribed(keeper: SymbolKeeper) -> InstrumentInfo:
-    """The feed's own name serves only where no value names the provider: a replay has a name of its own."""
-    known = (keeper.last_trade, keeper.latest.newest())
-    newest = max((fact for fact in known if fact is not None), key=lambda fact: fact.ts_event, default=None)
-    if newest is None:
-        return described(keeper.instrument, keeper.sender, keeper.book.ts_event)
-    return described(keeper.instrument, newest.provider, newest.ts_event)
-
-
 def _is_heartbeat(batch: Batch, last: tuple[int, int]) -> bool:
     incarnation, sequence = last
     return not batch.events and batch.sequence == (sequence if batch.incarnation == incarnation else 0)
-
-
-def _gap(sender: str, instrument: str, clock: int, reason: str) -> Gap:
-    return Gap(
-        provider=sender,
-        instrument=instrument,
-        ts_event=clock,
-        ts_recv=clock,
-        channel="feed",
-        reason=reason,
-    )
 
 
 def _unseal(snapshot: bytes, settings: PartitionSettings) -> PartitionState:

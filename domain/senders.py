@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -19,14 +19,23 @@ class SenderState(Struct, frozen=True, array_like=True):
     clock: int
 
 
+Places = Mapping[str, SenderState | None]
+"""By sender; None of one that is not known."""
+
+
 class Senders:
     """Of one partition. A batch is admitted once, in sequence; an incarnation's clock never goes back."""
 
     def __init__(self, states: Iterable[SenderState] = ()) -> None:
         self._states = {state.sender: state for state in states}
 
-    def snapshot(self) -> tuple[SenderState, ...]:
-        return tuple(state for _, state in sorted(self._states.items()))
+    def snapshot(self, instead: Places | None = None) -> tuple[SenderState, ...]:
+        """`instead`: senders whose place is told as another one, or not at all."""
+        states = {**self._states, **(instead or {})}
+        return tuple(state for _, state in sorted(states.items()) if state is not None)
+
+    def place(self, sender: str) -> SenderState | None:
+        return self._states.get(sender)
 
     def last(self, sender: str) -> tuple[int, int]:
         """(incarnation, sequence) admitted last; (0, 0) of an unknown sender."""

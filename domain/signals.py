@@ -39,7 +39,6 @@ class Signals:
         "_scanner",
         "_watch",
         "consensus",
-        "hears",
         "is_repeat",
         "on_quote",
         "on_reference",
@@ -56,10 +55,9 @@ class Signals:
         self.on_reference = self._watch.on_reference
         self.is_repeat = self._watch.is_repeat
         self.consensus = self._watch.consensus
-        self.hears = self._watch.hears
 
-    def on_gap(self, gap: Gap, ts: int, clock: int) -> Sequence[Signal]:
-        return self._watch.on_gap(gap, ts, clock)
+    def on_gap(self, gap: Gap, ts: int, clock: int, *, heard: bool = True) -> Sequence[Signal]:
+        return self._watch.on_gap(gap, ts, clock, heard=heard)
 
     def on_info(self, info: InstrumentInfo, ts: int, clock: int) -> Sequence[Signal]:
         return self._watch.on_info(info, ts, clock)

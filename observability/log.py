@@ -43,10 +43,12 @@ class Log:
     def warning(self, event: str, **fields: Any) -> None:
         self._write(logging.WARNING, event, fields)
 
-    def error(self, event: str, *, exc_info: bool = False, **fields: Any) -> None:
+    def error(self, event: str, *, exc_info: bool | BaseException = False, **fields: Any) -> None:
         self._write(logging.ERROR, event, fields, exc_info=exc_info)
 
-    def _write(self, level: int, event: str, fields: dict[str, Any], *, exc_info: bool = False) -> None:
+    def _write(
+        self, level: int, event: str, fields: dict[str, Any], *, exc_info: bool | BaseException = False
+    ) -> None:
         if self._logger.isEnabledFor(level):
             self._logger.log(level, "%s", _line(event, {**self._context, **fields}), exc_info=exc_info)
 

@@ -39,6 +39,7 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     "financehub.feed.rejected": Instrument("counter", "1", "frames that could not be used, by class"),
     "financehub.feed.gaps": Instrument("counter", "1", "gaps opened, by channel"),
     "financehub.feed.resyncs": Instrument("counter", "1", "snapshots asked for, books found broken"),
+    "financehub.feed.silences": Instrument("counter", "1", "streams that fell silent, by channel"),
     "financehub.feed.reconnects": Instrument("counter", "1", "connections opened again"),
     "financehub.feed.buffered": Instrument("gauge", "1", "observations waiting for a shard"),
     "financehub.feed.parse": Instrument("histogram", "s", "time to parse a frame, mean of 0.25 s"),
@@ -56,6 +57,8 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     "financehub.http.latency": Instrument("histogram", "s", "HTTP request until response"),
     "financehub.projection.rows": Instrument("counter", "1", "events projected"),
     "financehub.projection.lag": Instrument("gauge", "1", "events behind the head, by projection"),
+    "financehub.task.failures": Instrument("counter", "1", "turns of a lasting task that failed, by task"),
+    "financehub.task.failing": Instrument("gauge", "1", "1 while a lasting task fails or has ended, by task"),
     "financehub.log.size": Instrument("gauge", "By", "what the blocks of the log take, about"),
 }  # fmt: skip
 

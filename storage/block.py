@@ -4,8 +4,8 @@
 
 `prev_hash` is 32 bytes (GENESIS_HASH before the first block), the length is 4 bytes big-endian, and H is
 the msgpack array [partition, first_offset, last_offset, recorded_ns, epoch, header]. `header` is the
-array [batches, instruments, kinds, min_ts_event, max_ts_event] with trailing fields that have their
-default left out, each batch the array [sender, incarnation, sequence, clock, count]: so a field added
+array [batches, instruments, kinds, min_ts_event, max_ts_event, behind_ns] with trailing fields that have
+their default left out, each batch the array [sender, incarnation, sequence, clock, count]: so a field added
 later with a default does not change old hashes. Compressing a payload anew does not either.
 """
 
@@ -19,12 +19,15 @@ from typing import Any
 
 import msgspec
 
-from domain.clock import format_time
+from domain.clock import NS_PER_S, format_time
 from domain.envelope import Admitted, Event, Recorded
 from domain.errors import Corrupt, Gone, Malformed
 from storage import codec
 from storage.anchors import Anchor
-from storage.event_log import Block, BlockHeader, Head
+from storage.event_log import Block, BlockHeader, ClockStep, Head
+
+STEP_NS = 5 * NS_PER_S
+"""A clock that goes back by less is waited for, as by the feeds (`actors.steady_clock`)."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_header = msgspec.msgpack.Decoder(BlockHeader).decode
@@ -36,11 +39,13 @@ _instrument = operator.attrgetter("instrument")
 def seal(head: Head, admitted: Sequence[Admitted], events: Sequence[Event], recorded_ns: int) -> Block:
     """The block that follows `head`. Raises Malformed where there is no event or one cannot be encoded.
 
-    `recorded_ns` is raised to the head's where a clock went back: it never decreases in a partition.
+    `recorded_ns` is raised to the head's where a clock went back: it never decreases in a partition. Where it
+    went back by more than `STEP_NS`, the header says by how much.
     """
     if not events:
         raise Malformed(f"a block of {head.partition!r} needs at least one event")
     number, payload = codec.encode_plain(events)
+    behind_ns = head.recorded_ns - recorded_ns
     place = Block(
         partition=head.partition,
         first_offset=head.offset + 1,
@@ -48,7 +53,7 @@ def seal(head: Head, admitted: Sequence[Admitted], events: Sequence[Event], reco
         recorded_ns=max(recorded_ns, head.recorded_ns),
         epoch=head.epoch,
         codec=number,
-        header=_header_of(admitted, events),
+        header=_header_of(admitted, events, behind_ns if behind_ns > STEP_NS else 0),
         payload=payload,
         prev_hash=head.hash,
         hash=b"",
@@ -168,7 +173,16 @@ def _fields(struct: msgspec.Struct) -> tuple[Any, ...]:
     return msgspec.structs.astuple(struct)
 
 
-def _header_of(admitted: Sequence[Admitted], events: Sequence[Event]) -> BlockHeader:
+def clock_steps_of(blocks: Iterable[Block]) -> list[ClockStep]:
+    """What blocks say of a clock that had been ahead."""
+    return [
+        ClockStep(block.partition, block.recorded_ns, block.recorded_ns - block.header.behind_ns)
+        for block in blocks
+        if block.header.behind_ns
+    ]
+
+
+def _header_of(admitted: Sequence[Admitted], events: Sequence[Event], behind_ns: int) -> BlockHeader:
     times = list(map(_ts_event, events))
     return BlockHeader(
         batches=tuple(admitted),
@@ -176,6 +190,7 @@ def _header_of(admitted: Sequence[Admitted], events: Sequence[Event]) -> BlockHe
         kinds=tuple(sorted(map(_kind, set(map(type, events))))),
         min_ts_event=min(times),
         max_ts_event=max(times),
+        behind_ns=behind_ns,
     )
 
 

@@ -38,6 +38,8 @@ class BlockHeader(Struct, frozen=True, array_like=True):
     kinds: tuple[str, ...] = ()
     min_ts_event: int = 0
     max_ts_event: int = 0
+    behind_ns: int = 0
+    """How far the writer's clock was behind `recorded_ns`, where that is more than a small step back."""
 
 
 class Block(Struct, frozen=True):
@@ -57,6 +59,18 @@ class Block(Struct, frozen=True):
     @property
     def event_count(self) -> int:
         return self.last_offset - self.first_offset + 1
+
+
+class ClockStep(Struct, frozen=True):
+    """The clock of a partition's writers had been ahead, and was set right.
+
+    From the block that its writer sealed at `sealed_ns` on, blocks were recorded at `recorded_ns`, until that
+    time had come.
+    """
+
+    partition: str
+    recorded_ns: int
+    sealed_ns: int
 
 
 class EventLog(Protocol):
@@ -93,6 +107,9 @@ class EventLog(Protocol):
 
         Raises Gone where what was recorded then has been dropped.
         """
+
+    async def clock_steps(self, recorded_ns: int) -> list[ClockStep]:
+        """Of all partitions, those that held recorded time beyond a time. Mostly there is none."""
 
     async def settled(self, partition: str) -> Head | None:
         """The head once an append that is under way there has ended; None of an unclaimed partition.

@@ -17,7 +17,14 @@ from msgspec.structs import astuple
 from domain.access_events import AuditCut, GatewaysListed, SessionClosed, SessionOpened, SessionSubscribed
 from domain.envelope import Event
 from domain.errors import Corrupt
-from domain.feed_events import FeedConnected, FeedLost, FeedResynced, FeedStarted, FrameRejected
+from domain.feed_events import (
+    FeedConnected,
+    FeedLost,
+    FeedResynced,
+    FeedSilent,
+    FeedStarted,
+    FrameRejected,
+)
 from domain.indicators.armed import IndicatorArmed, IndicatorDisarmed
 from domain.market.decisions import (
     AnomalyFound,
@@ -109,6 +116,7 @@ FORMS = (
     Form(30201, FeedLost),
     Form(30301, FeedResynced),
     Form(30401, FrameRejected),
+    Form(30501, FeedSilent),
     Form(40001, SessionOpened),
     Form(40101, SessionSubscribed),
     Form(40201, SessionClosed),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.clock import NS_PER_MIN
+from storage.event_log import Snapshot
 
 NEWEST_KEPT = 8
 HOUR_NS = 60 * NS_PER_MIN
@@ -28,3 +29,19 @@ def thin(recorded_ns: Sequence[int], now: int) -> list[int]:
     newest = range(max(0, len(recorded_ns) - NEWEST_KEPT), len(recorded_ns))
     kept = {*rungs.values(), *newest}
     return [index for index in range(len(recorded_ns)) if index not in kept]
+
+
+def too_many(rungs: Sequence[Snapshot], now: int) -> list[int]:
+    """Offsets of the snapshots to drop, given all of a partition, oldest first.
+
+    Each fold version has a ladder of its own. Snapshots that an upgraded build takes while it replays are
+    older than those of the build before, and would else be dropped in favour of what it cannot read.
+    """
+    by_version: dict[int, list[Snapshot]] = {}
+    for rung in rungs:
+        by_version.setdefault(rung.fold_version, []).append(rung)
+    return [
+        ladder[index].offset
+        for ladder in by_version.values()
+        for index in thin([rung.recorded_ns for rung in ladder], now)
+    ]

@@ -14,9 +14,15 @@ from msgspec.structs import replace
 
 from domain.errors import Conflict, NotOwner, OutcomeUnknown, Unavailable
 from storage.anchors import Anchor, require_key
-from storage.block import head_after, in_partition_order, offset_before_the_log, require_retained
-from storage.event_log import GENESIS_HASH, Block, Checkpoint, Head, Snapshot
-from storage.ladder import thin
+from storage.block import (
+    clock_steps_of,
+    head_after,
+    in_partition_order,
+    offset_before_the_log,
+    require_retained,
+)
+from storage.event_log import GENESIS_HASH, Block, Checkpoint, ClockStep, Head, Snapshot
+from storage.ladder import too_many
 from storage.projections import Output
 from storage.read_models.events import MemoryEvents
 from storage.retention import SLICE_BLOCKS, SLICE_NS, Slice
@@ -45,6 +51,7 @@ class MemoryLog:
         self._blocks: dict[str, list[Block]] = {}
         self._late: list[list[Block]] = []
         self._anchors: dict[str, Anchor] = {}
+        self._steps: dict[tuple[str, int], ClockStep] = {}
         self._faults = faults
         self._delay = delay
 
@@ -84,6 +91,8 @@ class MemoryLog:
         for block in blocks:
             self._heads[block.partition] = head_after(block, self._heads[block.partition].owner)
             self._blocks.setdefault(block.partition, []).append(block)
+        for step in clock_steps_of(blocks):
+            self._steps.setdefault((step.partition, step.recorded_ns), step)
 
     def _follows(self, block: Block) -> bool:
         head = self._heads.get(block.partition)
@@ -119,6 +128,10 @@ class MemoryLog:
         if count:
             return kept[count - 1].last_offset
         return offset_before_the_log(self._anchors.get(partition), partition, recorded_ns)
+
+    async def clock_steps(self, recorded_ns: int) -> list[ClockStep]:
+        await self._enter("heads", ())
+        return [step for _, step in sorted(self._steps.items()) if step.recorded_ns > recorded_ns]
 
     async def settled(self, partition: str) -> Head | None:
         await self._enter("heads", (partition,))
@@ -163,9 +176,8 @@ class MemorySnapshots:
     async def save(self, snapshot: Snapshot) -> None:
         kept = self._kept.setdefault(snapshot.partition, {})
         kept[snapshot.offset] = snapshot
-        offsets = sorted(kept)
-        for index in thin([kept[offset].recorded_ns for offset in offsets], snapshot.recorded_ns):
-            del kept[offsets[index]]
+        for offset in too_many([kept[offset] for offset in sorted(kept)], snapshot.recorded_ns):
+            del kept[offset]
 
     async def latest(self, partition: str, *, at_most: int | None = None) -> Snapshot | None:
         kept = self._kept.get(partition, {})

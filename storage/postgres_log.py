@@ -24,13 +24,14 @@ from domain.clock import NS_PER_US
 from domain.errors import NotOwner, OutcomeUnknown, Unavailable
 from storage.anchors import Anchor
 from storage.block import (
+    clock_steps_of,
     decode_header,
     encode_header,
     in_partition_order,
     offset_before_the_log,
     require_retained,
 )
-from storage.event_log import GENESIS_HASH, Block, Head
+from storage.event_log import GENESIS_HASH, Block, ClockStep, Head
 from storage.log_marks import DAY_NS, FOR_EVER, LogMarks
 from storage.pool import LOST, Connection, Pool, domain_errors
 from storage.settings import StorageSettings
@@ -109,6 +110,13 @@ WHERE partition = $1 AND recorded_ns <= $2 AND recorded_at >= $3 AND recorded_at
 ORDER BY recorded_ns DESC, first_offset DESC LIMIT 1
 """
 
+_NOTE_STEP = """
+INSERT INTO log_clock_steps (partition, recorded_ns, sealed_ns) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+"""
+_STEPS = """
+SELECT partition, recorded_ns, sealed_ns FROM log_clock_steps WHERE recorded_ns > $1 ORDER BY 1, 2
+"""
+
 _MAX_OFFSET = 2**63 - 2
 
 SEND_WITHIN_S = 0.5
@@ -153,12 +161,20 @@ class PostgresLog:
         try:
             if time.monotonic() - asked_s > SEND_WITHIN_S:
                 raise Unavailable(f"the blocks are {SEND_WITHIN_S} s old before they are sent: seal anew")
+            if steps := clock_steps_of(ordered):
+                await self._note(connection, steps)
             status = await self._execute_append(connection, ordered)
         finally:
             await self._pool.release(connection)
         if status != f"INSERT 0 {len(ordered)}":
             names = ", ".join(repr(block.partition) for block in ordered)
             raise NotOwner(f"another writer has moved one of {names}")
+
+    async def _note(self, connection: Connection, steps: Sequence[ClockStep]) -> None:
+        """Before the append: one that is noted in vain does no harm, one that is missed would."""
+        with domain_errors("note that the clock was set"):
+            rows = [(step.partition, step.recorded_ns, step.sealed_ns) for step in steps]
+            await connection.executemany(_NOTE_STEP, rows, timeout=self._settings.append_timeout_s)
 
     async def _execute_append(self, connection: Connection, blocks: Sequence[Block]) -> str:
         arguments = [value for block in blocks for value in _row_of(block)]
@@ -203,6 +219,11 @@ class PostgresLog:
                 return offset
             anchor = (await self.anchors()).get(partition)
         return offset_before_the_log(anchor, partition, recorded_ns)
+
+    async def clock_steps(self, recorded_ns: int) -> list[ClockStep]:
+        with domain_errors("read when clocks were set"):
+            rows = await self._pool.fetch(_STEPS, recorded_ns)
+        return [ClockStep(*row) for row in rows]
 
     async def settled(self, partition: str) -> Head | None:
         # An append locks the heads that it moves until it has committed: this waits for that.

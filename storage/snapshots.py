@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from domain.errors import Corrupt
 from storage import codec
 from storage.event_log import Snapshot
-from storage.ladder import thin
+from storage.ladder import too_many
 from storage.pool import Pool, domain_errors
 
 _SAVE = """
@@ -44,9 +44,9 @@ class PostgresSnapshots:
                 fields = (snapshot.block_hash, snapshot.fold_version, snapshot.recorded_ns, state)
                 await connection.execute(_SAVE, partition, snapshot.offset, *fields)
                 rows = await connection.fetch(_LADDER, partition)
-                drop = thin([row["recorded_ns"] for row in rows], snapshot.recorded_ns)
+                drop = too_many([Snapshot(*row) for row in rows], snapshot.recorded_ns)
                 if drop:
-                    await connection.execute(_DROP, partition, [rows[index]["offset"] for index in drop])
+                    await connection.execute(_DROP, partition, drop)
 
     async def latest(self, partition: str, *, at_most: int | None = None) -> Snapshot | None:
         limit = _MAX_OFFSET if at_most is None else at_most

@@ -91,6 +91,18 @@ class HttpRequest(Struct, frozen=True):
     not_before: int = 0
 
 
+class Silence(Struct, frozen=True):
+    """A kind of stream that was subscribed on a connection says nothing, or speaks again (`ended`).
+
+    `silent_s`: since its last frame, or since the subscription where none has come.
+    """
+
+    connection: int
+    channel: str
+    silent_s: float
+    ended: bool = False
+
+
 class Effects(Struct):
     """What the shell must do now, in this order."""
 
@@ -103,6 +115,7 @@ class Effects(Struct):
     rejects: list[tuple[Reject, bytes]] = []
     resynced: list[tuple[str, str]] = []
     """(instrument, channel) whose gap a snapshot has closed."""
+    silences: list[Silence] = []
 
 
 Received = tuple[str | bytes, int]
@@ -117,6 +130,7 @@ def extend(effects: Effects, more: Effects) -> None:
     effects.reconnects += more.reconnects
     effects.rejects += more.rejects
     effects.resynced += more.resynced
+    effects.silences += more.silences
 
 
 class Session(Protocol):
@@ -180,6 +194,10 @@ class FeedSettings(Struct, frozen=True, forbid_unknown_fields=True):
     rate: float = 0.0
     incidents: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    """`CHANNEL=ROUTE`, where a venue has several ways for its streams and sources disagree on one."""
+    silence_s: float = 0.0
+    """A kind of stream that says nothing for so long is told of; 0: the adapter's own limits."""
 
 
 class Parser(Protocol):

@@ -25,6 +25,7 @@ from domain.feed_events import (
     FeedEvent,
     FeedLost,
     FeedResynced,
+    FeedSilent,
     FeedStarted,
     FrameRejected,
 )
@@ -83,6 +84,12 @@ class Journal:
             self._note_loss(step.clock, connection, reason)
         for instrument, channel in step.resynced:
             self._put(FeedResynced(self._provider, step.clock, instrument, channel))
+        for each in step.silences:
+            self._put(
+                FeedSilent(
+                    self._provider, step.clock, each.connection, each.channel, each.silent_s, each.ended
+                )
+            )
         for reject, frame in step.rejects:
             self._note_reject(step.clock, reject, frame)
 

@@ -195,6 +195,7 @@ class LiveSource:
         step.observations = effects.observations
         step.rejects = effects.rejects
         step.resynced = effects.resynced
+        step.silences = effects.silences
         self._hand_over(step)
         for connection, frame in effects.sends:
             if link := self._links.get(connection):
@@ -208,8 +209,8 @@ class LiveSource:
         return bool(effects.observations)
 
     def _hand_over(self, step: Step) -> None:
-        empty = not (step.frames or step.observations or step.connected or step.lost or step.resynced)
-        if empty and not step.rejects:
+        told = step.connected or step.lost or step.resynced or step.silences or step.rejects
+        if not (step.frames or step.observations or told):
             return
         if self._held or self._sink is None:
             self._held.append(step)

@@ -118,6 +118,7 @@ class OfflineDriver:
         step.observations += effects.observations
         step.rejects += effects.rejects
         step.resynced += effects.resynced
+        step.silences += effects.silences
         for request in effects.requests:
             # A session that asks again for the same thing has given up the first request.
             self._outstanding.pop((request.url, request.purpose), None)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from actors.feeds.base import HttpRequest
-from actors.feeds.rest_calls import retry_after_s
+from actors.feeds.rest_calls import held_until
 from actors.transport import Response, Transport
 from domain.clock import NS_PER_S
 
@@ -116,7 +116,5 @@ class RequestQueue:
         self._answered(request, response)
 
     def _hold(self, headers: Mapping[str, str]) -> None:
-        now_ns = self._now_ns()
-        wait_s = retry_after_s(headers, now_ns)
-        wait_s = self._settings.default_hold_s if wait_s is None else wait_s
-        self._held_until_ns = max(self._held_until_ns, now_ns + int(wait_s * NS_PER_S))
+        until = held_until(headers, self._now_ns(), self._settings.default_hold_s)
+        self._held_until_ns = max(self._held_until_ns, until)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from actors.feeds.base import Reject
+from actors.feeds.base import Reject, Silence
 from domain.market.observations import Observation
 
 
@@ -35,6 +35,7 @@ class Step:
     resynced: list[tuple[str, str]] = field(default_factory=list)
     connected: list[tuple[int, str]] = field(default_factory=list)
     lost: list[tuple[int, str]] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     parse_s: float = 0.0
 
 

@@ -25,15 +25,18 @@ _PANDAS_INDEX = "__index_level_0__"
 Cells = tuple[list[str], list[list[str]]]
 
 
-def read_table(file: Path) -> Table:
-    """Raises NotFound where there is no such file, Malformed where it holds no table."""
+def read_table(file: Path, symbol: str | None = None) -> Table:
+    """`symbol`: which one, where the file holds several.
+
+    Raises NotFound where there is no such file, Malformed where it holds no table, or not one.
+    """
     if not file.is_file():
         raise NotFound(f"{file}: {'not a file' if file.exists() else 'no such file'}")
     with file.open("rb") as opened:
         magic = opened.read(4)
     try:
         names, rows = _parquet_cells(file) if magic == _PARQUET else _csv_cells(_text(file, magic))
-        return parse_table(names, rows)
+        return parse_table(names, rows, symbol)
     except Malformed as error:
         raise Malformed(f"{file}: {error}") from None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from domain.errors import Malformed, NotFound
 from domain.market.splits import Split
-from domain.tables import parse_table_time
+from domain.table_times import read_times
 
 MAX_BYTES = 1 << 20
 
@@ -24,19 +24,27 @@ def read_splits(file: Path) -> list[Split]:
                 {str(name).strip().lower(): cell for name, cell in row.items()}
                 for row in csv.DictReader(opened)
             ]
-        return sorted(_split(number, row) for number, row in enumerate(rows))
+        told = [_told(number, row) for number, row in enumerate(rows)]
+        starts = read_times([time for time, _ in told]).starts.tolist()
+        return sorted(_split(number, ts, told[number][1]) for number, ts in enumerate(starts))
     except (Malformed, UnicodeDecodeError, csv.Error) as error:
         raise Malformed(f"{file}: {error}") from None
 
 
-def _split(number: int, row: dict[str, str]) -> Split:
+def _told(number: int, row: dict[str, str]) -> tuple[str, float]:
+    """(time as written, new shares for one old)."""
     time, ratio = row.get("time") or row.get("date"), row.get("ratio")
     if not time or not ratio:
         raise Malformed(f"row {number}: columns time and ratio expected, found {', '.join(row)[:80]!r}")
     new, _, old = ratio.partition(":")
     try:
-        return Split(parse_table_time(time), float(new) / float(old or 1.0))
+        return time, float(new) / float(old or 1.0)
     except (ValueError, ZeroDivisionError):
         raise Malformed(f"row {number}: ratio {ratio[:40]!r} is not like 4:1 or 4.0") from None
+
+
+def _split(number: int, effective: int, ratio: float) -> Split:
+    try:
+        return Split(effective, ratio)
     except Malformed as error:
         raise Malformed(f"row {number}: {error}") from None

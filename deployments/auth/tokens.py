@@ -18,7 +18,7 @@ from msgspec import Struct
 from deployments.auth.keys import SigningKey
 from deployments.auth.principal import SCOPES, Principal
 from deployments.auth.wall_clock import WallClock
-from domain.clock import NS_PER_S, Clock
+from domain.clock import MAX_NS, NS_PER_S, Clock
 from domain.errors import Malformed, Unauthenticated
 
 ALGORITHM = "EdDSA"
@@ -29,6 +29,7 @@ LEEWAY_S = 5
 MAX_TOKEN_LENGTH = 4096
 MAX_USER_LENGTH = 128
 MAX_TTL_S = 366 * 86_400
+MAX_TIME_S = MAX_NS // NS_PER_S
 REMEMBERED_TOKENS = 1_024
 """Checking a signature again costs more than the rest of many requests."""
 _REQUIRED = ["iss", "aud", "sub", "exp", "iat"]
@@ -141,6 +142,8 @@ class Authority:
             value = claims.get(name, 0)
             if not isinstance(value, int) or isinstance(value, bool):
                 raise Unauthenticated(f"the token's {name} is no whole number of seconds")
+            if not 0 <= value <= MAX_TIME_S:
+                raise Unauthenticated(f"the token's {name} lies outside 1970 to 2100")
         if now_s >= claims["exp"] + LEEWAY_S:
             raise Unauthenticated("the token has expired")
         if max(claims["iat"], claims.get("nbf", 0)) > now_s + LEEWAY_S:
@@ -173,6 +176,8 @@ def _verified(token: str, sources: Sequence[KeySource]) -> _Verified:
         )
     except jwt.PyJWTError as error:
         raise Unauthenticated(f"the token is not valid: {_reason(error)}") from None
+    except RecursionError:
+        raise Unauthenticated("the token's claims are nested too deeply") from None
     return _Verified(kid, key, claims)
 
 

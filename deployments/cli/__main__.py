@@ -167,7 +167,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[Verb]) -> None:
     indicators = _verb(
         verbs, "indicators", "indicator values of a table, offline", "deployments.cli.indicators:indicators"
     )
-    indicators.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    _add_table(indicators)
     indicators.add_argument(
         "--spec",
         required=True,
@@ -183,7 +183,7 @@ def _add_analytics(verbs: argparse._SubParsersAction[Verb]) -> None:
     anomalies = _verb(
         verbs, "anomalies", "what is unlikely in a table, offline", "deployments.cli.anomalies:anomalies"
     )
-    anomalies.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    _add_table(anomalies)
     _add_patterns(verbs)
 
 
@@ -192,7 +192,7 @@ def _add_patterns(verbs: argparse._SubParsersAction[Verb]) -> None:
         verbs, "patterns", "chart patterns of a table, offline", "deployments.cli.patterns:patterns"
     )
     patterns.description = PATTERNS_HELP
-    patterns.add_argument("--input", required=True, metavar="FILE", help="CSV or Parquet of bars or trades")
+    _add_table(patterns)
     patterns.add_argument(
         "--candles", action="store_true", help="candlestick patterns too (TA-Lib's; several lines per bar)"
     )
@@ -207,6 +207,16 @@ def _add_patterns(verbs: argparse._SubParsersAction[Verb]) -> None:
         metavar="NAME",
         help="only this one, as double_top or cdl_engulfing; repeatable",
     )
+
+
+def _add_table(verb: Verb) -> None:
+    verb.add_argument(
+        "--input",
+        required=True,
+        metavar="FILE",
+        help="CSV or Parquet of bars or trades (.gz, .zst, .zip too), or -",
+    )
+    verb.add_argument("--symbol", help="which one, where the table has a column of symbols")
 
 
 def _verb(verbs: argparse._SubParsersAction[Verb], name: str, about: str, verb_at: str) -> Verb:

@@ -27,7 +27,7 @@ def anomalies(arguments: argparse.Namespace) -> int:
     NotFound for a missing file.
     """
     try:
-        table = read_table(Path(arguments.input))
+        table = read_table(Path(arguments.input), arguments.symbol)
     except Malformed as error:
         print(f"financehub: {error}", file=sys.stderr)
         return NEGATIVE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def indicators(arguments: argparse.Namespace) -> int:
     specs = [parse_spec(text) for text in arguments.spec]
     sessions = parse_sessions(arguments.session)
     try:
-        table = read_table(Path(arguments.input))
+        table = read_table(Path(arguments.input), arguments.symbol)
         for spec in specs:
             _check(spec, table)
         splits = read_splits(Path(arguments.splits)) if arguments.splits else []
@@ -44,7 +45,7 @@ def indicators(arguments: argparse.Namespace) -> int:
     except Malformed as error:
         _say(str(error))
         return NEGATIVE
-    for note in table.notes:
+    for note in (*table.notes, *_without_flow(specs, table)):
         _say(note)
     _write(arguments.spec, table, _columns(specs, base))
     return DONE
@@ -52,15 +53,33 @@ def indicators(arguments: argparse.Namespace) -> int:
 
 def _check(spec: Spec, table: Table) -> None:
     """Raises Malformed where the table lacks volume or its bars cannot make those of the spec."""
-    inner: Spec | str | None = spec
-    while isinstance(inner, Spec):
-        needs = {*CATALOG[inner.name].about.inputs, inner.source}
-        if "volume" in needs and not table.has_volume and len(table):
-            raise Malformed(f"{spec} reads volume, which the table does not have")
-        inner = inner.source
+    needs = {name for figure in _figures(spec) for name in (*_inputs(figure), figure.source)}
+    if "volume" in needs and not table.has_volume and len(table):
+        raise Malformed(f"{spec} reads volume, which the table does not have")
     if spec.interval is not None and len(table) > 1 and not _makes(spec.interval, table):
         found = "no times" if table.spacing_ns is None else f"bars every {table.spacing_ns / 1e9:g} s"
         raise Malformed(f"{spec} is of {spec.interval} bars, the table has {found}")
+
+
+def _figures(spec: Spec) -> Iterator[Spec]:
+    """It and those within."""
+    yield spec
+    if isinstance(spec.source, Spec):
+        yield from _figures(spec.source)
+
+
+def _inputs(figure: Spec) -> tuple[str, ...]:
+    return CATALOG[figure.name].about.inputs
+
+
+def _without_flow(specs: list[Spec], table: Table) -> Iterator[str]:
+    """A remark on rows that a figure weighing prices by volume counts without one."""
+    if not any("volume" in _inputs(figure) for spec in specs for figure in _figures(spec)):
+        return
+    rows = np.flatnonzero(~(table.bars.volume >= 0.0))
+    if rows.size:
+        more = f" and {rows.size - 1} more" if rows.size > 1 else ""
+        yield f"row {int(rows[0])}{more} has no volume: the price counts, the flow is taken for 0"
 
 
 def _makes(interval: str, table: Table) -> bool:

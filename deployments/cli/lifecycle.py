@@ -10,7 +10,9 @@ import urllib.request
 from typing import Any
 
 import msgspec
+from msgspec import convert
 
+from actors.replay_progress import Restoring
 from deployments import instance
 from deployments.auth.keys import load_or_make_key
 from deployments.auth.tokens import Authority
@@ -136,9 +138,30 @@ def _print_report(report: dict[str, Any]) -> None:
     for actor in report.get("actors", ()):
         held = " ".join(f"{p['partition']}@{p['head_offset']}" for p in actor["partitions"])
         print(f"actor     {actor['name']:<18} {actor['state']:<9} pid {actor['pid']}  {held}")
+        for each in actor.get("restoring", ()):
+            print(f"          {'':<18} restoring {convert(each, Restoring)}")
+    _print_troubles(report)
     for feed in report.get("feeds", ()):
         last = feed["last_frame"]
         seen = f"last {'-' if last is None else format_time(last)}  gaps {feed['gaps']}"
+        seen += "".join(f"  silent: {each}" for each in feed.get("silent", ()))
         print(f"feed      {feed['provider']:<18} {feed['state']:<9} {seen}")
     for projection in report.get("projections", ()):
         print(f"project   {projection['name']:<18} {projection['lag_events']} events behind")
+
+
+def _print_troubles(report: dict[str, Any]) -> None:
+    """Tasks that have failed since their process started, and what does not mend itself."""
+    supervisor, gateway = report.get("supervisor", {}), report.get("gateway", {})
+    if supervisor:
+        ago = f"last round {supervisor['round_age_s']:.1f} s ago"
+        print(f"watching  {'supervisor':<18} pid {supervisor['pid']}  {ago}")
+    named = [{"name": "supervisor", **supervisor}, {"name": "gateway", **gateway}, *report.get("actors", ())]
+    for process in named:
+        for task in process.get("tasks", ()):
+            if task["failures"]:
+                state = "ended" if not task["alive"] else "failing" if task["failing"] else "recovered"
+                what = f"{task['task']}: {task['failures']} failures, the last: {task['error']}"
+                print(f"task      {process['name']:<18} {state:<9} {what}")
+        for trouble in process.get("troubles", ()):
+            print(f"trouble   {process['name']:<18} {trouble}")

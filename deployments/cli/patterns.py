@@ -30,7 +30,7 @@ def patterns(arguments: argparse.Namespace) -> int:
     wanted = _wanted(arguments.pattern)
     candles = arguments.candles or any(name.startswith("cdl_") for name in wanted)
     try:
-        table = read_table(Path(arguments.input))
+        table = read_table(Path(arguments.input), arguments.symbol)
     except Malformed as error:
         _say(str(error))
         return NEGATIVE

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any, get_args
 
 from litestar import Request, Response, get
-from litestar.params import QueryParameter
 from msgspec import Struct, field
 
 from deployments.http.answering import snapshot
 from deployments.http.decision_pages import DecisionPage
-from deployments.http.parameters import After, From, InstrumentPath, Limit, PageToken, To
+from deployments.http.parameters import After, From, InstrumentPath, Limit, PageToken, To, query
 from deployments.http.problems import BadParameter
 from deployments.http.serving import serving
-from domain.anomalies.found import AnomalyClass, AnomalyFound
+from domain.anomalies.found import AnomalyClass, AnomalyFound, AnomalyKind
 from domain.clock import format_time
 from domain.envelope import Recorded
 
 AnyRequest = Request[Any, Any, Any]
 CLASSES = get_args(AnomalyClass)
+KINDS = get_args(AnomalyKind)
 
 
 class AnomalyBody(Struct, frozen=True):
@@ -46,9 +46,9 @@ class AnomalyList(Struct, frozen=True):
 
 
 Class = Annotated[
-    str | None, QueryParameter(name="class", description="one of " + ", ".join(CLASSES) + "; all without")
+    str | None, query("class", "one of " + ", ".join(CLASSES) + "; all without", enum=list(CLASSES))
 ]
-Kind = Annotated[str | None, QueryParameter(name="kind", description="one kind; all without")]
+Kind = Annotated[str | None, query("kind", "one kind; all without", enum=list(KINDS))]
 
 
 @get("/v1/instruments/{instrument:str}/anomalies", summary="Anomalies", tags=["Signals"])
@@ -64,6 +64,8 @@ async def list_anomalies(
     after: After = None,
 ) -> Response[AnomalyList]:
     """In the order of `ts_event`. Without `from`: of the last day."""
+    if kind is not None and kind not in KINDS:
+        raise BadParameter(f"kind is one of {', '.join(KINDS)}", "kind")
     if class_ is not None and class_ not in CLASSES:
         raise BadParameter(f"class is one of {', '.join(CLASSES)}", "class")
 

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from deployments.http import anomalies, docs, history, indicators, instruments, live, operations, patterns
+from deployments.http.allow import Allowed
+from deployments.http.bodies import BodyRequest
 from deployments.http.guard import guard
 from deployments.http.parameters import KnownParameters
 from deployments.http.problems import from_bug, from_domain, from_framework
 from deployments.http.serving import Serving
+from deployments.wire.limits import MAX_BODY_BYTES
 from domain.errors import FinanceHubError
 
 HANDLERS = [
     *(*operations.HANDLERS, *instruments.HANDLERS, *history.HANDLERS, *indicators.HANDLERS),
     *(*anomalies.HANDLERS, *patterns.HANDLERS, *docs.HANDLERS, *live.HANDLERS),
 ]
-MAX_BODY_BYTES = 64 * 1024
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 def make_http(serving: Serving) -> Litestar:
     """The Litestar application; its state carries `serving`."""
-    known = KnownParameters()
+    known, allowed = KnownParameters(), Allowed()
 
     async def check(request: Request[Any, Any, Any]) -> None:
         known.check(request)
@@ -34,7 +35,8 @@ def make_http(serving: Serving) -> Litestar:
         route_handlers=HANDLERS,
         guards=[guard],
         before_request=check,
-        after_request=_with_headers,
+        before_send=[allowed.complete],
+        request_class=BodyRequest,
         exception_handlers={
             FinanceHubError: from_domain,
             HTTPException: from_framework,
@@ -46,9 +48,5 @@ def make_http(serving: Serving) -> Litestar:
         state=State({"serving": serving}),
     )
     known.learn(app)
+    allowed.learn(app)
     return app
-
-
-async def _with_headers(response: Response[Any]) -> Response[Any]:
-    response.headers.update(_HEADERS)
-    return response

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, Router, get
+from litestar.exceptions import NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
+from actors.indicators_query import MAX_SPECS, MAX_VALUES
 from deployments.http.docs_page import page
+from deployments.http.indicators import MAX_QUESTIONS
+from domain.market.intervals import INTERVAL_NS
 
 TITLE = "FinanceHub"
 VERSION = "1"
@@ -16,6 +21,12 @@ DESCRIPTION = (
     "Market data that is durable before it is visible. Errors are problem+json; answers about state carry "
     "a cursor; lists carry next_page. The live stream is described in docs/stream.md."
 )
+
+
+def nowhere(_connection: Any, _handler: Any) -> None:
+    """The framework's own pages of the schema load scripts from elsewhere: ours, below, are the only ones."""
+    raise NotFoundException
+
 
 OPENAPI = OpenAPIConfig(
     title=TITLE,
@@ -26,7 +37,9 @@ OPENAPI = OpenAPIConfig(
     components=Components(
         security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
     ),
-    path="/-/schema",  # the framework's own pages: refused by `guard`, ours are below
+    openapi_router=Router(
+        "/-/schema", route_handlers=[], guards=[nowhere], opt={"open": True}, include_in_schema=False
+    ),
 )
 
 
@@ -42,8 +55,44 @@ async def docs(request: Request[Any, Any, Any]) -> Response[str]:
     state = request.app.state
     if "docs_page" not in state:
         state["docs_page"] = page(schema(request.app))
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+    headers = {"Content-Security-Policy": policy}
     return Response(state["docs_page"], media_type=MediaType.HTML, headers=headers)
+
+
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("Question", "instruments"): {"minItems": 1, "maxItems": MAX_QUESTIONS},
+    ("Question", "specs"): {"minItems": 1, "maxItems": MAX_SPECS},
+    ("Question", "interval"): {"enum": list(INTERVAL_NS)},
+    ("Question", "limit"): {"minimum": 1, "maximum": MAX_VALUES},
+}
+"""What a handler checks in a body, by component and property, in JSON Schema's words."""
+
+
+def _precise(made: dict[str, Any]) -> None:
+    """What the framework cannot tell: bounds of bodies, that nobody sends null in a query, pairs."""
+    for (component, name), bounds in BODIES.items():
+        made["components"]["schemas"][component]["properties"][name].update(bounds)
+    for operation in (found for item in made["paths"].values() for found in item.values()):
+        for parameter in operation.get("parameters", ()):
+            for choice in parameter["schema"].pop("oneOf", ()):
+                if choice != {"type": "null"}:
+                    parameter["schema"].update({**choice, **parameter["schema"]})
+    for found in _pairs(made["components"]["schemas"]):
+        items = found.pop("prefixItems")
+        found.update(items=items[0], minItems=len(items), maxItems=len(items))
+
+
+def _pairs(part: Any) -> Iterator[dict[str, Any]]:
+    """Arrays of a fixed length; ours hold one type."""
+    if isinstance(part, dict):
+        if "prefixItems" in part:
+            yield part
+        for below in list(part.values()):
+            yield from _pairs(below)
+    elif isinstance(part, list):
+        for below in part:
+            yield from _pairs(below)
 
 
 def schema(app: Litestar) -> dict[str, Any]:
@@ -59,6 +108,7 @@ def schema(app: Litestar) -> dict[str, Any]:
             }
         for path in ("/healthz", "/readyz"):
             made["paths"][path]["get"]["security"] = []
+        _precise(made)
         made["components"].setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
         app.state["schema"] = made
     found: dict[str, Any] = app.state["schema"]

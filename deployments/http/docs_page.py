@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from deployments.http.problems import FRAMEWORK, INTERNAL, TABLE, Row
+from deployments.http.problems import TABLE
+from deployments.problem import FRAMEWORK, INTERNAL, Row
 
 _CODE = re.compile(r"`([^`]+)`")
 STYLE = """

@@ -18,6 +18,7 @@ from deployments.http.parameters import (
     MAX_LIMIT,
     After,
     At,
+    BarsLimit,
     From,
     InstrumentPath,
     Limit,
@@ -25,6 +26,7 @@ from deployments.http.parameters import (
     To,
     page_token,
     place_of,
+    query,
     read_page_number,
     span,
     within,
@@ -34,7 +36,7 @@ from deployments.http.serving import Serving, serving
 from deployments.http.trades_page import newest_trades, trades_from
 from domain.clock import MAX_NS, NS_PER_S
 from domain.envelope import Cursor
-from domain.errors import NotFound
+from domain.errors import NotFound, TimeUnclear
 from domain.market.intervals import INTERVAL_NS
 
 AnyRequest = Request[Any, Any, Any]
@@ -45,7 +47,7 @@ CLOCK_TOLERANCE_NS = 60 * NS_PER_S
 """A venue's clock may run ahead of ours by so much: trades of a time are looked for from before it."""
 
 Interval = Annotated[
-    str | None, QueryParameter(name="interval", description="one of " + ", ".join(INTERVAL_NS))
+    str | None, query("interval", "one of " + ", ".join(INTERVAL_NS), enum=list(INTERVAL_NS))
 ]
 
 AdjustedBars = Annotated[
@@ -98,7 +100,7 @@ async def list_bars(
     interval: Interval = None,
     from_: From = None,
     to: To = None,
-    limit: Limit = None,
+    limit: BarsLimit = None,
     page: PageToken = None,
     adjusted: AdjustedBars = None,
     at: At = None,
@@ -152,7 +154,10 @@ async def _end_of_trading(here: Serving, name: str, at: Place | None, after: Cur
 
 async def _offset_before(directory: Directory, partition: str, start: int) -> int:
     """An offset before everything with ts_event >= start: nothing is recorded before it happens."""
-    cursor = await directory.cursor_at(max(0, start - CLOCK_TOLERANCE_NS))
+    try:
+        cursor = await directory.cursor_at(max(0, start - CLOCK_TOLERANCE_NS))
+    except TimeUnclear as unclear:  # then from before the clock was wrong
+        cursor = await directory.cursor_at(unclear.known_ns)
     return cursor.at(partition)
 
 

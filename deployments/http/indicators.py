@@ -21,11 +21,11 @@ from deployments.http.parameters import (
     At,
     From,
     InstrumentPath,
-    Limit,
     PageToken,
     To,
     page_token,
     place_of,
+    query,
     read_page_number,
     span,
     within,
@@ -57,6 +57,7 @@ Specs = Annotated[
         description="`sma(50)`, `macd(12,26,9).signal`, `ema(9, rsi(14))@1h`; repeat it for several",
     ),
 ]
+ValuesLimit = Annotated[int | None, query("limit", "most items in the answer", minimum=1, maximum=MAX_VALUES)]
 Session = Annotated[
     str | None,
     QueryParameter(
@@ -175,7 +176,7 @@ async def get_indicators(
     interval: Interval = None,
     from_: From = None,
     to: To = None,
-    limit: Limit = None,
+    limit: ValuesLimit = None,
     page: PageToken = None,
     session: Session = None,
     adjusted: Adjusted = None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
-from litestar.params import QueryParameter
 from msgspec.structs import replace
 
 from deployments.http import schemas
@@ -24,6 +23,7 @@ from deployments.http.parameters import (
     PageToken,
     page_token,
     place_of,
+    query,
     read_page,
     within,
 )
@@ -36,10 +36,13 @@ AnyRequest = Request[Any, Any, Any]
 MAX_SEARCH_LENGTH = 64
 
 Search = Annotated[
-    str | None, QueryParameter(name="q", description="part of an id, a symbol, a currency or an alias")
+    str | None,
+    query("q", "part of an id, a symbol, a currency or an alias", maxLength=MAX_SEARCH_LENGTH),
 ]
-Venue = Annotated[str | None, QueryParameter(name="venue", description="`BINANCE`, `XNAS`, `SIM` ...")]
-Depth = Annotated[int | None, QueryParameter(name="depth", description=f"levels a side, 1 to {MAX_DEPTH}")]
+Venue = Annotated[str | None, query("venue", "`BINANCE`, `XNAS`, `SIM` ...")]
+Depth = Annotated[
+    int | None, query("depth", f"levels a side, 1 to {MAX_DEPTH}", minimum=1, maximum=MAX_DEPTH)
+]
 
 
 @get("/v1/instruments", summary="Instruments", tags=["Instruments"])

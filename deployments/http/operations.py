@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response, get, post
+from msgspec import to_builtins
 
+from actors.kept_task import reports
 from deployments.http import schemas
 from deployments.http.answering import snapshot
 from deployments.http.serving import principal, serving
@@ -62,8 +64,10 @@ async def list_providers(request: AnyRequest) -> Response[schemas.ProviderList]:
 
 @get("/v1/system", opt={"scope": "operate"}, summary="Actors, partitions, feeds", tags=["Operation"])
 async def get_system(request: AnyRequest) -> dict[str, Any]:
-    """As `financehub status --json` shows it, times apart. Role admin."""
-    return schemas.system_body(await serving(request).directory.system())
+    """As `financehub status --json` shows it, times apart; `gateway` is the one that answers. Role admin."""
+    here = serving(request)
+    tasks = [to_builtins(report) for report in reports(here.healths())]
+    return schemas.system_body(await here.directory.system()) | {"gateway": {"tasks": tasks}}
 
 
 @post("/v1/tickets", status_code=201, summary="A one-use ticket for a WebSocket", tags=["Access"])

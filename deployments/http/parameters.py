@@ -28,18 +28,30 @@ DEFAULT_DEPTH = 25
 MAX_DEPTH = 5_000
 MAX_PAGE_LENGTH = 200
 
+A_TEXT: dict[str, Any] = {"minLength": 1}
+A_CURSOR: dict[str, Any] = {"pattern": f"^{CURSOR_PREFIX.replace('.', '[.]')}.+$"}
+
+
+def query(name: str, description: str, **bounds: Any) -> Any:
+    """A query parameter; `bounds` say in JSON Schema's words what its handler checks."""
+    return QueryParameter(name=name, description=description, schema_extra=bounds)
+
+
 InstrumentPath = Annotated[
-    str, PathParameter(name="instrument", description="`SYMBOL.VENUE`, or an alias that fits exactly one")
+    str,
+    PathParameter(
+        name="instrument",
+        description="`SYMBOL.VENUE`, or an alias that fits exactly one",
+        schema_extra=A_TEXT,
+    ),
 ]
 After = Annotated[
     str | None,
-    QueryParameter(name="after", description="cursor: wait up to 2 s until the answer includes it, else 503"),
+    query("after", "cursor: wait up to 2 s until the answer includes it, else 503", **A_CURSOR),
 ]
-At = Annotated[
-    str | None, QueryParameter(name="at", description="recorded time (RFC 3339, `now-15m`) or cursor")
-]
-From = Annotated[str | None, QueryParameter(name="from", description="RFC 3339 or `now-15m`; included")]
-To = Annotated[str | None, QueryParameter(name="to", description="RFC 3339 or `now-15m`; excluded")]
+At = Annotated[str | None, query("at", "recorded time (RFC 3339, `now-15m`) or cursor", **A_TEXT)]
+From = Annotated[str | None, query("from", "RFC 3339 or `now-15m`; included", **A_TEXT)]
+To = Annotated[str | None, query("to", "RFC 3339 or `now-15m`; excluded", **A_TEXT)]
 Adjusted = Annotated[
     bool | None,
     QueryParameter(
@@ -47,8 +59,11 @@ Adjusted = Annotated[
         description="in the shares of today, as if each split had always been in force (the default)",
     ),
 ]
-PageToken = Annotated[str | None, QueryParameter(name="page", description="`next_page` of the page before")]
-Limit = Annotated[int | None, QueryParameter(name="limit", description="most items in the answer")]
+PageToken = Annotated[
+    str | None, query("page", "`next_page` of the page before", minLength=1, maxLength=MAX_PAGE_LENGTH)
+]
+Limit = Annotated[int | None, query("limit", "most items in the answer", minimum=1, maximum=MAX_LIMIT)]
+BarsLimit = Annotated[int | None, query("limit", "most bars in the answer", minimum=1, maximum=MAX_BARS)]
 
 
 def within(name: str, value: int | None, default: int, ceiling: int) -> int:
@@ -143,7 +158,7 @@ class KnownParameters:
             raise BadParameter(f"the query has more than {MAX_QUERY_BYTES} bytes", "")
         known = self._known.get(id(request.route_handler), frozenset())
         seen: set[str] = set()
-        for name, _ in _fields(raw):
+        for name, value in _fields(raw):
             if name not in known:
                 allowed = ", ".join(sorted(known)) or "none"
                 raise UnknownParameter(
@@ -151,6 +166,8 @@ class KnownParameters:
                 )
             if name in seen and name not in REPEATABLE:
                 raise BadParameter(f"{name} is given twice", name)
+            if value == "null":  # the framework would take it for a parameter that is not there
+                raise BadParameter(f"{name} is never null: leave it out", name)
             seen.add(name)
 
 

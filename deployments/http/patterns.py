@@ -23,6 +23,7 @@ from deployments.http.parameters import (
     PageToken,
     To,
     page_token,
+    query,
     read_page,
     span,
     within,
@@ -77,24 +78,26 @@ class PatternList(Struct, frozen=True):
 
 PatternName = Annotated[
     str | None,
-    QueryParameter(
-        name="pattern",
-        description="one pattern, a candlestick as `cdl_engulfing`; every chart pattern without",
+    query(
+        "pattern",
+        "one pattern, a candlestick as `cdl_engulfing`; every chart pattern without",
+        pattern="^[a-z0-9_]+$",
     ),
 ]
 PatternInterval = Annotated[
     str | None,
-    QueryParameter(
-        name="interval",
-        description="look through the stored bars of this interval now, at most "
+    query(
+        "interval",
+        "look through the stored bars of this interval now, at most "
         f"{MAX_WINDOW} of them; without: what was found live, in bars of one minute",
+        enum=list(INTERVAL_NS),
     ),
 ]
 Candles = Annotated[
     bool | None, QueryParameter(name="candles", description="candlestick patterns too; with `interval`")
 ]
 StateName = Annotated[
-    str | None, QueryParameter(name="state", description="one of " + ", ".join(STATES) + "; all without")
+    str | None, query("state", "one of " + ", ".join(STATES) + "; all without", enum=list(STATES))
 ]
 Rough = Annotated[
     bool | None,

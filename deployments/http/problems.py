@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from msgspec import Struct
 
+from deployments.problem import (
+    FRAMEWORK,
+    INTERNAL,
+    MALFORMED,
+    MEDIA_TYPE,
+    FieldError,
+    Problem,
+    Row,
+    body,
+    problem,
+)
 from domain.errors import (
     Ambiguous,
     Conflict,
@@ -23,41 +32,14 @@ from domain.errors import (
     Rejected,
     Retryable,
     Throttled,
+    TimeUnclear,
     Unauthenticated,
 )
 from observability.log import get_log
 
 log = get_log("http")
 
-MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "/docs#problem-"
 RETRY_AFTER_S = 1
-
-
-class Row(Struct, frozen=True):
-    """`slug` ends the problem's `type`, which is a place in the docs page."""
-
-    status: int
-    slug: str
-    title: str
-
-
-class FieldError(Struct, frozen=True, omit_defaults=True):
-    """One thing that is wrong. `candidates`: ids that an ambiguous alias fits."""
-
-    detail: str
-    parameter: str | None = None
-    candidate: str | None = None
-
-
-class Problem(Struct, frozen=True):
-    """The body of every error."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: tuple[FieldError, ...] = ()
 
 
 class UnknownParameter(Malformed):
@@ -77,11 +59,12 @@ class BadParameter(UnknownParameter):
 
 TABLE: tuple[tuple[type[FinanceHubError], Row], ...] = (
     (UnknownParameter, Row(400, "bad-parameter", "A parameter is wrong")),
-    (Malformed, Row(400, "malformed", "The request cannot be understood")),
+    (Malformed, MALFORMED),
     (Unauthenticated, Row(401, "unauthenticated", "A valid token is needed")),
     (Forbidden, Row(403, "forbidden", "The token does not allow this")),
     (NotFound, Row(404, "not-found", "There is no such thing")),
     (Gone, Row(410, "gone", "Retention has dropped what was asked for")),
+    (TimeUnclear, Row(400, "time-unclear", "The log's clock was wrong at that time")),
     (Ambiguous, Row(409, "ambiguous", "The alias fits several instruments")),
     (OverLimit, Row(429, "over-limit", "A limit of this system is reached")),
     (Rejected, Row(400, "rejected", "The request cannot be carried out")),
@@ -94,29 +77,9 @@ TABLE: tuple[tuple[type[FinanceHubError], Row], ...] = (
 )
 """First match wins."""
 
-FRAMEWORK: dict[int, Row] = {
-    400: Row(400, "bad-parameter", "A parameter is wrong"),
-    401: Row(401, "unauthenticated", "A valid token is needed"),
-    403: Row(403, "forbidden", "The token does not allow this"),
-    404: Row(404, "not-found", "There is no such thing"),
-    405: Row(405, "method-not-allowed", "This method is not served here"),
-    413: Row(413, "too-large", "The request is too large"),
-    429: Row(429, "over-limit", "A limit of this system is reached"),
-    503: Row(503, "unavailable", "Not available now: try again"),
-}
-INTERNAL = Row(500, "internal", "Something went wrong here")
-
 
 def row_of(error: FinanceHubError) -> Row:
     return next(row for kind, row in TABLE if isinstance(error, kind))
-
-
-def problem(row: Row, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
-    return Problem(TYPE_PREFIX + row.slug, row.title, row.status, detail, errors)
-
-
-def body(given: Problem) -> bytes:
-    return msgspec.json.encode(given)
 
 
 def from_domain(request: Request[Any, Any, Any], error: FinanceHubError) -> Response[bytes]:

@@ -141,6 +141,7 @@ class FeedBody(Struct, frozen=True):
     frames: int
     rejected: int
     buffered: int
+    silent: tuple[str, ...]
 
 
 class ProviderBody(Struct, frozen=True):
@@ -326,6 +327,7 @@ def feed_body(status: FeedStatus) -> FeedBody:
         frames=status.frames,
         rejected=status.rejected,
         buffered=status.buffered,
+        silent=status.silent,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from litestar import Request
 
 from actors.directory import Directory
+from actors.kept_task import TaskHealth
 from deployments.auth.principal import Principal
 from deployments.auth.tickets import TicketBooth
 from deployments.auth.tokens import Authority
@@ -39,6 +41,8 @@ class Serving:
     metrics_open: bool
     draining: bool = False
     past: FairTurns = field(default_factory=lambda: FairTurns("the past", PAST))
+    healths: Callable[[], Sequence[TaskHealth]] = tuple
+    """Of the tasks of this gateway."""
 
     def now_ns(self) -> int:
         return self.authority.clock.now_ns()

@@ -48,6 +48,8 @@ LATENCY_SAMPLE = 16
 """One written message in so many is measured."""
 MAX_QUERY_LENGTH = 24_576
 """A cursor may be long; nothing else is."""
+REFUSE_S = 1.0
+"""For the last words to a client that never was one: nothing of it waits for longer."""
 RATE_ABUSE = 200
 """Messages over the rate, each answered with an error, before the socket is closed with 4429."""
 
@@ -96,7 +98,7 @@ class Socket:
         except Gone:
             return
         except Ended as ended:
-            await self._close(ended.code, ended.reason)
+            await self._close(ended.code, ended.reason, REFUSE_S)
             return
         except FinanceHubError as error:
             code, reason = _refusal(error)
@@ -120,7 +122,7 @@ class Socket:
             try:
                 if code != CLIENT_GONE:
                     await self._flush(session, writer, code)
-                    await self._close(code, reason)
+                    await self._close(code, reason, self._settings.close_s)
             finally:
                 writer.cancel()
                 try:
@@ -281,7 +283,7 @@ class Socket:
     async def _authenticated(self) -> tuple[Principal, list[ClientFrame]]:
         """From the header, a ticket, or the first message; and what came with that message.
 
-        Raises Unauthenticated, Gone, Ended.
+        Raises Unauthenticated, OverLimit, Gone, Ended.
         """
         token = bearer_token(self._scope["headers"])
         if token is not None:
@@ -290,8 +292,9 @@ class Socket:
         if tickets:
             return self._checked(self._service.booth.read(tickets[0])), []
         try:
-            async with asyncio.timeout(self._settings.auth_deadline_s):
-                return await self._from_first_message()
+            with self._service.lobby.place(self._scope):
+                async with asyncio.timeout(self._settings.auth_deadline_s):
+                    return await self._from_first_message()
         except TimeoutError:
             raise Unauthenticated(
                 f'no credential within {self._settings.auth_deadline_s:g} s: send {{"op":"auth"}} first'
@@ -351,14 +354,17 @@ class Socket:
 
     async def _refuse(self, error: FinanceHubError, code: int, reason: str) -> None:
         frame = self._codec.encode(Failure(None, code_of(error), str(error)))
-        with contextlib.suppress(OSError, TimeoutError):
-            await self._send(self._message_of([frame]))
-        await self._close(code, reason)
+        try:
+            async with asyncio.timeout(REFUSE_S):
+                await self._send(self._message_of([frame]))
+        except (OSError, TimeoutError):
+            return  # it takes nothing: no close frame either
+        await self._close(code, reason, REFUSE_S)
 
-    async def _close(self, code: int, reason: str) -> None:
+    async def _close(self, code: int, reason: str, within_s: float) -> None:
         """Behind what is already written, so a slow client learns why."""
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(self._settings.close_s):
+            async with asyncio.timeout(within_s):
                 message = {"type": "websocket.close", "code": code, "reason": _short(reason)}
                 await self._send(message)
 

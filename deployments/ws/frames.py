@@ -124,6 +124,7 @@ class FeedFrame(Struct, frozen=True, tag_field="type", tag="status"):
     frames: int
     rejected: int
     buffered: int
+    silent: tuple[str, ...]
     instrument: None = None
     offset: None = None
     prev: None = None
@@ -143,5 +144,6 @@ def feed_frame(status: FeedStatus, codec: Codec) -> bytes:
             status.frames,
             status.rejected,
             status.buffered,
+            status.silent,
         )
     )

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from actors.answers import PollReply
 from actors.directory import Directory
+from actors.kept_task import TaskHealth
 from deployments.ws.channels import Key, Target, targets
 from deployments.ws.event_frame import Carried
 from deployments.ws.lane import Lane
@@ -23,9 +24,6 @@ from deployments.ws.settings import StreamSettings
 from domain.envelope import Cursor, Recorded
 from domain.errors import Conflict, FinanceHubError, Retryable, Unavailable
 from domain.market.observations import SplitAnnounced, Trade
-from observability.log import get_log
-
-log = get_log("hub")
 
 SLICE_EVENTS = 500
 """Handed over in one go; between slices the sockets' writers run."""
@@ -57,6 +55,7 @@ class Hub:
         """Told every closed bar before it is delivered."""
         self.on_split: Callable[[str], None] = lambda _instrument: None
         """Told the instrument of every announced split."""
+        self.health = TaskHealth("stream hub")
         self.runs = 0
         """Times the hub has started: what was fed in an earlier run has missed events."""
         self._epochs: dict[str, int] = {}
@@ -239,8 +238,9 @@ class Hub:
                 reply = await self.directory.poll(dict(self.position), wait_s=self.settings.poll_wait_s)
                 await self._take(reply)
                 retry_s = RETRY_S
+                self.health.succeeded()
             except (Retryable, Conflict) as error:
-                log.warning("poll_failed", error=str(error), retry_s=retry_s)
+                self.health.failed(error)
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, MAX_RETRY_S)
             await asyncio.sleep(self.settings.poll_linger_s)
@@ -280,7 +280,7 @@ class Hub:
         if task.cancelled():
             return
         error = task.exception()
-        log.error("hub_failed", error=repr(error))
+        self.health.failed(error or RuntimeError("the poll loop has ended by itself"))
         self._task = None
         if not isinstance(error, FinanceHubError):
             asyncio.get_running_loop().call_exception_handler(

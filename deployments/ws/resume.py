@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from actors.backoff import Backoff
 from actors.directory import Directory
 from deployments.ws.channels import Key, targets
 from deployments.ws.frames import SharedFrame
@@ -20,9 +21,12 @@ from deployments.ws.pace import Pace
 from deployments.ws.previous import previous_offsets
 from deployments.ws.subscriptions import PatternSubscription, Subscriptions
 from domain.envelope import Cursor, Recorded
-from domain.errors import NotFound, Unavailable
+from domain.errors import NotFound, Retryable, Unavailable
 from domain.market.observations import BookOrder
 
+ATTEMPTS = 6
+RETRY_S, RETRY_CAP_S = 0.1, 2.0
+"""Between two attempts: some five seconds in all."""
 EMPTY_READS = 100
 EMPTY_READ_S = 0.02
 """The hub was told of an event that the log does not show yet: wait, but not for ever."""
@@ -55,6 +59,10 @@ class Resume:
         self._unfit: set[Key] = set()
         """Chains that none of the patterns fits."""
 
+    @property
+    def of_patterns(self) -> bool:
+        return bool(self._patterns)
+
     async def run(self, after: int, known: Sequence[str]) -> None:
         """Deliver everything after `after`, then go live. `known`: instruments that patterns may fit.
 
@@ -62,12 +70,25 @@ class Resume:
         """
         self._subscriptions.reading[self] = (self._partition, after)
         try:
-            if not self._linked:
-                async with self._pace.page(), self._pace.turn():
-                    await self._link_back(after, known)
-            await self._catch_up(after)
+            await self._insist(after, known)
         finally:
             self._subscriptions.reading.pop(self, None)
+
+    async def _insist(self, after: int, known: Sequence[str]) -> None:
+        """A Reader that restarts must not end a resume: it goes on from where it has come to."""
+        backoff = Backoff(RETRY_S, RETRY_CAP_S, self._partition)
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                if not self._linked:
+                    async with self._pace.page(), self._pace.turn():
+                        await self._link_back(after, known)
+                    self._linked = True
+                await self._catch_up(self._subscriptions.reading[self][1])
+                return
+            except Retryable:
+                if not left:
+                    raise
+            await asyncio.sleep(backoff.next_s())
 
     async def _link_back(self, after: int, known: Sequence[str]) -> None:
         keys = set(self._lanes)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from actors.answers import FeedStatus
 from actors.directory import Directory
+from actors.kept_task import KeptTask, TaskHealth
 from deployments.auth.principal import Principal
 from deployments.auth.tickets import TicketBooth
 from deployments.auth.tokens import Authority
@@ -21,6 +22,7 @@ from deployments.ws.feed_watch import FeedWatch
 from deployments.ws.forming import FormingBars
 from deployments.ws.hub import Hub
 from deployments.ws.indicators import IndicatorFeeds
+from deployments.ws.lobby import Lobby
 from deployments.ws.outbox import Outbox
 from deployments.ws.protocol import CLOSE_DRAINING
 from deployments.ws.rate import Rate
@@ -28,10 +30,7 @@ from deployments.ws.session import Session
 from deployments.ws.settings import StreamSettings
 from deployments.ws.slots import Slots
 from domain.errors import OverLimit, Unavailable
-from observability.log import get_log
 from observability.metrics import Telemetry
-
-log = get_log("stream")
 
 
 class StreamService:
@@ -53,6 +52,7 @@ class StreamService:
         self.index = index
         self.settings = settings
         self.telemetry = telemetry
+        self.lobby = Lobby(settings.max_waiting, settings.waiting_per_address)
         self.slots = Slots(directory, gateway, authority.clock, self._give_up)
         self.hub = Hub(directory, settings)
         self.hub.on_failure = self.interrupt
@@ -65,7 +65,10 @@ class StreamService:
         self._nobody_left = asyncio.Event()
         self._nobody_left.set()
         self._forming = FormingBars(self.hub)
-        self._ticker: asyncio.Task[None] | None = None
+        self._ticker = KeptTask(
+            "stream timers", self._tick, pause_s=settings.tick_s, failed=lambda _error: self.interrupt()
+        )
+        self._asked = TaskHealth("forming bars and feeds")
         self._asking: asyncio.Task[None] | None = None
         self._idle_since = time.monotonic()
 
@@ -83,7 +86,7 @@ class StreamService:
         session = Session(self, Outbox(codec, self.settings), name, principal)
         self.sessions.add(session)
         self._nobody_left.clear()
-        self._start_ticker()
+        self._ticker.start()
         return session
 
     def check_figures(self, user: str, more: Iterable[Key]) -> None:
@@ -123,11 +126,11 @@ class StreamService:
                 await self._nobody_left.wait()
         await self.hub.stop()
         await self.slots.stop()
-        tasks = [task for task in (self._ticker, self._asking) if task is not None]
-        self._ticker = self._asking = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._ticker.stop()
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     def interrupt(self) -> None:
         """Something that all sockets need has failed."""
@@ -141,23 +144,22 @@ class StreamService:
         for session in list(self.sessions):
             session.close(CLOSE_DRAINING, reason)
 
-    def _start_ticker(self) -> None:
-        if self._ticker is None:
-            self._ticker = asyncio.get_running_loop().create_task(self._tick_forever(), name="stream-ticker")
-            self._ticker.add_done_callback(self._ticker_ended)
+    def healths(self) -> list[TaskHealth]:
+        """Of what goes on in this gateway by itself, once there has been a session."""
+        kept = [task.health for task in (self._ticker, self.slots.keeping) if task.running]
+        return [self.hub.health, self._asked, *kept]
 
-    async def _tick_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self.settings.tick_s)
-            now_ns, now_s = self.authority.clock.now_ns(), time.monotonic()
-            for session in list(self.sessions):
-                session.tick(now_ns, now_s)
-            # Questions to the actors may take seconds; expiry and slowness do not wait for them.
-            if self._asking is None or self._asking.done():
-                self._check(self._asking)
-                self._asking = asyncio.get_running_loop().create_task(self._ask(now_s))
-            await self._rest_when_idle(now_s)
-            self._measure()
+    async def _tick(self) -> None:
+        """A failure interrupts everybody: without timers no token would expire."""
+        now_ns, now_s = self.authority.clock.now_ns(), time.monotonic()
+        for session in list(self.sessions):
+            session.tick(now_ns, now_s)
+        # Questions to the actors may take seconds; expiry and slowness do not wait for them.
+        if self._asking is None or self._asking.done():
+            self._check(self._asking)
+            self._asking = asyncio.get_running_loop().create_task(self._ask(now_s))
+        await self._rest_when_idle(now_s)
+        self._measure()
 
     async def _ask(self, now_s: float) -> None:
         await self._forming.tell()
@@ -167,16 +169,12 @@ class StreamService:
             await self.feeds.look(now_s, self._tell_feed)
 
     def _check(self, done: asyncio.Task[None] | None) -> None:
-        if done is not None and not done.cancelled() and done.exception() is not None:
-            log.error("forming_or_feeds_failed", error=repr(done.exception()))
-
-    def _ticker_ended(self, task: asyncio.Task[None]) -> None:
-        """Without timers no token would expire: everybody connects again."""
-        if task.cancelled():
+        if done is None or done.cancelled():
             return
-        log.error("ticker_failed", error=repr(task.exception()))
-        self._ticker = None
-        self.interrupt()
+        if (error := done.exception()) is not None:
+            self._asked.failed(error)
+        else:
+            self._asked.succeeded()
 
     def _tell_feed(self, status: FeedStatus) -> None:
         for session in self.sessions:
@@ -192,6 +190,8 @@ class StreamService:
     def _measure(self) -> None:
         if self.telemetry is None:
             return
+        for health in self.healths():
+            health.measure(self.telemetry)
         self.telemetry.gauge("financehub.gateway.sockets", len(self.sessions))
         subscriptions = sum(len(session.subscriptions) for session in self.sessions)
         self.telemetry.gauge("financehub.gateway.subscriptions", subscriptions)

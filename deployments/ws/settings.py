@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from deployments.fair_turns import TurnSettings
+from deployments.wire.limits import MAX_MESSAGE_BYTES
 
 
 class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -12,7 +13,10 @@ class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     auth_deadline_s: float = 5.0
     """From the handshake to a valid credential."""
-    max_message_bytes: int = 64 * 1024
+    max_waiting: int = 1_000
+    waiting_per_address: int = 200
+    """Sockets without a credential yet, in all and of one address; 0 for an address: as many as in all."""
+    max_message_bytes: int = MAX_MESSAGE_BYTES
     messages_per_s: float = 50.0
     message_burst: int = 200
     """One user's, over all sockets of the gateway; a subscription costs more, see `rate.py`."""

@@ -12,11 +12,11 @@ free once its lease has run out.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 
 from actors.connections import Named, SessionInfo
 from actors.directory import Directory
+from actors.kept_task import KeptTask
 from deployments.auth.principal import Principal
 from deployments.ws.channels import is_pattern
 from domain.access_events import digest_of
@@ -30,6 +30,7 @@ RENEWALS_PER_LEASE = 15
 REGISTER_EVERY = 5
 """Renewals, the last of which tells all: what went missing between the two is put right then."""
 LEAVE_S = 1.0
+RETRY_CAP_S = 1.0
 FIRST_LEASE_MS = 3_000
 """Taken for the lease until the manager has said how long it is."""
 
@@ -49,7 +50,8 @@ class Slots:
         self._opening: set[str] = set()
         self._known = False
         self._joining = asyncio.Lock()
-        self._keeping: asyncio.Task[None] | None = None
+        self._renewals = 0
+        self.keeping = KeptTask("lease", self._turn, retry_cap_s=RETRY_CAP_S, seed=gateway)
         self._doubtful = False
         self.lease_ms = FIRST_LEASE_MS
 
@@ -100,10 +102,7 @@ class Slots:
 
     async def stop(self) -> None:
         """No renewals any more. A gateway that holds nothing says so: nobody has to wait for it."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeping
+        await self.keeping.stop()
         if self._known and not self._held and not self._opening:
             self._known = False
             try:
@@ -118,20 +117,12 @@ class Slots:
             async with self._joining:
                 if not self._known:
                     await self._register()
-        if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.get_running_loop().create_task(self._keep(), name="slots")
+        self.keeping.start()
 
-    async def _keep(self) -> None:
-        turn = 0
-        while True:
-            await asyncio.sleep(self.lease_ms / 1e3 / RENEWALS_PER_LEASE)
-            turn += 1
-            try:
-                await self._renew(everything=self._doubtful or turn % REGISTER_EVERY == 0)
-            except FinanceHubError as error:
-                log.warning("lease not renewed", error=str(error))
-            except Exception as error:  # noqa: BLE001 - without a lease every socket of this gateway is lost
-                log.error("lease not renewed", error=repr(error))
+    async def _turn(self) -> None:
+        await asyncio.sleep(self.lease_ms / 1e3 / RENEWALS_PER_LEASE)
+        self._renewals += 1
+        await self._renew(everything=self._doubtful or self._renewals % REGISTER_EVERY == 0)
 
     async def _renew(self, *, everything: bool) -> None:
         if everything or not self._known:

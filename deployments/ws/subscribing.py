@@ -9,7 +9,7 @@ from actors.indicators_query import IndicatorsAsked, parse_asked
 from deployments.ws.channels import DEFAULT_INTERVAL, KINDS, SHARED, STREAMED_INTERVALS, Key
 from deployments.ws.indicators import Figure, parts_of, variant_of
 from deployments.ws.lane import Lane
-from deployments.ws.protocol import Refused, Subscribe, Subscribed, Unsubscribe, code_of
+from deployments.ws.protocol import CLOSE_DRAINING, Refused, Subscribe, Subscribed, Unsubscribe, code_of
 from deployments.ws.resume import Resume
 from deployments.ws.subscriptions import PatternSubscription, split
 from domain.envelope import Cursor, parse_cursor
@@ -220,6 +220,9 @@ class Subscriber:
             await resume.run(after, known)
         except FinanceHubError as error:
             self._session.fail(None, code_of(error), f"resume of {partition} after {after} ended: {error}")
+            if resume.of_patterns:
+                # Nobody could name what is missing: the client comes again with its last cursor.
+                self._session.close(CLOSE_DRAINING, f"resume ended: {error}"[:100])
             for lane in lanes:
                 self._session.subscriptions.explicit.discard(lane.key)
                 if self._session.subscriptions.lanes.get(lane.key) is lane:

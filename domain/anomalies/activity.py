@@ -88,6 +88,12 @@ class Activity:
             above = max(LARGE_SIGMAS * sizes.sigma, math.log(LARGE_MULTIPLE))
             self.large_from = math.exp(min(sizes.median + above, 700.0))
 
+    def in_new_shares(self, log_ratio: float) -> None:
+        """After a split: sizes are so much larger from now on, and no trade is large for that."""
+        self._sizes.shift(log_ratio)
+        self._biggest *= math.exp(log_ratio)
+        self.large_from *= math.exp(log_ratio)
+
     def burst(self, row: int, ts: int) -> Finding | None:
         """Asked once after each `learn`."""
         usual, rate = self._rates.median, self._fast_rate

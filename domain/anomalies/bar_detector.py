@@ -7,9 +7,19 @@ import math
 from msgspec import Struct
 
 from domain.anomalies.found import AnomalyClass, Finding, severity
-from domain.anomalies.moves import WICK_Z, Jump, Wick, at_once, followed, is_jump, judge_wick
+from domain.anomalies.moves import (
+    CAME_BACK,
+    WICK_Z,
+    Jump,
+    Wick,
+    at_once,
+    followed,
+    has_returned,
+    is_jump,
+    judge_wick,
+)
 from domain.anomalies.repeats import Repeats, RepeatsState
-from domain.anomalies.robust import MEAN_AD_TO_SIGMA, Usual, UsualState
+from domain.anomalies.robust import MEAN_AD_TO_SIGMA, Usual, UsualState, median_of
 from domain.anomalies.values import FAULT_CODES, bar_fault
 
 WINDOW = 100
@@ -30,8 +40,12 @@ EXTREME_SURGE = 50.0
 """Times the usual volume; without any move of the price it is as likely a wrong number."""
 COOL_DOWN = 10
 """Bars after a finding in which a further one of the same sort belongs to the same event."""
-SAME_EVENT = 100
-"""Bars within which a jump that exactly undoes the last told one is its end, not a second event."""
+LEAST_SPREAD = 0.1
+"""Sigma of log volume where it hardly ever differs."""
+UNDOES = 0.1
+"""Share of a wrong move by which the one that ends it may differ, and three usual moves."""
+FARTHEST_LEVEL = 0.45
+"""Share of a wrong move by which the market may have moved on meanwhile for a jump to lead back."""
 
 
 class BarDetectorState(Struct, frozen=True, array_like=True):
@@ -44,8 +58,9 @@ class BarDetectorState(Struct, frozen=True, array_like=True):
     price_quiet_until: int
     volume_quiet_until: int
     faulty: bool
-    told_move: float
-    told_row: int
+    wrong_move: float
+    wrong_level: float
+    wrong_row: int
     jump: Jump | None
     returns: UsualState
     wicks: UsualState
@@ -70,8 +85,9 @@ class BarDetector:
         self._price_quiet_until = 0
         self._volume_quiet_until = 0
         self._faulty = False
-        self._told_move = 0.0
-        self._told_row = 0
+        self._wrong_move = 0.0
+        self._wrong_level = 0.0
+        self._wrong_row = 0
         self._jump: Jump | None = None
         self._returns = Usual(WINDOW)
         self._wicks = Usual(WINDOW, every=4)
@@ -95,14 +111,13 @@ class BarDetector:
         frozen = self._repeats.observe(row, ts, prices, volume)
         if frozen is not None:
             found.append(frozen)
-        ratio, volume_z = self._volume_figures(volume)
         if self._close == 0.0:
             self._accept(ts, close, None)
         elif self._jump is not None:
-            found += self._follow(self._jump, row, ts, close)
+            found += self._follow(self._jump, row, ts, close, self._flow(volume))
         else:
-            found += self._compare(row, ts, prices, ratio, volume_z, still)
-        if volume > 0.0:
+            found += self._compare(row, ts, prices, volume, still)
+        if volume > 0.0 and self._jump is None:
             self._volumes.add(math.log(volume))
         return found
 
@@ -113,14 +128,14 @@ class BarDetector:
         self._faulty = True
         return [Finding("bad_value", "data_error", 1.0, row, ts, {"fault": FAULT_CODES[fault]})]
 
-    def _volume_figures(self, volume: float) -> tuple[float, float]:
-        """(times the usual, sigmas of log volume); (NaN, 0) where nothing is known."""
+    def _flow(self, volume: float) -> float:
+        """Times the usual, in shares; NaN where nothing is known."""
         if math.isnan(volume) or len(self._volumes) < SURGE_SEEN:
-            return math.nan, 0.0
-        if volume <= 0.0:
-            return 0.0, -math.inf
-        logged = math.log(volume)
-        return _exp(logged - self._volumes.median), self._volumes.z(logged, floor=0.1)
+            return math.nan
+        return _exp(math.log(volume) - self._volumes.median) if volume > 0.0 else 0.0
+
+    def _spread(self) -> float:
+        return max(self._volumes.sigma, LEAST_SPREAD)
 
     def _sigma(self, ts: int) -> float:
         """Usual log move from the last bar to one at `ts`; time without bars counts by its root."""
@@ -136,8 +151,7 @@ class BarDetector:
         row: int,
         ts: int,
         prices: tuple[float, float, float, float],
-        ratio: float,
-        volume_z: float,
+        volume: float,
         still: int,
     ) -> list[Finding]:
         """`still`: bars that repeated the last price before this one; they let moves accumulate."""
@@ -149,8 +163,12 @@ class BarDetector:
         if move != 0.0 and is_jump(move, z, sigma):
             through = math.log(high / low) / abs(move)
             gap = math.log(opened / before)
-            jump = Jump(row, ts, before, close, move, z, sigma, gap, min(through, 1.0), ratio, volume_z)
+            flows = (self._flow(volume),)
+            through = min(through, 1.0)
+            jump = Jump(row, ts, before, close, move, z, sigma, gap, through, flows, self._spread())
             return self._begin(jump, ts)
+        ratio = self._flow(volume)
+        volume_z = math.log(ratio) / self._spread() if ratio > 0.0 else -math.inf
         wick = self._wick(row, ts, prices, sigma, ratio, volume_z)
         self._accept(ts, close, move, still)
         if wick is not None:
@@ -162,26 +180,57 @@ class BarDetector:
         if known is None:
             self._jump = jump
             return []
+        ends = self._ends_error(jump)
         self._accept(ts, jump.close, jump.move)
-        self._told_move, self._told_row = jump.move, jump.row
-        return self._tell_price(jump.row, [known])
+        return [] if ends else self._tell_price(jump.row, [known])
 
-    def _follow(self, jump: Jump, row: int, ts: int, close: float) -> list[Finding]:
-        self._jump, finding = followed(jump, close)
+    def _follow(self, jump: Jump, row: int, ts: int, close: float, flow: float) -> list[Finding]:
+        self._jump, finding = followed(jump, close, flow)
         if self._jump is not None:
             return []
+        returned = has_returned(jump, close)
+        told = finding is not None and finding.verdict != "market_event"
+        self._learn_volumes(jump, split=told and not returned)
         if finding is None:
             self._fast += FAST * (min(abs(jump.move), CLIP * jump.sigma) - self._fast)
             self._returns.add(jump.move)
             self._accept(ts, close, math.log(close / jump.close))
             return []
+        ends = not returned and self._ends_error(jump)
         self._accept(ts, close, None)
-        undoes = abs(jump.move + self._told_move) < 0.1 * abs(jump.move)
-        if undoes and jump.row - self._told_row <= SAME_EVENT:
-            self._told_move = 0.0
+        if ends:
             return []
-        self._told_move, self._told_row = jump.move, jump.row
+        if finding.verdict == "data_error" and not returned:
+            self._wrong_move, self._wrong_level, self._wrong_row = jump.move, jump.before, jump.row
         return self._tell_price(row, [finding])
+
+    def _ends_error(self, jump: Jump) -> bool:
+        """Whether it takes a wrong move back that had stayed: the end of that error, no second event."""
+        if self._wrong_level == 0.0:
+            return False
+        wrong, sigmas = abs(self._wrong_move), 3.0 * jump.sigma
+        near = max(
+            CAME_BACK * wrong, min(FARTHEST_LEVEL * wrong, sigmas * math.sqrt(jump.row - self._wrong_row))
+        )
+        undone = abs(jump.move + self._wrong_move) <= UNDOES * wrong + sigmas
+        if not undone or abs(math.log(jump.close / self._wrong_level)) > near:
+            return False
+        self._wrong_level = 0.0
+        return True
+
+    def _learn_volumes(self, jump: Jump, *, split: bool) -> None:
+        """Of the bars that waited for the verdict. `split`: it may have been one.
+
+        Where the shares traded followed the price the other way, what is usual is counted in new shares.
+        """
+        told = [math.log(flow) for flow in jump.flows if flow > 0.0]
+        usual = self._volumes.median
+        if split and told:
+            middle = median_of(sorted(told))
+            if abs(middle + jump.move) < abs(middle):
+                self._volumes.shift(-jump.move)
+        for each in told:
+            self._volumes.add(usual + each)
 
     def _tell_price(self, row: int, found: list[Finding]) -> list[Finding]:
         """Errors of a certain shape always; moves of the market once per event."""
@@ -252,6 +301,9 @@ class BarDetector:
             if step > 0.0 and (self._tick == 0.0 or step < self._tick):
                 self._tick = step
         self._close, self._ts = close, ts
+        level = self._wrong_level
+        if level and abs(math.log(close / level)) <= CAME_BACK * abs(self._wrong_move):
+            self._wrong_level = 0.0
 
     def snapshot(self) -> BarDetectorState:
         return BarDetectorState(
@@ -264,8 +316,9 @@ class BarDetector:
             self._price_quiet_until,
             self._volume_quiet_until,
             self._faulty,
-            self._told_move,
-            self._told_row,
+            self._wrong_move,
+            self._wrong_level,
+            self._wrong_row,
             self._jump,
             self._returns.snapshot(),
             self._wicks.snapshot(),
@@ -282,7 +335,8 @@ class BarDetector:
         detector._price_quiet_until = state.price_quiet_until
         detector._volume_quiet_until = state.volume_quiet_until
         detector._faulty, detector._jump = state.faulty, state.jump
-        detector._told_move, detector._told_row = state.told_move, state.told_row
+        detector._wrong_move, detector._wrong_level = state.wrong_move, state.wrong_level
+        detector._wrong_row = state.wrong_row
         detector._returns.restore(state.returns)
         detector._wicks.restore(state.wicks)
         detector._volumes.restore(state.volumes)

@@ -26,7 +26,7 @@ AnomalyClass = Literal["market_event", "data_error", "unclear"]
 Evidence = dict[str, float]
 """Name -> number: what was measured beside what is usual or was needed."""
 
-DETECTOR_VERSION = 3
+DETECTOR_VERSION = 4
 """Raised whenever the same input may give other findings: recorded anomalies of before stand."""
 
 TAINTING = frozenset({"bad_value", "crossed_quotes", "decimal_slip", "frozen_feed", "split"})

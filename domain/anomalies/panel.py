@@ -126,10 +126,6 @@ class Panel:
             told += self._silent(provider, ts, clock)
         return told
 
-    def hears(self, provider: str) -> bool:
-        """Whether it has ever spoken here."""
-        return provider in self._panelists
-
     def cut_off(self, provider: str) -> None:
         """Our own connection to it was lost: until it speaks its silence is no news."""
         if provider in self._panelists:

@@ -7,7 +7,7 @@ import math
 from msgspec import Struct
 
 from domain.anomalies.found import AnomalyClass, AnomalyKind, Finding, severity
-from domain.anomalies.ratios import slip, split
+from domain.anomalies.ratios import CREDIBLE, LEAST_SPLIT, slip, split
 from domain.clock import NS_PER_S
 
 STAYS_NS = 3 * NS_PER_S
@@ -23,18 +23,20 @@ LONE_TRADES = 3
 RUSH = 8.0
 """Times the usual rate of trades: nobody rushes because of a split."""
 QUOTES_AGREE = 0.5
-CREDIBLE = math.log(3.0)
-"""Beyond it a jump at one stroke is no move, whatever the rush."""
 GAP_SHARE = 0.8
 """Of the whole move made by the first print: a level that nobody traded through."""
+
+SIZES_FOLLOW = 0.5
+"""Share of the price's move by which that of the sizes may differ from its opposite: they vary widely."""
 
 
 class Print(Struct, array_like=True):
     """`centre`: of the band, the price a moment ago; `before`: last price inside it; `mid_before`: the
     quotes' mid then, NaN without quotes.
 
-    `out` trades of `out_size` in all lay outside the band, the largest `largest`; `usual_size` NaN while
-    unknown, `usual_rate` trades per second, `band` the log half-width.
+    `out` trades of `out_size` in all lay outside the band. `worth` and `largest` are sizes at the price
+    before, of all and of the largest trade: what is ten times the shares at a tenth of the price is no
+    larger trade. `usual_size` NaN while unknown, `usual_rate` trades per second, `band` the log half-width.
     """
 
     row: int
@@ -50,6 +52,7 @@ class Print(Struct, array_like=True):
     usual_rate: float
     out: int
     out_size: float
+    worth: float
     largest: float
 
     @property
@@ -60,7 +63,9 @@ class Print(Struct, array_like=True):
         self.last = price
         self.out += 1
         self.out_size += size
-        self.largest = max(self.largest, size)
+        worth = worth_of(size, price, self.before)
+        self.worth += worth
+        self.largest = max(self.largest, worth)
         if abs(math.log(price / self.before)) > abs(math.log(self.extreme / self.before)):
             self.extreme = price
 
@@ -74,6 +79,11 @@ class Print(Struct, array_like=True):
     def abandoned(self, ts: int) -> bool:
         """Nothing further came: judge it by what there is."""
         return ts - self.ts >= ABANDONED_NS
+
+
+def worth_of(size: float, price: float, before: float) -> float:
+    """A size at the price before, or the size itself where that is less."""
+    return size * min(1.0, price / before)
 
 
 class Testimony(Struct, frozen=True):
@@ -95,7 +105,7 @@ def came_back(seen: Print, says: Testimony) -> Finding:
     if says.confirm or _quotes_went_along(seen, says):
         return _finding(seen, says, "price_spike", "market_event")
     real = REAL_SIZE * seen.usual_size
-    if seen.out >= REAL_TRADES and seen.out_size >= real:
+    if seen.out >= REAL_TRADES and seen.worth >= real:
         return _finding(seen, says, "price_spike", "market_event")
     if seen.largest >= real:
         return _finding(seen, says, "fat_finger", "market_event")
@@ -117,10 +127,22 @@ def stayed(seen: Print, says: Testimony, ts: int) -> Finding:
             return _finding(seen, says, "split", "data_error")
         if slip(seen.move) is not None:
             return _finding(seen, says, "decimal_slip", "data_error")
+        if sizes_follow(seen):
+            return _finding(seen, says, "split", "data_error")
     if says.deny:
         return _finding(seen, says, "price_spike", "data_error")
+    if gapped and not credible and abs(seen.move) >= LEAST_SPLIT:
+        return _finding(seen, says, "price_spike", "unclear")
     real = not gapped or rush or _quotes_went_along(seen, says) or seen.out >= REAL_TRADES
     return _finding(seen, says, "price_spike", "market_event" if real else "unclear")
+
+
+def sizes_follow(seen: Print) -> bool:
+    """Whether trades became larger by what the price came down, or the reverse: a split of any ratio."""
+    if not seen.out_size > 0.0 or math.isnan(seen.usual_size) or abs(seen.move) < CREDIBLE:
+        return False
+    moved = -math.log(seen.out_size / seen.out / seen.usual_size) / seen.move
+    return abs(moved - 1.0) <= SIZES_FOLLOW
 
 
 def _quotes_went_along(seen: Print, says: Testimony) -> bool:
@@ -150,7 +172,7 @@ def _finding(seen: Print, says: Testimony, kind: AnomalyKind, verdict: AnomalyCl
         evidence["mid_before"] = seen.mid_before
     if not math.isnan(says.mid):
         evidence["mid"] = says.mid
-    ratio = (split if kind == "split" else slip)(seen.move)
+    ratio = (split(seen.move) or math.exp(seen.move)) if kind == "split" else slip(seen.move)
     if ratio is not None and kind in ("split", "decimal_slip"):
         evidence["ratio"] = ratio
     away = abs(math.log(seen.extreme / seen.centre))

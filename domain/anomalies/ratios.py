@@ -11,6 +11,11 @@ SLIP_TOLERANCE = 0.05
 SPLIT_TOLERANCE = 0.035
 """In log price. Prices go on moving while a ratio is measured, so callers widen it by volatility."""
 
+LEAST_SPLIT = math.log(1.4)
+"""Of a gap, in log price: from here on it may be a split of any ratio with a move of the market on top."""
+CREDIBLE = math.log(3.0)
+"""A gap of more needs more than one busy moment to be believed."""
+
 
 def slip(log_ratio: float, sigma: float = 0.0) -> float | None:
     """The power of ten (or its inverse) that a log price ratio is; None where it is none.

@@ -62,6 +62,12 @@ class Usual:
             self._waiting = 0
             self.median, self.sigma = location_and_scale(values)
 
+    def shift(self, by: float) -> None:
+        """Every value, and what was found of them, by so much: the same things in another measure."""
+        for place, value in enumerate(self._values):
+            self._values[place] = value + by
+        self.median += by
+
     def z(self, value: float, floor: float = 0.0) -> float:
         """Distance from the median in sigmas of at least `floor`; 0 before there is a scale."""
         sigma = max(self.sigma, floor)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from domain.anomalies.activity import REFRESH, WINDOW, Activity, ActivityState
 from domain.anomalies.found import Finding
-from domain.anomalies.prints import Print, Testimony, came_back, stayed
+from domain.anomalies.prints import Print, Testimony, came_back, sizes_follow, stayed, worth_of
 from domain.anomalies.ratios import slip
 from domain.anomalies.robust import MEAN_AD_TO_SIGMA, Usual, UsualState
 from domain.anomalies.surroundings import Surroundings
@@ -212,7 +212,8 @@ class TradeDetector:
             self._activity.usual_rate,
             1,
             size,
-            size,
+            worth_of(size, price, before),
+            worth_of(size, price, before),
         )
         mid = self._around.mid(ts)
         if slip(seen.move) is not None and abs(math.log(mid / before)) < seen.band:
@@ -233,12 +234,15 @@ class TradeDetector:
         finding = came_back(seen, says) if back else stayed(seen, says, ts)
         self._print = None
         self._last = price
-        if back or not self._undoes(seen, ts):
+        ends = not back and self._undoes(seen, ts)
+        if not ends:
             self._tell(found, ts, finding)
         if not back:
             self._close = price
-            self._wrong_move = seen.move if finding.verdict == "data_error" else 0.0
+            self._wrong_move = seen.move if finding.verdict == "data_error" and not ends else 0.0
             self._wrong_at = ts
+            if sizes_follow(seen):
+                self._activity.in_new_shares(-seen.move)
         self._set_limits()
 
     def _undoes(self, seen: Print, ts: int) -> bool:

@@ -29,6 +29,7 @@ from domain.anomalies.values import price_fault
 from domain.clock import NS_PER_S
 from domain.ids import venue_of
 from domain.market.decisions import BarClosed
+from domain.market.gaps import OF_THE_FEED
 from domain.market.observations import Bar, Gap, InstrumentInfo, Quote, Ticker, Trade
 from domain.market.reference_ids import is_reference
 from domain.market.reference_price import FRESH_NS, Reference, ReferencePrice, ReferencePriceState
@@ -119,10 +120,6 @@ class Watch:
         heard = None if self.panel is None else self.reference.heard(ticker.provider)
         return heard is not None and ts <= heard
 
-    def hears(self, provider: str) -> bool:
-        """Whether a provider is one of those that meet here; of a reference alone."""
-        return self.panel is not None and self.panel.hears(provider)
-
     def consensus(self) -> Reference | None:
         """What the providers of a reference agree on, as of the newest sample; None elsewhere."""
         newest = None if self.panel is None else self.reference.newest
@@ -146,11 +143,12 @@ class Watch:
         meant = self._hours.meant_of_bar(found, bar.ts_event)
         return [self._record(each, bar.provider, clock) for each in meant]
 
-    def on_gap(self, gap: Gap, ts: int, clock: int) -> Anomalies:
-        if gap.channel == "feed" and gap.opened:
+    def on_gap(self, gap: Gap, ts: int, clock: int, *, heard: bool = True) -> Anomalies:
+        """`heard`: whether what is listened to here comes from whoever has the gap."""
+        if gap.opened and (gap.channel == "feed" or gap.reason in OF_THE_FEED):
             if self.panel is not None:
                 self.panel.cut_off(gap.provider)
-            self._cut_off = True  # until it speaks: what passed meanwhile was no silence of the market
+            self._cut_off |= heard  # until it speaks: what passed meanwhile was no silence of the market
         if gap.reason != "halted" or not gap.opened:
             return NOTHING
         return self._stated_halt(gap.provider, ts, clock)

@@ -17,6 +17,7 @@ in the same order: `step` (one bar of many symbols) and `run` (all bars of many 
 replay and history cannot disagree.
 
 Two rules hold everywhere. NaN means "no value": while warming up, or where the formula has none.
-A bar whose needed inputs are not numbers (NaN, infinite, beyond 1e100, negative volume) gives no
-value and leaves the state as if it had not been; it does not poison what follows.
+A bar whose needed prices are not numbers (NaN, infinite, beyond 1e100) gives no value and leaves the
+state as if it had not been; it does not poison what follows. A volume that is no number, or below 0,
+takes no bar away from the indicators that weigh prices by it: the price counts, nothing was traded.
 """

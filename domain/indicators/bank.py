@@ -12,7 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from domain.errors import Corrupt
-from domain.indicators.bars import Bars, Floats, Integers, column, usable
+from domain.indicators.bars import FLOW, Bars, Floats, Integers, column, flow, usable
 from domain.indicators.catalog import VERSION, make_kernel
 from domain.indicators.kernel import Kernel
 from domain.indicators.spec import Spec
@@ -47,7 +47,9 @@ class Node:
         """By the kernel's names; `source` is the inner figure's value where there is one."""
         chosen = {}
         for name in self.kernel.needs:
-            if name != "source":
+            if name == "volume":
+                chosen[FLOW] = flow(bars)
+            elif name != "source":
                 chosen[name] = column(bars, name)
             elif source is not None:
                 chosen[name] = source

@@ -64,10 +64,22 @@ def column(bars: Bars, name: str) -> Floats:
     return SOURCES[name](bars)
 
 
+FLOW = "flow"
+"""The volume where an indicator weighs prices by it: NaN where unknown, which takes no bar away."""
+
+
+def flow(bars: Bars) -> Floats:
+    """Volumes that can be computed with, NaN for the others."""
+    known: Floats = np.where((bars.volume >= 0.0) & (bars.volume <= LARGEST), bars.volume, np.nan)
+    return known
+
+
 def usable(inputs: Mapping[str, Floats]) -> NDArray[np.bool_]:
-    """Where every input is a number that can be computed with; shape as the inputs."""
+    """Where every input but the flow is a number that can be computed with; shape as the inputs."""
     good: NDArray[np.bool_] | None = None
     for name, values in inputs.items():
+        if name == FLOW:
+            continue
         fits = np.abs(values) <= LARGEST
         if name == "volume":
             fits &= values >= 0.0

@@ -13,7 +13,7 @@ from domain.indicators.kernel import Kernel, Make
 
 LONGEST = 100_000
 """Longest period in bars, TA-Lib's own bound."""
-VERSION = 2
+VERSION = 3
 """Of all formulas together. A change of any value raises it, and snapshots of another one do not fit."""
 
 
@@ -189,10 +189,10 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             ),
             _entry(
                 *("On-balance volume", "obv", volume.Obv, ("close", "volume"), _VALUE),
-                formula="obv += volume where the close rose, -= volume where it fell",
+                formula="obv += volume where the close rose, -= where it fell; an unknown volume counts 0",
                 seeding="first bar's volume",
                 span="unbounded",
-                warmup="0",
+                warmup="0; none while no volume has been known",
                 source="Granville, Granville's New Key to Stock Market Profits, 1963",
             ),
             _entry(
@@ -205,8 +205,8 @@ CATALOG: Mapping[str, Entry] = MappingProxyType(
             _entry(
                 *("Money flow index", "mfi(14)", volume.Mfi, ("hlc3", "volume"), _VALUE, _period(least=2)),
                 formula=f"100 * up / (up + down), sums of typical * volume where it rose, fell; {_TYPICAL}",
-                span=f"{_OSCILLATOR}; 0 where nothing flowed",
-                warmup="n",
+                span=f"{_OSCILLATOR}; 0 where nothing flowed; an unknown volume counts 0",
+                warmup="n; none where no volume of the n is known",
                 source="Quong and Soudack, Volume-Weighted RSI: Money Flow, Stocks and Commodities 7:3, 1989",
             ),
             _entry(

@@ -35,7 +35,7 @@ class RecordBook:
         if self.source not in ("", event.provider):
             return self._patience.is_over("book", ts, self.book.ts_event)
         book = self.book
-        if isinstance(event, BookDelta):
+        if type(event) is BookDelta:
             return not (isinstance(book, OrderBook) and book.repeats(event))
         return not (isinstance(event, BookOrder) and isinstance(book, OrderQueue) and book.repeats(event))
 

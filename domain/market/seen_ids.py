@@ -2,6 +2,10 @@
 
 A high-water mark plus the missing ranges below it: a repeat is recognised, a backfilled trade is let
 in. Only dense numbers can tell; a series that turns out not to be dense is no longer judged.
+
+A number below the mark whose trade is later than all that were seen is no repeat. It is let in, and where
+the next one continues it the venue's numbering has begun anew (`renumbering.py`): so have the marks here.
+Every change of state is that of a trade which was let in, so that a replay makes the same ones.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from collections.abc import Iterable
 from enum import Enum
 
 from msgspec import Struct
+
+from domain.market.renumbering import Suspect, is_later
 
 MAX_RANGES = 64
 """Missing ranges remembered per series; each is an outage that nobody has backfilled."""
@@ -29,6 +35,8 @@ class Verdict(Enum):
     FILLS = "fills"
     """An id missing so far, or one so old that nobody remembers."""
     REPEAT = "repeat"
+    RENUMBERED = "renumbered"
+    """New, by numbers that begin anew: what came between the old and the new ones is not known."""
 
 
 _NEW, _FILLS, _REPEAT = Verdict.NEW, Verdict.FILLS, Verdict.REPEAT
@@ -39,6 +47,9 @@ class SeenIdsState(Struct, frozen=True, array_like=True):
     known_from: int
     dense: bool
     missing: tuple[tuple[int, int], ...]
+    newest: int = 0
+    old_until: int = 0
+    suspect: tuple[int, int] | None = None
 
 
 class SeenIds:
@@ -46,43 +57,87 @@ class SeenIds:
 
     Everything before the first id counts as missing. Past MAX_RANGES the lowest range is forgotten:
     ids below `_known_from` are let in, because a trade lost is worse than one counted twice.
+
+    `_newest`: the latest trade's time. `_old_until`: the same of the numbering before this one; what is not
+    later belongs to that one and moves no mark.
     """
 
-    __slots__ = ("_dense", "_known_from", "_missing", "_next")
+    __slots__ = ("_dense", "_known_from", "_missing", "_newest", "_next", "_old_until", "_suspect")
 
     def __init__(self) -> None:
         self._next: int | None = None
         self._known_from = 0
         self._dense = True
         self._missing: list[tuple[int, int]] = []
+        self._newest = 0
+        self._old_until = 0
+        self._suspect: Suspect | None = None
 
-    def admit(self, trade_id: str) -> Verdict:
-        """Judge and remember. A REPEAT changes nothing; an id that is no number is always NEW."""
+    def admit(self, trade_id: str, ts: int = 0) -> Verdict:
+        """Judge and remember. A REPEAT changes nothing; an id that is no number is always NEW.
+
+        `ts`: the venue's time of the trade, ns UTC, as it was told; 0 proves nothing.
+        """
         try:
             number = int(trade_id)
         except ValueError:
             return _NEW
         if number == self._next:
             self._next = number + 1
+            if ts > self._newest:
+                self._newest = ts
             return _NEW
-        return self._admit_apart(number)
+        return self._admit_apart(number, ts)
+
+    def begin_anew(self) -> None:
+        """The feed knows that the numbering begins anew: whatever comes next is its first."""
+        if self._next is not None:
+            self._restart()
+            self._next = None
 
     @property
     def missing(self) -> tuple[tuple[int, int], ...]:
         """Ranges (first, last) not seen, lowest first; one before the first id ever seen included."""
         return tuple(self._missing)
 
-    def _admit_apart(self, number: int) -> Verdict:
+    def _admit_apart(self, number: int, ts: int) -> Verdict:
         if not self._dense or not 0 <= number <= MAX_ID:
             return _NEW
+        if 0 < ts <= self._old_until:
+            return _FILLS
         if self._next is None:
             self._next = 0
         if number >= self._next:
             self._jump(self._next, number)
+            self._newest = max(self._newest, ts)
             return _NEW
+        if is_later(ts, self._newest):
+            return self._suspected(number, ts)
         if number < self._known_from:
             return _FILLS
         return self._fill(number)
+
+    def _suspected(self, number: int, ts: int) -> Verdict:
+        """A number below the mark, of a trade after all others. A suspect that is no longer the latest of all
+        was none: its numbering was not gone on with."""
+        suspect = self._suspect
+        if suspect is not None and is_later(suspect.ts, self._newest):
+            if suspect == (number, ts):
+                return _REPEAT
+            if suspect.is_continued_by(number, ts):
+                self._restart()
+                self._jump(0, suspect.number)
+                self._jump(suspect.number + 1, number)
+                self._newest = ts
+                return Verdict.RENUMBERED
+        self._suspect = Suspect(number, ts)
+        return _FILLS
+
+    def _restart(self) -> None:
+        self._old_until = self._newest
+        self._suspect = None
+        self._known_from = 0
+        self._missing.clear()
 
     def _jump(self, expected: int, number: int) -> None:
         if number > expected:
@@ -120,7 +175,15 @@ class SeenIds:
         return 1.0 - lost / span if span > 0 else 0.0
 
     def snapshot(self) -> SeenIdsState:
-        return SeenIdsState(self._next, self._known_from, self._dense, tuple(self._missing))
+        return SeenIdsState(
+            self._next,
+            self._known_from,
+            self._dense,
+            tuple(self._missing),
+            self._newest,
+            self._old_until,
+            self._suspect,
+        )
 
     @classmethod
     def restored(cls, state: SeenIdsState) -> SeenIds:
@@ -129,6 +192,9 @@ class SeenIds:
         seen._known_from = state.known_from
         seen._dense = state.dense
         seen._missing = list(state.missing)
+        seen._newest = state.newest
+        seen._old_until = state.old_until
+        seen._suspect = None if state.suspect is None else Suspect(*state.suspect)
         return seen
 
 
@@ -140,10 +206,16 @@ class SeenSeries:
     def __init__(self) -> None:
         self._series: dict[str, SeenIds] = {}
 
-    def admit(self, provider: str, trade_id: str) -> Verdict:
+    def admit(self, provider: str, trade_id: str, ts: int = 0) -> Verdict:
         """As `SeenIds.admit`."""
         seen = self._series.get(provider)
-        return (self._begun(provider) if seen is None else seen).admit(trade_id)
+        return (self._begun(provider) if seen is None else seen).admit(trade_id, ts)
+
+    def begin_anew(self, provider: str) -> None:
+        """As `SeenIds.begin_anew`."""
+        seen = self._series.get(provider)
+        if seen is not None:
+            seen.begin_anew()
 
     def _begun(self, provider: str) -> SeenIds:
         seen = SeenIds()

@@ -18,10 +18,20 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.patterns.events import Anchor
 from domain.patterns.figures import Candidate
-from domain.patterns.geometry import GRAIN, Closes, Line, even_in_time, largest_miss, score, through
+from domain.patterns.geometry import (
+    GRAIN,
+    Closes,
+    Line,
+    even_in_time,
+    largest_miss,
+    ratio_of,
+    score,
+    through,
+)
 from domain.patterns.poles import is_pole, pole_start
 from domain.patterns.swings import Pivot
 
@@ -49,6 +59,8 @@ ROUGHNESS_PER_RETRACE, LEAST_ROUGHNESS, MOST_ROUGHNESS = 0.75, 0.12, 0.22
 MAX_MISS_POLE = 0.28
 POLED_UNIT = 1.6
 """Widths that count as the height of a flag or pennant where margins are measured: small beside noise."""
+FEWEST_TOUCHES = 4
+"""Of a flag, which must then be far slower than its pole: so few come by chance."""
 CHANNEL_PIVOTS = 6
 CHANNEL_BOUNCE = 0.65
 
@@ -94,7 +106,7 @@ def continuations(pivots: Sequence[Pivot], closes: Closes) -> Iterator[Candidate
         if len(pivots) <= count:
             continue
         part, before = pivots[-count:], pole_start(pivots[: len(pivots) - count + 1])
-        poled = is_pole(before, part)
+        poled = is_pole(before, part, eased=count > FEWEST_TOUCHES)
         shape = _shape_of(part, poled=poled)
         if shape is None or (chosen is not None and (poled or shape.miss > CLOSER * miss)):
             continue
@@ -208,7 +220,9 @@ def _channel(shape: Wedge, closes: Closes) -> Candidate | None:
     trigger = stop.moved(CHANNEL_BOUNCE * width)
     deadline = shape.last + max(5, (shape.last - shape.first) // 2)
     remaining = (1.0 - CHANNEL_BOUNCE) * abs(width)
-    return _drawn("channel", direction, shape, closes, trigger, stop, remaining, None, deadline)
+    drawn = _drawn("channel", direction, shape, closes, trigger, stop, remaining, None, deadline)
+    lines = ratio_of(aim.at(last.row), stop.at(last.row))
+    return drawn and replace(drawn, ratio=lines ** (1.0 - CHANNEL_BOUNCE))
 
 
 def _drawn(
@@ -228,11 +242,13 @@ def _drawn(
     missed = MAX_MISS if before is None else MAX_MISS_POLE
     if roughness > rough:
         return None
+    measured = (shape.upper.at(shape.first), shape.lower.at(shape.first))
     anchors = tuple(
         Anchor(each.row, each.ts, each.price, "upper" if each.side > 0 else "lower") for each in shape.pivots
     )
     if before is not None:
         anchors = (Anchor(before.row, before.ts, before.price, "pole"), *anchors)
+        measured = (before.price, shape.pivots[0].price)
     grades = (1.0 - 0.5 * roughness / rough, 1.0 - 0.5 * shape.miss / missed)
     touches = min(1.0, 0.4 + 0.1 * len(shape.pivots))
     return Candidate(
@@ -246,4 +262,5 @@ def _drawn(
         objective,
         deadline,
         score((*grades, touches)),
+        ratio_of(*measured),
     )

@@ -72,7 +72,7 @@ class Desk:
             return []
         if any(_is_part(plan, each.plan) for each in self._live):
             return []
-        if any(each.confirmed or not _outdone(each, plan) for each in rivals):
+        if any(not (_has_failed(each, plan) if each.confirmed else _outdone(each, plan)) for each in rivals):
             return []
         same = next((each for each in rivals if each.plan.pattern == plan.pattern), None)
         if same is not None:
@@ -162,6 +162,18 @@ def _outdone(figure: Figure, plan: Candidate) -> bool:
     return plan.last > there.last and len(plan.anchors) >= len(there.anchors)
 
 
+def _has_failed(figure: Figure, plan: Candidate) -> bool:
+    """Whether price came back after the break, to touch a line of a triangle with as many touches."""
+    there = figure.plan
+    if family_of(there.pattern) != "bounded" or there.pattern == plan.pattern:
+        return False
+    return (
+        plan.last > figure.since
+        and len(plan.anchors) >= len(there.anchors)
+        and plan.pattern.endswith("triangle")
+    )
+
+
 def _too_late(plan: Candidate, row: int, close: float) -> bool:
     """Whether price is already further beyond the trigger than half the way to the target."""
     if plan.direction == 0:
@@ -188,8 +200,4 @@ def _event(figure: Figure, state: str, row: int, ts: int, reason: str | None) ->
 
 def _expected_target(plan: Candidate, row: int) -> float | None:
     """Where the target would be if price broke out on this bar."""
-    if plan.objective is not None:
-        return plan.objective
-    if not plan.height or plan.direction == 0:
-        return None
-    return plan.trigger.at(row) + plan.direction * plan.height
+    return plan.target_from(plan.trigger.at(row), plan.direction)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 State = Literal["forming", "confirmed", "target_hit", "invalidated"]
 
-DETECTOR_VERSION = 3
+DETECTOR_VERSION = 4
 """Raised whenever the same bars may give other events: recorded ones of before stand."""
 
 CHART_PATTERNS = (

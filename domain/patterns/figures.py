@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
 from domain.patterns.events import Anchor, State
@@ -12,6 +14,8 @@ STOP_MARGIN = 0.12
 FORMING_MARGIN = 0.22
 """Of the height: how far beyond a line a close must be to have broken it: to confirm a figure, to end a
 confirmed one, to end a forming one (its lines still move as touches are added)."""
+TALL = 1.0 / 3.0
+"""Of the price at the break: a figure of that height is measured by ratios, as on a logarithmic chart."""
 CONFIRMED_SPANS = 2.0
 """Of the figure's own length: the time a confirmed figure has to reach its target."""
 
@@ -21,9 +25,9 @@ class Candidate(Struct, frozen=True, array_like=True):
 
     A close beyond `trigger` in `direction` confirms it, a close beyond `stop` ends it; both lines lie
     where the figure's own lines are (the margin is added here). Direction 0: `trigger` is the upper and
-    `stop` the lower line, and either confirms. `height` in price: target = break + direction * height,
-    unless `objective` says the price; neither (height 0) means no target. `unit` (> 0) is what margins
-    are measured in. After `deadline` (row) it is too late to confirm.
+    `stop` the lower line, and either confirms. `height` in price and `ratio` (of the prices that far apart,
+    1 or more) say the target, see `target_from`, unless `objective` says the price; neither (height 0) means
+    no target. `unit` (> 0) is what margins are measured in. After `deadline` (row) it is too late to confirm.
     """
 
     pattern: str
@@ -36,6 +40,8 @@ class Candidate(Struct, frozen=True, array_like=True):
     objective: float | None
     deadline: int
     confidence: float
+    ratio: float = 1.0
+    margin: float = TRIGGER_MARGIN
 
     @property
     def first(self) -> int:
@@ -48,6 +54,20 @@ class Candidate(Struct, frozen=True, array_like=True):
     @property
     def span(self) -> int:
         return max(1, self.last - self.first)
+
+    def target_from(self, broken: float, direction: int) -> float | None:
+        """A price above 0: the objective, or the figure's height from where the line was broken.
+
+        A tall figure's height is a ratio: a fall by more than there is means nothing.
+        """
+        if self.objective is not None:
+            return self.objective
+        if not self.height or not direction:
+            return None
+        if self.height <= TALL * broken:
+            return broken + direction * self.height
+        target = broken * self.ratio**direction
+        return target if 0.0 < target < math.inf else None
 
 
 class Figure(Struct, array_like=True):
@@ -63,6 +83,7 @@ class Figure(Struct, array_like=True):
     confirmed: bool = False
     stop: Line | None = None
     target: float | None = None
+    since: int = 0
 
     def step(self, row: int, high: float, low: float, close: float) -> tuple[State, str | None] | None:
         """What this bar makes of it, None where nothing."""
@@ -72,7 +93,7 @@ class Figure(Struct, array_like=True):
 
     def _before(self, row: int, close: float) -> tuple[State, str | None] | None:
         plan = self.plan
-        margin, slack = TRIGGER_MARGIN * plan.unit, FORMING_MARGIN * plan.unit
+        margin, slack = plan.margin * plan.unit, FORMING_MARGIN * plan.unit
         trigger, stop = plan.trigger.at(row), plan.stop.at(row)
         if plan.direction == 0:
             if close > trigger + margin:
@@ -89,13 +110,10 @@ class Figure(Struct, array_like=True):
     def _confirm(self, direction: int, row: int, broken: float, stop: Line) -> tuple[State, None]:
         """From here on the stop stays where it is."""
         plan = self.plan
-        self.confirmed, self.direction = True, direction
+        self.confirmed, self.direction, self.since = True, direction, row
         self.stop = Line(row, stop.at(row)) if plan.height or plan.objective is not None else stop
         self.until = row + max(10, int(CONFIRMED_SPANS * plan.span))
-        if plan.objective is not None:
-            self.target = plan.objective
-        elif plan.height:
-            self.target = broken + direction * plan.height
+        self.target = plan.target_from(broken, direction)
         return "confirmed", None
 
     def _after(self, row: int, high: float, low: float, close: float) -> tuple[State, str | None] | None:

@@ -48,6 +48,12 @@ def through(points: Sequence[Pivot]) -> Line:
     return Line(first, mean_price - slope * mean_row, slope)
 
 
+def ratio_of(first: float, second: float) -> float:
+    """Of the larger price to the smaller; infinite where that is not above 0."""
+    low = min(first, second)
+    return max(first, second) / low if low > 0.0 else math.inf
+
+
 def largest_miss(line: Line, points: Sequence[Pivot]) -> float:
     """Of the points from the line, in price."""
     row, price, slope = line.row, line.price, line.slope

@@ -19,7 +19,7 @@ MAX_MISS = 0.15
 """A touch's distance from the line, in mean swings."""
 MAX_FLAT, MIN_SLOPE = 0.25, 0.6
 """Rise from first to last touch, in mean swings: of a level at most, of a trend line at least."""
-MAX_ROUGHNESS = 0.165
+MAX_ROUGHNESS = 0.164
 BOUNCE = 0.5
 MIN_BALANCE = 0.33
 

@@ -15,6 +15,8 @@ POLE = 2.3
 """A pole's least length, in heights (highest less lowest pivot) of what follows it."""
 SHARPER = 1.3
 """A pole's least speed (price per bar), in mean speeds of the swings that follow it."""
+LEAST_EASED = 0.3
+"""Share of that speed that is asked of the longest poles."""
 
 
 def pole_start(pivots: Sequence[Pivot]) -> Pivot:
@@ -32,12 +34,20 @@ def pole_start(pivots: Sequence[Pivot]) -> Pivot:
     return start
 
 
-def is_pole(start: Pivot, rest: Sequence[Pivot], least: float = POLE, sharper: float = SHARPER) -> bool:
-    """Whether the move from `start` to the first of `rest` is long against what follows it, and sharper."""
+def is_pole(
+    start: Pivot, rest: Sequence[Pivot], least: float = POLE, sharper: float = SHARPER, *, eased: bool = False
+) -> bool:
+    """Whether the move from `start` to the first of `rest` is long against what follows it, and sharper.
+
+    `eased`: of a pole of twice the least length half the speed is enough. A rest as long as its pole goes
+    over as much way in as many bars.
+    """
     end = rest[0]
     prices = [each.price for each in rest]
     length, bars = abs(end.price - start.price), end.row - start.row
     if length < least * (max(prices) - min(prices)):
         return False
+    if eased:
+        sharper *= max(LEAST_EASED, least * (max(prices) - min(prices)) / length)
     path = sum(abs(after - before) for before, after in pairwise(prices))
     return length * (rest[-1].row - end.row) >= sharper * path * bars

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from domain.patterns.events import Anchor
-from domain.patterns.figures import Candidate
-from domain.patterns.geometry import GRAIN, Closes, Line, even_in_time, score
+from domain.patterns.figures import TRIGGER_MARGIN, Candidate
+from domain.patterns.geometry import GRAIN, Closes, Line, even_in_time, ratio_of, score
 from domain.patterns.poles import is_pole, pole_start
 from domain.patterns.swings import Pivot
 
@@ -37,7 +37,11 @@ PRIOR_RISE = 0.38
 PRIOR_RISE_HEAD = 0.15
 """The same of a head and shoulders, whose left shoulder stands on part of the rise."""
 REST_POLE, REST_SHARPER = 3.2, 1.0
-"""Length in heights and speed of a rise after which the tops are a rest (a flag), no reversal."""
+"""Length in heights and speed of a rise after which the tops may as well be a rest (a flag)."""
+REST_MARGIN = {"head_and_shoulders": 0.20, "triple": 0.30, "double": 0.32}
+REST_ROUGHNESS = {"head_and_shoulders": 0.16, "triple": 0.16, "double": 0.095}
+"""Then a break against the rise shows that it is none: it must go this far beyond the neckline (heights; and
+by how much the tops fell, as a flag's do), from a figure no rougher than this."""
 SWINGS = {"head_and_shoulders": 5, "triple": 5, "double": 3}
 NAMES = {
     ("head_and_shoulders", 1): "head_and_shoulders",
@@ -74,7 +78,8 @@ def _head_and_shoulders(
 ) -> Iterator[Candidate]:
     start, left, valley1, head, valley2, right = upright
     neck = _line(valley1, valley2)
-    height = head.price - neck.at(head.row)
+    base = neck.at(head.row)
+    height = head.price - base
     if height <= 0.0:
         return
     shoulders = (left.price - neck.at(left.row)) / height, (right.price - neck.at(right.row)) / height
@@ -88,7 +93,9 @@ def _head_and_shoulders(
         return
     halves = _balance(head.row - left.row, right.row - head.row)
     grades = (1.0 - 0.5 * lean / SHOULDER_TOLERANCE, 1.0 - 0.5 * tilt / SHOULDER_TOLERANCE)
-    yield from _drawn("head_and_shoulders", side, pivots, closes, neck, height, head.price, halves, grades)
+    yield from _drawn(
+        "head_and_shoulders", side, pivots, closes, neck, base, height, head.price, halves, grades
+    )
 
 
 def _triple(
@@ -106,7 +113,7 @@ def _triple(
     halves = _balance(top2.row - top1.row, top3.row - top2.row)
     grades = (1.0 - 0.5 * uneven / LEVEL_TOLERANCE, 1.0 - 0.5 * tilt / SHOULDER_TOLERANCE)
     neck = Line(valley1.row, floor)
-    yield from _drawn("triple", side, pivots, closes, neck, height, max(tops), halves, grades)
+    yield from _drawn("triple", side, pivots, closes, neck, floor, height, max(tops), halves, grades)
 
 
 def _double(
@@ -124,7 +131,7 @@ def _double(
     grades = (1.0 - 0.5 * uneven / LEVEL_TOLERANCE, 0.5 + min(0.5, 0.5 * rise))
     neck = Line(valley.row, valley.price)
     top = max(top1.price, top2.price)
-    yield from _drawn("double", side, pivots, closes, neck, height, top, halves, grades)
+    yield from _drawn("double", side, pivots, closes, neck, valley.price, height, top, halves, grades)
 
 
 def _drawn(
@@ -133,12 +140,13 @@ def _drawn(
     pivots: Sequence[Pivot],
     closes: Closes,
     neck: Line,
+    base: float,
     height: float,
     top: float,
     halves: float,
     grades: tuple[float, ...],
 ) -> Iterator[Candidate]:
-    """`neck`, `height` and `top` upright; `pivots`: all that are known.
+    """`neck`, `height` above `base` (the neckline below the head) and `top` upright; `pivots`: all known.
 
     `halves` in (0, 1], 1 where both are of one length.
     """
@@ -147,12 +155,15 @@ def _drawn(
     body = pivots[-SWINGS[shape] :]
     span = body[-1].row - body[0].row
     before = pivots[: len(pivots) - len(body) + 1]
-    if span < MIN_SPAN or not even_in_time(body) or _is_rest(pivots, body):
+    if span < MIN_SPAN or not even_in_time(body) or _is_step(pivots, body):
         return
+    may_rest = _may_rest(pivots, body)
+    most = (REST_ROUGHNESS if may_rest else MAX_ROUGHNESS)[shape]
     entry = closes.entry(before[-2], body[0], side * neck.at(body[0].row))
     roughness = closes.roughness((entry, *body) if entry.row < body[0].row else body, GRAIN)
-    if roughness > MAX_ROUGHNESS[shape]:
+    if roughness > most:
         return
+    drift = max(0.0, side * (body[0].price - body[-1].price) / height)
     yield Candidate(
         NAMES[shape, side],
         -side,
@@ -164,14 +175,20 @@ def _drawn(
         None,
         body[-1].row + max(5, span),
         score((1.0 - 0.5 * roughness / MAX_ROUGHNESS[shape], 0.5 + 0.5 * halves, *grades)),
+        ratio_of(side * base, side * (base + height)),
+        REST_MARGIN[shape] + drift if may_rest else TRIGGER_MARGIN,
     )
 
 
-def _is_rest(pivots: Sequence[Pivot], body: Sequence[Pivot]) -> bool:
-    """Whether it rests after a pole: one up into its first top, or one down that it takes back in part."""
+def _may_rest(pivots: Sequence[Pivot], body: Sequence[Pivot]) -> bool:
+    """Whether a pole leads into its first top."""
     count = len(pivots) - len(body)
-    if is_pole(pole_start(pivots[: count + 1]), body, REST_POLE, REST_SHARPER):
-        return True
+    return is_pole(pole_start(pivots[: count + 1]), body, REST_POLE, REST_SHARPER)
+
+
+def _is_step(pivots: Sequence[Pivot], body: Sequence[Pivot]) -> bool:
+    """Whether tops take back part of a pole down."""
+    count = len(pivots) - len(body)
     return count >= 2 and is_pole(pole_start(pivots[:count]), (pivots[count - 1], *body))
 
 

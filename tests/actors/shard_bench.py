@@ -86,6 +86,13 @@ async def turns(count: int = 50) -> None:
         await asyncio.sleep(0)
 
 
+async def until(reached: Callable[[], object]) -> None:
+    """Wait for what other tasks do in their own time."""
+    async with asyncio.timeout(10):
+        while not reached():  # noqa: ASYNC110 - there is nothing to wait on
+            await asyncio.sleep(0.002)
+
+
 def run(test):
     """The whole test on one loop, with a deadline."""
 

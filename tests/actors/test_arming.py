@@ -69,7 +69,7 @@ async def until(what: Callable[[], bool], times: int = 400) -> None:
 
 def look(directory: LocalDirectory) -> None:
     for shard in directory.shards.values():
-        shard._arming._looked_s = float("-inf")
+        shard._arming._next_look_s = float("-inf")
         shard._arming.start_due()
 
 

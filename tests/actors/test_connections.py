@@ -170,7 +170,7 @@ async def test_the_audit_survives_refusals_and_lost_answers_and_holds_each_event
     assert manager.audit.backlog == 0 and manager.audit.written == 5
 
 
-async def test_a_manager_that_was_replaced_stops_writing_and_takes_no_more_sessions():
+async def test_an_audit_that_lost_its_partitions_claims_them_again_and_loses_nothing():
     log = MemoryLog()
     old, _ = _manager(log, audit=AuditSettings(linger_ms=0, backlog=3))
     await old.start()
@@ -181,14 +181,45 @@ async def test_a_manager_that_was_replaced_stops_writing_and_takes_no_more_sessi
     _open(new, "s2")
     await _until(lambda: new.audit.written == 1)
     _open(old, "s3")
-    await _until(lambda: old.audit.failure is not None)
-    assert isinstance(old.audit.failure, Conflict)
-    with pytest.raises(Unavailable):
-        for number in range(10):
-            _open(old, f"more-{number}")
+    await _until(lambda: old.audit.written == 2)
+    assert old.audit.task.health.failures == 1 and not old.audit.full
+    _open(new, "s4")
     await new.stop()
     await old.stop()
-    assert [event.session for event in await _audited(log)] == ["s1", "s2"]
+    assert [event.session for event in await _audited(log)] == ["s1", "s2", "s3", "s4"]
+
+
+async def test_an_error_that_is_not_ours_ends_no_audit():
+    class Faulty(MemoryLog):
+        faults = 2
+
+        async def append(self, blocks):
+            if self.faults:
+                self.faults -= 1
+                raise RuntimeError("a driver's own error")
+            await super().append(blocks)
+
+    manager, _ = _manager(Faulty(), audit=AuditSettings(linger_ms=0, backoff_base_s=0.001))
+    await manager.start()
+    _open(manager, "s1")
+    await _until(lambda: manager.audit.written == 1)
+    health = manager.audit.task.health
+    assert (health.failures, health.alive, health.failing) == (2, True, False)
+    assert "a driver's own error" in health.error
+    await manager.stop()
+
+
+async def test_an_event_that_no_block_can_hold_keeps_no_other_out_of_the_audit():
+    log = MemoryLog()
+    manager, _ = _manager(log, audit=AuditSettings(linger_ms=0, backoff_base_s=0.001))
+    await manager.start()
+    _open(manager, "s1")
+    _open(manager, "s2", user="half a pair: \ud800")
+    _open(manager, "s3")
+    await _until(lambda: manager.audit.written == 2)
+    assert (manager.audit.unwritable, manager.audit.task.health.failures) == (1, 1)
+    await manager.stop()
+    assert [event.session for event in await _audited(log)] == ["s1", "s3"]
 
 
 async def test_register_brings_back_what_a_restarted_manager_forgot():

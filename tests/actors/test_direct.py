@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from actors import direct
 from actors import direct_forms as forms
 from actors.bar_text import BarsPage
 from actors.direct import (
@@ -265,6 +266,23 @@ async def _read_and_leave(how: str) -> None:
             await line.call("release", (), {}, 5.0)
             assert await kept == "released"
         await asyncio.wait([kept])
+
+
+def test_where_there_is_no_room_for_calls_one_can_still_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "MAX_CALLS", 2)
+    asyncio.run(_give_up_in_a_full_house())
+
+
+async def _give_up_in_a_full_house() -> None:
+    async with opened(Moody(), only_reads=True) as (server, door), line_to(door) as line:
+        await until_open(line)
+        kept, left = (asyncio.create_task(line.call("waits", (), {}, 60.0)) for _ in range(2))
+        await until(lambda: len(server.calls) == 2)
+        left.cancel()
+        await until(lambda: len(server.calls) == 1)
+        await line.call("release", (), {}, 5.0)
+        assert await kept == "released"
+        await asyncio.wait([left])
 
 
 @run

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from actors.feed import FeedActor, FeedActorSettings
-from actors.feeds.base import Reject
+from actors.feeds.base import Reject, Silence
 from actors.feeds.journal import Journal, JournalSettings
 from actors.feeds.provider_log import claim_provider
 from actors.feeds.source import Sink, Step
@@ -202,6 +202,28 @@ def test_a_feed_with_an_unsynced_book_is_degraded() -> None:
         assert stage.status.state == "degraded"
 
     asyncio.run(scenario())
+
+
+def test_a_stream_that_is_silent_is_told_to_the_log_the_status_and_the_metrics() -> None:
+    silent, back = Silence(1, "trades", 301.0), Silence(1, "trades", 0.5, ended=True)
+
+    def labels(telemetry: Telemetry) -> list[object]:
+        return [each.attributes for each in telemetry.collect() if each.name == "financehub.feed.silences"]
+
+    async def scenario(steps: list[Step], expected: tuple[tuple[str, ...], str]) -> None:
+        telemetry = Telemetry("test")
+        stage = Stage(ListSource(steps), telemetry=telemetry)
+        await stage.running(lambda: len(stage.writer.events) == 1 + len(steps) and labels(telemetry))
+        assert stage.writer.kinds()[1:].count("feed_silent") == sum(bool(step.silences) for step in steps)
+        assert (stage.status.silent, stage.status.state) == expected
+        assert labels(telemetry) == [{"provider": "toy", "channel": "trades"}]
+        telemetry.close()
+
+    beginning, ending = Step(EPOCH_NS, silences=[silent]), Step(EPOCH_NS + 1, silences=[back])
+    lost = [Step(EPOCH_NS + 1, lost=[(1, "gone")]), Step(EPOCH_NS + 2, connected=[(1, "wss://x")])]
+    asyncio.run(scenario([beginning], (("trades on connection 1",), "degraded")))
+    asyncio.run(scenario([beginning, ending], ((), "connected")))
+    asyncio.run(scenario([beginning, *lost], ((), "connected")))
 
 
 def test_a_book_found_broken_is_asked_for_again_but_never_in_a_storm() -> None:

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 
 from actors.keeper_shard import KeeperShard
 from actors.recent import EVENT_BYTES
 from actors.shard_settings import ShardSettings
+from actors.tenure import BROKEN_RETRY_S
 from domain.errors import Corrupt, NotOwner, Rejected, Unavailable
-from storage.event_log import Head, Snapshot
+from storage.event_log import Block, Head, Snapshot
 from storage.memory import Fault, MemoryLog, MemorySnapshots
 from storage.settings import WriterSettings
 from tests.actors.shard_bench import PARTITION, A, Bench, batch, refusals, run, turns
@@ -312,3 +314,82 @@ async def test_many_partitions_keep_no_more_recent_events_in_memory_than_few() -
         encoded = batch(sequence if sequence < 10 else sequence - 9, sequence, incarnation=1 + (sequence > 9))
         await shard.observe([(partition, encoded[1]) for partition in held])
     assert 0 < shard.stats()["recent_bytes"] <= 20 * EVENT_BYTES
+
+
+@run
+async def test_a_shard_that_restores_a_long_log_answers_meanwhile_and_tells_how_far_it_is() -> None:
+    bench = Bench()
+    writer = await bench.started("keeper-0")
+    for number in range(1, 9):
+        await writer.observe([batch(number, number)])
+    slow = SlowReads(bench.log)
+    bench.log = slow  # type: ignore[assignment]
+    heir = bench.shard("keeper-1")
+    await heir.begin([PARTITION])
+    await settled(lambda: told(heir, begun_at=0))
+    assert heir.stats()["partitions"] == []
+    with pytest.raises(Unavailable, match="is being restored"):
+        await heir.last(A)
+    assert refusals(await heir.observe([batch(9, 9)])) == ["unavailable"]
+    with pytest.raises(Unavailable, match=f"{PARTITION} are being restored"):
+        await heir.instruments()
+    for reached in range(1, 8):
+        slow.allowed.set()
+        await settled(lambda reached=reached: told(heir, offset=reached))
+    slow.allowed.set()
+    await settled(lambda: owns(heir, PARTITION))
+    assert heir.stats()["restoring"] == []
+    assert (await heir.last(A)).place == (PARTITION, 8)
+    assert isinstance(await heir.instruments(), list)
+    await heir.close()
+
+
+@run
+async def test_a_broken_partition_is_read_again_after_a_while_and_not_at_every_order() -> None:
+    bench = Bench()
+    writer = await bench.started("keeper-0")
+    await writer.observe([batch(1, 1)])
+    blocks = bench.log._blocks[PARTITION]
+    sound, blocks[0] = blocks[0], replace(blocks[0], hash=bytes(32))
+    heir = bench.shard("keeper-1")
+    await heir.begin([PARTITION])
+    await settled(lambda: broken(heir))
+    for _ in range(5):
+        await heir.begin([PARTITION])
+        await turns()
+    (restoring,) = [health for health in heir.healths() if health.name == "restoring"]
+    assert restoring.failures == 1
+    (trouble,) = heir.troubles()
+    assert trouble.startswith(f"{PARTITION} cannot be restored: block 1 of")
+    blocks[0] = sound
+    bench.now_s += BROKEN_RETRY_S
+    await heir.begin([PARTITION])
+    await settled(lambda: owns(heir, PARTITION))
+    assert heir.troubles() == [] and not restoring.failing
+    await heir.close()
+
+
+async def broken(shard: KeeperShard) -> bool:
+    return bool(shard.troubles())
+
+
+class SlowReads:
+    """A log that gives one block at a time, and that only when it is allowed to."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+        self.allowed = asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._log, name)
+
+    async def read(self, partition: str, after: int, **_: object) -> list[Block]:
+        await self.allowed.wait()
+        self.allowed.clear()
+        return await self._log.read(partition, after, max_blocks=1)
+
+
+async def told(shard: KeeperShard, **wanted: int) -> bool:
+    lines = shard.stats()["restoring"]
+    begun = bool(lines) and lines[0]["epoch"] > 0
+    return begun and all(lines[0][name] == value for name, value in wanted.items())

@@ -139,3 +139,17 @@ def test_where_nobody_owns_anything_the_poll_fails(world: World) -> None:
             await world.poll()
 
     on_a_loop(world, scenario)
+
+
+def test_where_nobody_owns_anything_a_list_of_instruments_is_not_empty_but_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that took it for empty would let clients resume without what came before."""
+    monkeypatch.setattr("actors.ray_directory.SEARCH_S", 0.1)
+
+    async def scenario(world: World) -> None:
+        world.supervisor.topology.clear()
+        with pytest.raises(Unavailable, match="nobody owns any partition"):
+            await world.directory.instruments()
+
+    on_a_loop(world, scenario)

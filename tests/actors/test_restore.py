@@ -7,11 +7,13 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from actors.history import partition_at
 from actors.recent import RecentEvents
+from actors.replay_progress import SNAPSHOT_EVERY_S, Replay, Restoring, restoring_line
 from actors.restore import restore
 from domain.clock import NS_PER_S
 from domain.envelope import Batch
-from domain.errors import Corrupt, Gone
+from domain.errors import Corrupt, Gone, Unavailable
 from domain.keeper_state import PartitionSettings
 from domain.market.observations import Trade
 from domain.partition import FOLD_VERSION, MarketPartition
@@ -144,3 +146,174 @@ def test_a_cut_log_without_a_snapshot_of_this_build_says_what_to_do() -> None:
     assert told.value.kept_from == 5
     assert f"this build's fold version {FOLD_VERSION}" in str(told.value)
     assert f"fold version {FOLD_VERSION - 1}:" in str(told.value)
+
+
+async def cut_log() -> Written:
+    """Offsets 1 to 4 are dropped; snapshots are left at 4, 6, 8 and 10."""
+    written = await Written().write()
+    block = written.log.blocks(PARTITION)[1]
+    anchor = Anchor(PARTITION, block.last_offset, block.hash, block.recorded_ns, START_NS)
+    await MemoryRetention(written.log, written.snapshots).drop(anchor)
+    return written
+
+
+async def drop_newest_snapshots(written: Written, after: int) -> None:
+    kept = [rung for rung in await written.snapshots.ladder(PARTITION) if rung.offset <= after]
+    full = [await written.snapshots.latest(PARTITION, at_most=rung.offset) for rung in kept]
+    written.snapshots = MemorySnapshots()
+    for each in full:
+        await written.snapshots.save(each)
+
+
+def damage_block(written: Written, first_offset: int) -> None:
+    blocks = written.log._blocks[PARTITION]
+    (index,) = [n for n, block in enumerate(blocks) if block.first_offset == first_offset]
+    other = seal(replace(written.head, offset=first_offset - 1), [], [a_trade(77), a_trade(78)], START_NS)
+    blocks[index] = replace(blocks[index], codec=other.codec, payload=other.payload)
+
+
+@pytest.mark.parametrize("damaged", [7, 9])
+def test_a_damaged_block_of_a_cut_log_is_reported_and_no_version(damaged: int) -> None:
+    async def work() -> None:
+        written = await cut_log()
+        await drop_newest_snapshots(written, 6)
+        damage_block(written, damaged)
+        await written.restored()
+
+    with pytest.raises(Corrupt, match=f"block {damaged} of 'market/00' is not what was sealed"):
+        run(work)
+
+
+def test_of_several_damages_the_one_that_was_met_first_is_reported() -> None:
+    async def work() -> None:
+        written = await cut_log()
+        await drop_newest_snapshots(written, 8)
+        damage_block(written, 9)
+        damage_block(written, 5)
+        await written.restored()
+
+    with pytest.raises(Corrupt, match="block 9 of"):
+        run(work)
+
+
+def test_a_hole_in_a_cut_log_is_no_work_of_retention() -> None:
+    async def work() -> None:
+        written = await cut_log()
+        await drop_newest_snapshots(written, 4)
+        del written.log._blocks[PARTITION][0]
+        await written.restored()
+
+    with pytest.raises(Corrupt, match="lacks the offsets before 7"):
+        run(work)
+
+
+def test_snapshots_that_cannot_be_read_are_damage_and_no_version() -> None:
+    async def work() -> None:
+        written = await cut_log()
+        for rung in await written.snapshots.ladder(PARTITION):
+            full = await written.snapshots.latest(PARTITION, at_most=rung.offset)
+            await written.snapshots.save(replace(full, state=b""))
+        await written.restored()
+
+    with pytest.raises(Corrupt, match="snapshot of 'market/00' at 10 cannot be read"):
+        run(work)
+
+
+@pytest.mark.parametrize("state", [b"", b"\x93nonsense"], ids=["lost", "spoilt"])
+def test_the_past_of_a_cut_log_tells_of_damage_too(state: bytes) -> None:
+    async def work() -> None:
+        written = await cut_log()
+        for rung in await written.snapshots.ladder(PARTITION):
+            full = await written.snapshots.latest(PARTITION, at_most=rung.offset)
+            await written.snapshots.save(replace(full, state=state))
+        await partition_at(written.log, written.snapshots, PARTITION, 9, SETTINGS)
+
+    with pytest.raises(Corrupt, match="at 8 cannot be read"):
+        run(work)
+
+
+def test_what_retention_has_dropped_stays_gone_for_who_asks_for_it() -> None:
+    async def work() -> None:
+        written = await cut_log()
+        await partition_at(written.log, written.snapshots, PARTITION, 2, SETTINGS)
+
+    with pytest.raises(Gone, match="is kept from offset 5"):
+        run(work)
+
+
+class Ticking:
+    """A monotonic clock that moves by `step_s` at each look, so that blocks seem to take long."""
+
+    def __init__(self, step_s: float) -> None:
+        self.now_s = 0.0
+        self.step_s = step_s
+
+    def __call__(self) -> float:
+        self.now_s += self.step_s
+        return self.now_s
+
+
+class Dying(MemorySnapshots):
+    """The process ends with the n-th snapshot that it saves."""
+
+    def __init__(self, lives: int) -> None:
+        super().__init__()
+        self.lives = lives
+
+    async def save(self, snapshot: Snapshot) -> None:
+        await super().save(snapshot)
+        self.lives -= 1
+        if self.lives == 0:
+            raise SystemError("the end")
+
+
+async def replayed(written: Written, snapshots: MemorySnapshots, step_s: float) -> tuple[bool, int, Replay]:
+    recent = RecentEvents(PARTITION, 0, max_events=100, max_bytes=1 << 20)
+    progress = Replay(PARTITION, 1, written.head.offset, Ticking(step_s))
+    market, offset = await restore(written.log, snapshots, written.head, SETTINGS, recent, progress)
+    return market.snapshot() == written.market.snapshot(), offset, progress
+
+
+def test_a_long_replay_puts_its_state_down_on_the_way_and_a_quick_one_does_not() -> None:
+    async def work() -> None:
+        written = await Written().write()
+        for step_s, rungs in ((SNAPSHOT_EVERY_S, [2, 4, 6, 8]), (0.001, [])):
+            snapshots = MemorySnapshots()
+            same, offset, _ = await replayed(written, snapshots, step_s)
+            assert same and offset == (rungs or [0])[-1]
+            assert [rung.offset for rung in await snapshots.ladder(PARTITION)] == rungs
+
+    run(work)
+
+
+def test_a_replay_that_was_cut_short_goes_on_from_where_it_put_its_state_down() -> None:
+    async def work() -> None:
+        written = await Written().write()
+        snapshots = Dying(lives=3)
+        with pytest.raises(SystemError):
+            await replayed(written, snapshots, SNAPSHOT_EVERY_S)
+        same, _, progress = await replayed(written, snapshots, SNAPSHOT_EVERY_S)
+        assert same and progress.report() == Restoring(PARTITION, 1, 6, 10, 10)
+
+    run(work)
+
+
+def test_a_snapshot_on_the_way_that_cannot_be_saved_costs_nothing_else() -> None:
+    class Refusing(MemorySnapshots):
+        async def save(self, snapshot: Snapshot) -> None:
+            raise Unavailable("the disk is full")
+
+    async def work() -> None:
+        written = await Written().write()
+        same, offset, progress = await replayed(written, Refusing(), SNAPSHOT_EVERY_S)
+        assert same and (offset, progress.snapshots) == (0, 0)
+
+    run(work)
+
+
+def test_progress_reads_as_events_of_the_tail() -> None:
+    waiting = [Restoring("market/01", 3, 0, 0, 0), Restoring("market/00", 2, 1_000, 251_000, 1_001_000)]
+    assert restoring_line(waiting) == (
+        "restoring market/00: 250,000 of 1,000,000 events (25 %), market/01: 0 of 0 events (0 %)"
+    )
+    assert restoring_line([]) == ""

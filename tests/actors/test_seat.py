@@ -16,6 +16,7 @@ from domain.market.observations import Trade
 from domain.partition import MarketPartition
 from storage.block import head_after, seal
 from storage.event_log import GENESIS_HASH, Head
+from storage.writer import Part
 
 PARTITION = "market/00"
 START_NS = 1_700_000_000 * NS_PER_S
@@ -36,10 +37,14 @@ def fold(seat: Seat, sequence: int, *numbers: int) -> int:
 
 def commit(seat: Seat, max_events: int = 100) -> int:
     """Put the next part into a block, as an append that succeeds would; how many events it had."""
+    return len(committed(seat, max_events).events)
+
+
+def committed(seat: Seat, max_events: int = 100) -> Part:
     part = seat.next_part(max_events)
     block = seal(seat.head, part.admitted, part.events, START_NS)
     seat.committed(head_after(block, "owner"), 0.0)
-    return len(part.events)
+    return part
 
 
 def test_a_block_takes_whole_batches_up_to_its_bound_and_at_least_one() -> None:
@@ -123,17 +128,46 @@ def test_a_snapshot_waits_for_its_place_to_end_a_block() -> None:
     assert asyncio.run(work()) == (False, 2)
 
 
-def test_no_snapshot_is_taken_while_a_held_batch_is_the_newest() -> None:
+def places(seat: Seat) -> dict[str, int]:
+    return {sender: 0 if state is None else state.sequence for sender, state in seat.places().items()}
+
+
+def test_a_block_may_end_before_what_is_held() -> None:
+    """A batch of repeats alone is in no block yet: a snapshot tells where its sender stood before it."""
+
     async def work() -> None:
         seat = a_seat()
         fold(seat, 1, 1)
         commit(seat)
         held = fold(seat, 2, 1)
-        assert (seat.dirty, seat.is_durable(held), seat.block_end()) == (False, False, None)
-        fold(seat, 3, 2)
-        commit(seat)
+        fold(seat, 3, 1)
+        assert (seat.dirty, seat.is_durable(held)) == (False, False)
+        assert (await seat.block_end()).offset == 1
+        assert places(seat) == {"sim": 1}
+        fold(seat, 4, 2)
+        fold(seat, 5, 2)
+        end = seat.block_end()
+        assert places(seat) == {"sim": 4}
+        fold(seat, 6, 3)
+        assert [admitted.sequence for admitted in committed(seat).admitted] == [2, 3, 4]
         assert seat.is_durable(held)
-        assert seat.block_end() is not None
+        assert (await end).offset == 2
+        assert [admitted.sequence for admitted in committed(seat).admitted] == [5, 6]
+
+    asyncio.run(work())
+
+
+def test_what_is_held_behind_a_block_that_is_being_written_is_told_as_before_it() -> None:
+    async def work() -> None:
+        seat = a_seat()
+        fold(seat, 1, 1)
+        fold(seat, 2, 1)
+        part = seat.next_part(100)
+        fold(seat, 3, 1)
+        end = seat.block_end()
+        assert places(seat) == {"sim": 2}, "the second batch is in the block"
+        seat.committed(head_after(seal(seat.head, part.admitted, part.events, START_NS), "owner"), 0.0)
+        assert (await end).offset == 1
 
     asyncio.run(work())
 

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+from actors.kept_task import TaskHealth
 from actors.runtime import Runtime
-from actors.shells import FailedForGood, Shell
+from actors.shells import Shell
 from domain.errors import Unavailable
 from tests.actors.shard_bench import run, turns
+from tests.actors.shard_bench import until as eventually
 
 RUNTIME = Runtime(dsn="", partition_count=1, shards=1, readers=0, feeds={})
 
@@ -30,7 +32,7 @@ class Inside:
 
 
 class Patient(Shell):
-    """Builds and closes while `gate` is open; `faults` are what the next builds and reports meet."""
+    """Builds and closes while `gate` is open; `build_faults` are what the next builds meet."""
 
     role: ClassVar[str] = "patient"
 
@@ -42,7 +44,8 @@ class Patient(Shell):
         self.closed: list[Inside] = []
         self.taken = 0
         self.build_faults: list[Exception] = []
-        self.report_faults: list[Exception] = []
+        self.health = TaskHealth("work")
+        self.tick_faults = 0
 
     async def build(self) -> Inside:
         self.taken += 1
@@ -53,14 +56,20 @@ class Patient(Shell):
         return self.built[-1]
 
     async def about(self, inside: Any) -> dict[str, Any]:
-        await asyncio.sleep(0)
-        if self.report_faults:
-            raise self.report_faults.pop(0)
         return {"number": inside.number}
+
+    def healths(self, inside: Any) -> list[TaskHealth]:
+        return [self.health]
+
+    async def tick(self, inside: Any) -> None:
+        if self.tick_faults:
+            self.tick_faults -= 1
+            raise ZeroDivisionError
 
     async def close(self, inside: Any) -> None:
         await self.gate.wait()
         self.closed.append(inside)
+        self.health = TaskHealth("work")
         await self.abandon()
 
     async def abandon(self) -> None:
@@ -119,10 +128,10 @@ async def test_a_build_that_fails_gives_back_what_it_took_and_is_tried_again() -
 
 
 @run
-async def test_what_has_failed_for_good_is_closed_once_before_another_is_built() -> None:
+async def test_an_inside_whose_task_has_ended_is_closed_once_before_another_is_built() -> None:
     shell = Patient()
     await shell.call("ask")
-    shell.report_faults = [FailedForGood("one"), FailedForGood("two")]
+    shell.health.alive = False
     shell.gate.clear()
     reports = [asyncio.create_task(shell.report()) for _ in range(2)]
     await turns(3)
@@ -131,7 +140,25 @@ async def test_what_has_failed_for_good_is_closed_once_before_another_is_built()
     assert not asking.done()
     shell.gate.set()
     outcomes = await asyncio.gather(*reports, return_exceptions=True)
-    assert [type(each) for each in outcomes] == [Unavailable, Unavailable]
-    assert await asking == 2
+    assert isinstance(outcomes[0], Unavailable) and "work had ended" in str(outcomes[0])
+    assert (await asking, len(shell.built)) == (2, 2)
     assert shell.closed == shell.built[:1]
+    await shell.stop()
+
+
+@run
+async def test_a_tick_that_fails_is_counted_shown_and_followed_by_the_next() -> None:
+    shell = Patient()
+    shell.tick_faults = 2
+    await shell.call("ask")
+    ticking = shell._ticking.health
+    await eventually(lambda: ticking.failures == 2 and not ticking.failing)
+    (line,) = [task for task in (await shell.report())["tasks"] if task["task"] == "tick"]
+    assert line == {
+        "task": "tick", "alive": True, "failing": False, "failures": 2, "error": "ZeroDivisionError()"
+    }  # fmt: skip
+    counted = {
+        s.attributes["task"]: s.value for s in await shell.samples() if s.name.endswith("task.failures")
+    }
+    assert counted == {"tick": 2.0}
     await shell.stop()

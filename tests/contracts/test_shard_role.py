@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -74,7 +75,11 @@ async def test_a_damaged_partition_does_not_keep_the_others_of_a_restarted_shard
     await connection.execute("SET session_replication_role = replica")  # past the guard of the log
     await connection.execute("UPDATE log_blocks SET payload = 'x' WHERE partition = $1", DAMAGED)
     await connection.close()
+    async with asyncio.timeout(20):
+        while not ((stats := await actor.call("stats"))["broken"] and not stats["restoring"]):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     assert list(await actor.call("heads")) == [WHOLE]
+    assert list(stats["broken"]) == [DAMAGED]
     await actor.stop()
     assert await _connections(settings) == 0
 

@@ -47,6 +47,20 @@ async def test_the_ladder_is_thinned_and_listed_without_states(backend: Backend,
     assert {rung.state for rung in ladder} == {b""}
 
 
+async def test_what_an_upgraded_build_puts_down_on_its_way_stays_beside_the_ladder_of_the_build_before(
+    backend: Backend, partition: str
+) -> None:
+    for number in range(NEWEST_KEPT + 2):
+        await backend.snapshots.save(a_snapshot(partition, 100 + number, recorded_ns=T0 + number * HOUR_NS))
+    before = await backend.snapshots.ladder(partition)
+    for number in range(3):
+        late = replace(a_snapshot(partition, 20 + number, recorded_ns=T0 + number), fold_version=4)
+        await backend.snapshots.save(late)
+    ladder = await backend.snapshots.ladder(partition)
+    assert [rung.offset for rung in ladder if rung.fold_version == 4] == [20, 21, 22]
+    assert [rung for rung in ladder if rung.fold_version == 3] == before
+
+
 async def test_partitions_do_not_see_each_other(backend: Backend, partition: str) -> None:
     await backend.snapshots.save(a_snapshot(partition, 10))
     assert await backend.snapshots.latest(partition + "-b") is None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from deployments import app
-from deployments.app import check_port, free_port, metrics_may_be_open, ray_folder, short_folder
+from deployments.app import check_port, free_port, metrics_may_be_open
+from deployments.private_folder import CHOSEN_FILE, ray_folder, short_folder
 from deployments.settings import HttpSettings
 from domain.errors import Rejected
 
@@ -39,14 +41,35 @@ def test_nobody_else_gets_to_the_sockets_of_a_local_ray_whose_paths_are_short_en
         folder.parent.rmdir()
 
 
-def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
-    folder = short_folder(tmp_path)
-    folder.chmod(0o755)
+@pytest.mark.parametrize("squat", ["open", "file", "link", "another user's"])
+def test_where_the_usual_place_is_taken_another_is_chosen_and_kept(tmp_path: Path, squat: str) -> None:
+    usual = short_folder(tmp_path)
+    usual.rmdir()
+    take(usual, squat, tmp_path)
     try:
-        with pytest.raises(Rejected, match="remove it"):
-            short_folder(tmp_path)
+        chosen = short_folder(tmp_path)
+        assert chosen != usual and chosen == short_folder(tmp_path)
+        assert chosen.stat().st_mode & 0o077 == 0 and len(str(chosen)) <= len(str(usual))
+        chosen.rmdir()
+        assert short_folder(tmp_path) not in (usual, chosen), "nor is a remembered one trusted that is gone"
+        Path((tmp_path / CHOSEN_FILE).read_text()).rmdir()
     finally:
-        folder.rmdir()
+        usual.rmdir() if usual.is_dir() and not usual.is_symlink() else usual.unlink()
+
+
+def take(place: Path, how: str, folder: Path) -> None:
+    if how == "file":
+        place.touch()
+    elif how == "link":
+        place.symlink_to(folder)
+    else:
+        place.mkdir(mode=0o700)
+        if how == "open":
+            place.chmod(0o755)
+        elif os.geteuid() == 0:
+            os.chown(place, 65_534, 65_534)
+        else:
+            pytest.skip("only root can give a folder away")
 
 
 def test_a_port_in_use_is_refused_and_another_one_found() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments import instance
+from deployments import detach, instance
 from deployments.cli.__main__ import main
 from deployments.detach import foreground
 from deployments.duration import parse_duration_s
+from deployments.progress import Progress
 from domain.errors import Conflict, Malformed, Unavailable
 
 SERVING = instance.Running(http="http://h", ws="ws://h", data_dir="d", pid=1, dsn="postgresql://u:secret@h/d")
@@ -98,3 +99,44 @@ def test_options_are_given_in_full_for_what_runs_detached_would_detach_again(sho
     with pytest.raises(SystemExit) as ended:
         main(["up", short])
     assert ended.value.code == 2
+
+
+def test_whoever_asks_during_a_start_is_told_how_far_it_is(tmp_path: Path) -> None:
+    with instance.acquire(tmp_path):
+        instance.note_start(tmp_path, "restoring market/00: 1 of 2 events (50 %)")
+        with pytest.raises(Unavailable, match="is starting: restoring market/00: 1 of 2"):
+            instance.require_running(tmp_path)
+        instance.forget_start(tmp_path)
+        with pytest.raises(Unavailable, match="no FinanceHub is running"):
+            instance.require_running(tmp_path)
+    instance.note_start(tmp_path, "left behind by a start that was killed")
+    with pytest.raises(Unavailable, match="no FinanceHub is running"):
+        instance.require_running(tmp_path)
+
+
+def test_progress_says_what_goes_on_now_and_then_and_notes_every_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times_s = [100.0]
+    monkeypatch.setattr("deployments.progress.time.monotonic", lambda: times_s[-1])
+    noted: list[str] = []
+    progress = Progress(noted.append)
+    for now_s, text in ((100.0, "1 of 3"), (101.0, "2 of 3"), (103.0, "2 of 3"), (110.0, "2 of 3")):
+        times_s.append(now_s)
+        progress.keep_saying(text)
+    assert noted == ["1 of 3", "2 of 3"]
+    assert capsys.readouterr().err == "[  0.0 s] 1 of 3\n[  3.0 s] 2 of 3\n"
+
+
+def test_a_detached_start_passes_on_whole_lines_about_restoring(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "up.log"
+    log.write_text("[  1.0 s] Ray ...\n[  2.0 s] restoring market/00: 1 of 2\n[  3.0 s] restoring mar")
+    told = detach._tell_progress(log, 0)
+    with log.open("a") as out:
+        out.write("ket/00: 2 of 2\n")
+    detach._tell_progress(log, told)
+    assert capsys.readouterr().err == (
+        "[  2.0 s] restoring market/00: 1 of 2\n[  3.0 s] restoring market/00: 2 of 2\n"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.keeper import SymbolKeeper
 from domain.market.bars import NEVER
 from domain.market.decisions import BarClosed, BarCorrected, ClockSkewed
-from domain.market.gaps import MAX_GAP_CHANNELS
+from domain.market.gaps import MAX_OPEN_GAPS
 from domain.market.latest import MAX_PROVIDER_BARS
 from domain.market.seen_ids import MAX_SERIES, SeenSeries, Verdict
 from domain.partition import PartitionSettings
@@ -178,7 +178,7 @@ def test_what_providers_can_make_it_remember_is_bounded():
     for index in range(50):
         keeper.observe(a_gap(f"channel{index}", reason="x" * 10_000), T0)
         keeper.observe(a_bar(interval=f"{index}m"), T0)
-    assert len(keeper.gaps_open) == MAX_GAP_CHANNELS
+    assert len(keeper.gaps_open) == MAX_OPEN_GAPS
     assert max(map(len, keeper.gaps_open)) < 250
     assert len(keeper.latest.bars) == MAX_PROVIDER_BARS
 

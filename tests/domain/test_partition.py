@@ -173,16 +173,6 @@ def test_the_time_a_feed_was_away_is_no_silence_of_the_market():
     assert silenced(2) == []
 
 
-def test_timers_belong_to_the_feed_that_fed_the_instrument_last():
-    partition = MarketPartition("market/00")
-    partition.observe(a_batch(a_trade(), sender="a", clock=T0))
-    assert partition.next_deadline("a") == at(2)
-    partition.observe(a_batch(a_trade(), sender="b", clock=T0))
-    assert (partition.next_deadline("a"), partition.next_deadline("b")) == (None, at(2))
-    assert partition.observe(a_batch(sender="a", clock=at(99)))[1] == []
-    assert len(partition.observe(a_batch(sender="b", clock=at(99)))[1]) == 2
-
-
 def test_feeds_that_take_turns_leave_no_heap_of_timers_behind():
     partition = MarketPartition("market/00")
     for sequence in range(1, 1001):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from domain.clock import NS_PER_MS
 from domain.market.observations import BookDelta, BookSnapshot, Gap, Observation
-from domain.market.sync import LINKED, SPOT, BookSync, SequenceRule, Step
+from domain.market.sync import LINKED, MAX_BEHIND_NS, SPOT, BookSync, SequenceRule, Step
 
 
 def diff(first: int, last: int, prev: int | None = None) -> BookDelta:
@@ -315,3 +317,59 @@ def test_a_book_that_never_was_cannot_prove_wrong() -> None:
     sync.on_delta(diff(1, 2))
     assert sync.distrust(Gap("p", "I.V", 5, 5, "book", "keeper")) == Step()
     assert told(sync.on_snapshot(snapshot(1))) == [("snapshot", 1), ("delta", 2, 1)]
+
+
+MS = NS_PER_MS
+
+
+def timed(first: int, last: int, at_ms: int, prev: int | None = None) -> BookDelta:
+    return replace(diff(first, last, prev), ts_event=at_ms * MS, ts_recv=at_ms * MS)
+
+
+@pytest.mark.parametrize("rule", [SPOT, LINKED])
+def test_diffs_below_the_mark_that_continue_each_other_later_begin_the_book_anew(rule: SequenceRule) -> None:
+    sync = live_at(rule, 100, timed(100, 101, 1, 99))
+    assert told(sync.on_delta(timed(102, 105, 10, 101))) == [("delta", 105, 101)]
+    assert told(sync.on_delta(timed(1, 3, 20, 0))) == []
+    anew = sync.on_delta(timed(4, 6, 30, 3))
+    assert (told(anew), anew.wants_snapshot, sync.usable) == ([("gap", None, None)], True, False)
+    synced = sync.on_snapshot(snapshot(4))
+    assert told(synced) == [("snapshot", 4), ("closed", None, None), ("delta", 6, 4)]
+    assert told(sync.on_delta(timed(7, 9, 40, 6))) == [("delta", 9, 6)]
+
+
+def test_diffs_below_the_mark_that_are_not_later_are_repeats_however_many_come() -> None:
+    sync = live_at(SPOT, 100, timed(100, 101, 1))
+    sync.on_delta(timed(102, 105, 10))
+    for _ in range(3):
+        for repeat in (timed(100, 101, 1), timed(102, 103, 11), timed(104, 105, 12)):
+            assert told(sync.on_delta(repeat)) == []
+    assert sync.usable
+
+
+def test_two_sockets_of_one_stream_prove_no_new_numbering() -> None:
+    sync = live_at(SPOT, 100, timed(100, 101, 1))
+    for at, (first, last) in enumerate([(102, 105), (104, 105), (106, 110), (106, 110)]):
+        sync.on_delta(timed(first, last, 10 * at + 10), overlapping=True)
+    assert sync.usable
+
+
+def test_an_interruption_tells_its_gap_unless_one_is_open() -> None:
+    sync = live_at(SPOT, 100, diff(100, 101))
+    lost = Gap("p", "I.V", 200, 200, "book", "gone")
+    assert told(sync.interrupt(lost)) == [("gap", None, None)]
+    assert told(sync.interrupt(lost)) == []
+    sync.on_delta(diff(300, 305))
+    assert told(sync.on_snapshot(snapshot(299))) == [
+        ("snapshot", 299),
+        ("closed", None, None),
+        ("delta", 305, 299),
+    ]
+
+
+def test_a_stream_that_stays_behind_its_snapshot_for_long_is_of_another_numbering() -> None:
+    sync = live_at(SPOT, 9_000, timed(1, 3, 0))
+    behind = MAX_BEHIND_NS // MS
+    assert told(sync.on_delta(timed(4, 6, behind))) == []
+    assert told(sync.on_delta(timed(7, 9, behind + 1))) == [("gap", None, None)]
+    assert told(sync.on_snapshot(snapshot(8))) == [("snapshot", 8), ("closed", None, None), ("delta", 9, 8)]

@@ -194,7 +194,7 @@ def test_an_order_takes_no_instrument_from_its_feed() -> None:
     due = partition.next_deadline(PROVIDER)
     live([an_order("1s", "sma(3)")], partition)
     keeper = partition.keeper(INSTRUMENT)
-    assert keeper is not None and keeper.sender == PROVIDER
+    assert keeper is not None and list(keeper.feeds.names) == [PROVIDER]
     assert due is not None and partition.next_deadline(PROVIDER) == due
     assert partition.last_sequence(SENDER) == (1, 1)
 

@@ -1,7 +1,7 @@
 """A WebSocket client in a thread that proves what the stream promises: nothing missing, nothing twice.
 
-It follows trades, books and bars of everything, keeps each chain's newest offset, and after every loss of
-its socket comes back with the newest cursor. What breaks the promise is noted in `faults`.
+It follows trades, books and bars of everything (or what it is given), keeps each chain's newest offset, and
+after every loss of its socket comes back with the newest cursor. What breaks the promise is in `faults`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,27 @@ from domain.envelope import parse_cursor
 from tests.scenarios.instance import until
 
 CHANNELS = ({"channel": "trades"}, {"channel": "book"}, {"channel": "bars", "interval": "1s"})
-CHANNEL_OF = {"trade": "trades", "bar": "bars", "book": "book", "book_snapshot": "book"}
+EVERY_CHANNEL = (
+    *CHANNELS,
+    {"channel": "quotes"},
+    {"channel": "ticker"},
+    {"channel": "patterns"},
+    {"channel": "anomalies"},
+    {"channel": "status", "instruments": []},
+    {"channel": "indicators", "instruments": ["BTC-USD.SIM"], "spec": "sma(5)", "interval": "1s"},
+)
+CHANNEL_OF = {
+    "trade": "trades",
+    "bar": "bars",
+    "book": "book",
+    "book_snapshot": "book",
+    "quote": "quotes",
+    "ticker": "ticker",
+    "pattern": "patterns",
+    "anomaly": "anomalies",
+    "status": "status",
+    "indicator": "indicators",
+}
 EVERYTHING = ("BTC-USD.SIM", "SOL-USD.SIM", "EUR-USD.SIM")
 """One liquid instrument of each partition that has any."""
 RETRY_S = 0.1
@@ -59,9 +79,13 @@ class Book:
 class Follower:
     """Runs from `start` to `stop`; everything but these two may be read meanwhile."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, channels: Sequence[Mapping[str, Any]] = CHANNELS) -> None:
         self._url = url
         self._token = token
+        self._channels = channels
+        self.frames = 0
+        """Links of chains that were followed."""
+        self.connects = 0
         self.trades: dict[Place, str] = {}
         """(instrument, offset) -> trade id"""
         self.bars: dict[Place, int] = {}
@@ -143,8 +167,10 @@ class Follower:
             close_timeout=1.0,
         ) as socket:
             resume = {"cursor": self.cursor} if self.cursor else {}
-            frames = [{"op": "subscribe", "instruments": ["*.SIM"], **each, **resume} for each in CHANNELS]
+            wanted = [{"instruments": ["*.SIM"], **each, **resume} for each in self._channels]
+            frames = [{"op": "subscribe", **each} for each in wanted]
             self._answered = 0
+            self.connects += 1
             await socket.send(msgspec.msgpack.encode(frames))
             while not self._stopping.is_set():
                 message = await asyncio.wait_for(socket.recv(decode=False), SILENT_S)
@@ -158,7 +184,7 @@ class Follower:
         if kind == "subscribed":
             self._answered += 1
         elif kind == "cursor":
-            if self._answered == len(CHANNELS):
+            if self._answered == len(self._channels):
                 self.cursor = frame["cursor"]
         elif kind == "error":
             self.closes.append(f"error {frame['code']}: {frame['message']}")
@@ -183,6 +209,7 @@ class Follower:
         if last is not None and frame["prev"] != last and kind != "book_snapshot":
             self.faults.append(f"{chain}: {frame['offset']} follows {frame['prev']}, we have {last}")
         self._last[chain] = frame["offset"]
+        self.frames += 1
         self._keep(kind, frame)
 
     def _repeated(self, kind: str, frame: Frame) -> None:
@@ -198,7 +225,7 @@ class Follower:
             self._hear(instrument, frame["ts_recv"])
         elif kind == "bar":
             self.bars[instrument, offset] = frame["ts_event"]
-        else:
+        elif CHANNEL_OF[kind] == "book":
             self.books.setdefault(instrument, Book()).take(kind, frame["bids"], frame["asks"], offset)
 
     def _hear(self, instrument: str, made_ns: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.errors import FinanceHubError, OutcomeUnknown, Unavailable
 from storage.anchors import Anchor
-from storage.event_log import Block, Head, Snapshot
+from storage.event_log import Block, ClockStep, Head, Snapshot
 from storage.memory import MemoryLog, MemorySnapshots
 from tests.simulation.loop import Process, SimLoop
 
@@ -122,6 +122,9 @@ class SimLog:
         return await self._call(
             lambda: self._memory.read(partition, after, until=until, max_blocks=max_blocks)
         )
+
+    async def clock_steps(self, recorded_ns: int) -> list[ClockStep]:
+        return await self._call(lambda: self._memory.clock_steps(recorded_ns))
 
     async def offset_at(self, partition: str, recorded_ns: int) -> int:
         return await self._call(lambda: self._memory.offset_at(partition, recorded_ns))

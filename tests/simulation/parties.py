@@ -1,4 +1,4 @@
-"""Who takes part in a schedule: shards, feeds, pollers and readers, each in processes that can die."""
+"""Who takes part in a schedule besides the feeds: shards, pollers and readers, in processes that can die."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from actors.history import History
 from actors.intake import Ack
 from actors.keeper_shard import KeeperShard
 from actors.reader import Reader as BarsReader
-from actors.sender import Sender, SenderSettings
 from domain.envelope import Recorded
-from domain.errors import FinanceHubError, Retryable, Unavailable
+from domain.errors import FinanceHubError, Unavailable
 from domain.ids import market_partition
-from domain.market.observations import BookDelta, BookSnapshot, Observation, Quote, Trade
 from storage.block import events_of
 from storage.codec import decode_batch
 from storage.memory import MemoryCheckpoints
@@ -34,15 +32,6 @@ KEPT = ("sma(3)@1s", "rsi(2)@1s", "ema(2)@1m")
 CALL_TIMEOUT_S = 2.0
 LOOK_TIMEOUT_S = 0.5
 READ_TIMEOUT_S = 0.8
-SENDING = SenderSettings(
-    flush_ms=20.0,
-    batch_events=6,
-    call_events=20,
-    buffer_events=400,
-    call_timeout_s=1.0,
-    backoff_base_s=0.05,
-    backoff_cap_s=0.5,
-)
 
 
 class Slot:
@@ -99,8 +88,10 @@ class Slot:
             try:
                 await shard.tick()
             except Unavailable:
+                continue
+            finally:
                 if shard.defects:
-                    self.world.loop.defects.append(f"the commit loop of {shard.owner} fell over")
+                    self.world.loop.defects.append(f"a commit of {shard.owner} fell over")
 
     def restored(self) -> int:
         """How often the present life made a partition's state from the log."""
@@ -161,131 +152,6 @@ class Routes:
             await asyncio.wait_for(self.refresh(), LOOK_TIMEOUT_S)
         except (TimeoutError, FinanceHubError):
             await asyncio.sleep(0.1)
-
-
-class Venue:
-    """What an exchange would do with one instrument; it goes on whoever listens."""
-
-    def __init__(self, instrument: str, provider: str) -> None:
-        self.instrument = instrument
-        self.provider = provider
-        self.trades: list[Trade] = []
-        self._book = 0
-        self._count = 0
-
-    def trade(self, now_ns: int) -> Trade:
-        number = len(self.trades) + 1
-        trade = Trade(self.provider, self.instrument, now_ns, now_ns, 100.0 + number, 1.0, "buy", str(number))
-        self.trades.append(trade)
-        return trade
-
-    def quote(self, now_ns: int) -> Quote:
-        self._count += 1
-        return Quote(self.provider, self.instrument, now_ns + self._count, now_ns, 99.0, 1.0, 101.0, 2.0)
-
-    def delta(self, now_ns: int) -> BookDelta:
-        self._book += 1
-        levels = ((99.0 - self._book % 7, float(self._book)),)
-        return BookDelta(
-            self.provider,
-            self.instrument,
-            now_ns,
-            now_ns,
-            levels,
-            (),
-            (self._book, self._book),
-            self._book - 1,
-        )
-
-    def book(self, now_ns: int) -> BookSnapshot:
-        self._book += 1
-        return BookSnapshot(
-            self.provider,
-            self.instrument,
-            now_ns,
-            now_ns,
-            ((99.0, 1.0),),
-            ((101.0, 1.0),),
-            (self._book, self._book),
-        )
-
-
-class Feed:
-    """A feed's process: numbered observations of its venues into a Sender."""
-
-    def __init__(self, world: World, name: str, venues: list[Venue]) -> None:
-        self.world = world
-        self.name = name
-        self.venues = venues
-        self.lives = 0
-        self.process = Process(name)
-        self.sender: Sender | None = None
-        self.stopping = False
-        self.finished = False
-        self.ahead_ns = 0
-        """How wrong its host's clock is; venues' times are right."""
-        self._random = random.Random(f"feed-{world.seed}-{name}")
-
-    def begin(self) -> None:
-        self.lives += 1
-        self.sender = None
-        self.process = Process(f"{self.name}#{self.lives}")
-        self.process.spawn(self.world.loop, self._run())
-
-    async def _run(self) -> None:
-        routes = Routes(self.world)
-        sender = await self._connect(routes)
-        self.sender = sender
-        sender.watch([venue.instrument for venue in self.venues])
-        for venue in self.venues:
-            self._add(sender, [*self._missed(venue), venue.book(self.world.now_ns())])
-        while not self.stopping:
-            await asyncio.sleep(self._random.uniform(0.02, 0.25))
-            if sender.full:
-                await sender.room()
-            if self._random.random() < 0.15:
-                sender.heartbeat(self.now_ns())
-            else:
-                self._add(sender, self._news())
-        for venue in self.venues:  # a last word, so that no batch of repeats stays held
-            self._add(sender, [venue.trade(self.world.now_ns())])
-        self.finished = True
-
-    async def _connect(self, routes: Routes) -> Sender:
-        log = SimLog(self.world.network, self.world.log, lambda _head: None)
-        while True:
-            try:
-                claimed = await log.claim(f"provider/{self.name}", f"{self.name}#{self.lives}")
-            except Retryable:
-                await asyncio.sleep(0.1)
-            else:
-                return Sender(
-                    self.name,
-                    claimed.epoch,
-                    self.world.partition_count,
-                    routes.slots,
-                    refresh=routes.refresh,
-                    settings=SENDING,
-                    wall=True,
-                )
-
-    def now_ns(self) -> int:
-        return self.world.now_ns() + self.ahead_ns
-
-    def _add(self, sender: Sender, observations: list[Observation]) -> None:
-        sender.add(observations, self.now_ns())
-
-    def _missed(self, venue: Venue) -> list[Observation]:
-        """The venue's last trades, asked for after a start: known ones, and ones that were missed."""
-        return list(venue.trades[-self._random.randrange(1, 12) :])
-
-    def _news(self) -> list[Observation]:
-        now_ns = self.world.now_ns()
-        venue = self._random.choice(self.venues)
-        if self._random.random() < 0.05:
-            return self._missed(venue)
-        makers = (venue.trade, venue.trade, venue.quote, venue.delta)
-        return [self._random.choice(makers)(now_ns) for _ in range(self._random.randrange(1, 9))]
 
 
 class Poller:

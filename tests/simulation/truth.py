@@ -5,12 +5,13 @@
 3. Snapshot + tail = full replay = the owner's live state, byte for byte.
 4. Pollers see every event once and in order, as it stands in the log, and none before it is durable.
 5. Reads show a durable state that the log has at that very place, and no owner answers past its lease.
+6. Several feeds of one instrument: see `feed_truth`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 from actors.answers import LastAnswer
 from actors.restore import decode_market_events
@@ -22,13 +23,10 @@ from domain.partition import MarketPartition
 from storage.block import verify_chain
 from storage.event_log import GENESIS_HASH, Block, Head
 from storage.memory import MemoryLog, MemorySnapshots
+from tests.simulation.feed_truth import FeedTruth, Violation, let_go_rightly, sources_of
 
 Numbered = tuple[str, int, int]
 """(sender, incarnation, sequence)"""
-
-
-class Violation(AssertionError):
-    """An invariant does not hold."""
 
 
 class Truth:
@@ -44,9 +42,14 @@ class Truth:
         self._acknowledged: dict[str, dict[Numbered, Batch]] = defaultdict(dict)
         self._seen: dict[str, list[list[Recorded]]] = defaultdict(list)
         self._answers: dict[str, dict[int, list[LastAnswer]]] = defaultdict(lambda: defaultdict(list))
+        self._recorded: dict[str, Collection[Event]] = {}
         self._owners: dict[str, tuple[str, float]] = {}
         self._index: dict[str, tuple[set[Numbered], int]] = {}
         self.reads = 0
+        self.restarts = 0
+        self.tainted = 0
+        self.let_go = 0
+        self.kinds: Counter[str] = Counter()
         self.violations: list[Violation] = []
 
     # While it runs
@@ -85,16 +88,18 @@ class Truth:
 
     # At the end
 
-    async def check(self, partition: str, live: MarketPartition) -> int:
-        """All of it for one partition and its owner's state; returns how many events the log has."""
+    async def check(self, partition: str, live: bytes) -> int:
+        """All of it for one partition and its owner's state, but for what it holds for the next block;
+        returns how many events the log has."""
         blocks = await self._log.read(partition, 0, max_blocks=1 << 30)
         self._check_chain(blocks)
         self._check_numbers(blocks)
         events = [event for block in blocks for event in decode_market_events(block)]
+        self.kinds.update(event.kind for event in events)
         self._check_acknowledged(partition, events)
         self._check_seen(partition, events)
         replayed = self._replay(partition, blocks)
-        self._same(partition, "the live state", live.snapshot(), replayed)
+        self._same(partition, "the live state", live, replayed)
         await self._check_snapshots(partition, blocks, replayed)
         return len(events)
 
@@ -120,13 +125,15 @@ class Truth:
         places: dict[Event, list[int]] = defaultdict(list)
         for place, event in enumerate(events):
             places[_identity(event)].append(place)
+        self._recorded[partition] = places.keys()
         for number, batch in self._acknowledged[partition].items():
-            found = [places[_identity(event)] for event in batch.events]
-            if any(len(where) != 1 for where in found):
+            found = [len(places.get(_identity(event), ())) for event in batch.events]
+            if max(found) > 1:
                 raise Violation(f"events of the acknowledged {number} are in the log {found} times")
         latest: dict[tuple[str, int], int] = {}
         for number, batch in sorted(self._acknowledged[partition].items()):
-            firsts = [places[_identity(e)][0] for e in batch.events if not _may_repeat(e)]
+            once = [places.get(_identity(e), ()) for e in batch.events if not _may_repeat(e)]
+            firsts = [where[0] for where in once if where]
             before = latest.get(number[:2], -1)
             if firsts and (firsts != sorted(firsts) or firsts[0] <= before):
                 raise Violation(f"events of {number} are not in the sender's order")
@@ -141,17 +148,39 @@ class Truth:
     def _replay(self, partition: str, blocks: Sequence[Block]) -> bytes:
         """Batch by batch, comparing what readers were told at each place."""
         market = MarketPartition(partition, self._fold)
+        feeds = FeedTruth(self._fold.intervals, self._fold.allowance_ns)
         asked = self._answers[partition]
         offset = 0
         for block in blocks:
             events = decode_market_events(block)
             for admitted in block.header.batches:
                 start = offset - block.first_offset + 1
-                market.apply(admitted, events[start : start + admitted.count])
+                mine = events[start : start + admitted.count]
+                number = admitted.sender, admitted.incarnation, admitted.sequence
+                batch = self._acknowledged[partition].get(number)
+                before = {} if batch is None else sources_of(market, batch)
+                market.apply(admitted, mine)
+                feeds.admitted(admitted, mine, market)
+                if batch is not None:
+                    self._check_let_go(partition, batch, before, market)
                 offset += admitted.count
                 for answer in asked.get(offset, ()):
                     self._check_answer(market, answer)
-        return market.snapshot()
+        state = market.snapshot()
+        feeds.heartbeats_close_all(market)
+        self.restarts += feeds.restarts
+        self.tainted += feeds.tainted
+        return state
+
+    def _check_let_go(
+        self, partition: str, batch: Batch, before: Mapping[str, tuple[str, str]], market: MarketPartition
+    ) -> None:
+        """Events of an acknowledged batch that are not in the log."""
+        for event in batch.events:
+            if _identity(event) not in self._recorded[partition]:
+                self.let_go += 1
+                if not let_go_rightly(event, before[event.instrument], market):
+                    raise Violation(f"{event} was acknowledged and is nowhere in the log")
 
     def _check_answer(self, market: MarketPartition, answer: LastAnswer) -> None:
         keeper = market.keeper(answer.instrument)

@@ -15,14 +15,28 @@ from domain.keeper_state import PartitionSettings
 from storage.event_log import Head
 from storage.memory import MemoryLog, MemorySnapshots
 from storage.settings import WriterSettings
+from tests.simulation.feed_truth import Violation
+from tests.simulation.feeds import REFERENCE, TIME_RUNS, Feed, Line, Role, Venue
 from tests.simulation.loop import Process, SimLoop
 from tests.simulation.network import Network
-from tests.simulation.parties import Feed, Poller, Reader, Slot, Venue
-from tests.simulation.truth import Truth, Violation
+from tests.simulation.parties import Poller, Reader, Slot
+from tests.simulation.truth import Truth
 
 START_NS = 1_700_000_000 * NS_PER_S
 CHAOS_S = 8.0
 QUIET_S = 60.0
+FEEDS = ("feed0", "feed1", "feed2")
+ROLES: tuple[tuple[Role, ...], ...] = (
+    ("home", "witness", "second"),
+    ("home", "second"),
+    ("home", "witness"),
+    ("home", "second", "witness"),
+    ("home", "echo"),
+)
+"""Of each instrument, for feeds in turn."""
+
+
+KINDS = ("anomaly_found", "pattern_found", "source_changed", "bar_closed", "bar_corrected", "book_broken")
 
 
 class SkewedClock:
@@ -37,7 +51,8 @@ class SkewedClock:
 
 
 class World:
-    """Two shards, three partitions, two feeds, a poller, a reader; everything follows from the seed."""
+    """Two shards, three partitions, three feeds that bring the same instruments, a poller, a reader;
+    everything follows from the seed."""
 
     def __init__(self, seed: int, log: MemoryLog | None = None) -> None:
         self.seed = seed
@@ -69,20 +84,33 @@ class World:
         self.directory = Process("directory")
         self.slots = [Slot(self, f"keeper-{number}") for number in range(2)]
         self.owners = {p: self.random.choice(self.slots) for p in self.partitions}
-        venues = [Venue(f"C{number}.SIM", f"feed{number % 2}") for number in range(6)]
-        self.feeds = [Feed(self, f"feed{number}", venues[number::2]) for number in range(2)]
+        self.start_ns = START_NS
+        self.feeds = self._make_feeds()
+        told = {line.venue.instrument for feed in self.feeds for line in feed.lines}
         self.poller = Poller(self)
-        self.reader = Reader(self, [venue.instrument for venue in venues])
+        self.reader = Reader(self, [*sorted(told), REFERENCE])
         self.placing = asyncio.Lock()
         self.story: list[str] = []
         self.held = 0
         self.set_clocks = 0
 
+    def _make_feeds(self) -> list[Feed]:
+        """Each line of an instrument is another feed's."""
+        lines: list[list[Line]] = [[] for _ in FEEDS]
+        for number, roles in enumerate(ROLES):
+            venue = Venue(f"C{number}.SIM", FEEDS[number % 3])
+            for step, role in enumerate(roles):
+                feed = (number + step) % 3
+                of = Venue(venue.instrument, FEEDS[feed]) if role in ("witness", "echo") else venue
+                lines[feed].append(Line(of, role))
+        return [Feed(self, name, lines[number]) for number, name in enumerate(FEEDS)]
+
     def wall_clock(self) -> SkewedClock:
         return SkewedClock(self.loop, self.random.randrange(-40, 40) * NS_PER_MS)
 
     def now_ns(self) -> int:
-        return START_NS + int(self.loop.time() * NS_PER_S)
+        """What time it is where the feeds live; it runs faster there."""
+        return START_NS + int(self.loop.time() * TIME_RUNS * NS_PER_S)
 
     def note_claim(self, head: Head) -> None:
         self.truth.claimed(head, self.loop.time())
@@ -106,7 +134,8 @@ class World:
         await self._chaos()
         await self._calm()
         await self._until(
-            self._settled, "partitions owned, all that was added durable and polled, all figures armed"
+            self._settled,
+            "partitions owned, all that was added durable and polled, all figures armed, no book lost",
         )
         watching.cancel()
         return await self._reckon()
@@ -122,6 +151,7 @@ class World:
             (3, self._kill_a_feed),
             (2, self._freeze_the_poller),
             (2, self._set_a_feeds_clock),
+            (2, self._hush_a_feed),
         ]
         weights = [weight for weight, _ in misfortunes]
         while self.loop.time() < CHAOS_S:
@@ -159,7 +189,7 @@ class World:
         placed = all(self._seat(partition) is not None for partition in self.partitions)
         heads = {head.partition: head.offset for head in await self.log.heads("market")}
         polled = heads == {p: o for p, o in self.poller.cursor.items() if p in heads}
-        return drained and placed and polled and all(self._armed())
+        return drained and placed and polled and all(self._armed()) and not self._lost_books()
 
     async def _reckon(self) -> dict[str, int]:
         events = 0
@@ -168,7 +198,8 @@ class World:
             if seat is None:
                 raise Violation(f"{partition} has no owner after the calm")
             await seat.durable(seat.eventful)
-            events += await self.truth.check(partition, seat.market)
+            live = seat.market.expose(seat.places()).whole()
+            events += await self.truth.check(partition, live)
         if self.truth.violations:
             raise self.truth.violations[0]
         if self.loop.defects:
@@ -185,6 +216,10 @@ class World:
             "set": self.set_clocks,
             "lost": self.network.lost,
             "duplicated": self.network.duplicated,
+            "restarts": self.truth.restarts,
+            "tainted": self.truth.tainted,
+            "let_go": self.truth.let_go,
+            **{f"of_{kind}": self.truth.kinds[kind] for kind in KINDS},
             "lives": sum(party.lives for party in (*self.slots, *self.feeds)),
         }
 
@@ -198,6 +233,12 @@ class World:
                 if keeper is not None and keeper.builders["1s"].closed:
                     armed.append(set(found.get("1s", ())) == {"sma(3)", "rsi(2)"})
         return armed
+
+    def _lost_books(self) -> list[str]:
+        """Whoever brings one has been asked for it, and is alive."""
+        markets = [seat.market for seat in map(self._seat, self.partitions) if seat is not None]
+        keepers = [market.keeper(info.instrument) for market in markets for info in market.instruments()]
+        return [keeper.instrument for keeper in keepers if keeper is not None and keeper.book_lost]
 
     def _seat(self, partition: str) -> Seat | None:
         shard = self.owners[partition].shard
@@ -247,6 +288,13 @@ class World:
         self.set_clocks += 1
         self.loop.kill(feed.process)
         feed.begin()
+
+    async def _hush_a_feed(self) -> None:
+        """It lives, and its venues say nothing."""
+        feed = self.random.choice(self.feeds)
+        self.tell(f"hush {feed.process.name}")
+        feed.quiet_until_s = self.loop.time() + self.random.uniform(1.0, 8.0)
+        await asyncio.sleep(0)
 
     async def _trouble(self) -> None:
         self.tell("trouble")

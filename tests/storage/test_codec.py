@@ -93,6 +93,7 @@ def test_codes_never_change() -> None:
         "FeedLost": 30201,
         "FeedResynced": 30301,
         "FrameRejected": 30401,
+        "FeedSilent": 30501,
         "SessionOpened": 40001,
         "SessionSubscribed": 40101,
         "SessionClosed": 40201,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from actors.feeds.base import NOTHING, Assumed, FeedSettings, HttpRequest, Origin, Parsed
+from actors.feeds.binance.address import same_question
 from actors.feeds.binance.files import BinanceTable, read_table
 from actors.feeds.binance.parse import parse_payload
 from actors.feeds.binance.session import BinanceSession
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import VENUES, same_question
+from actors.feeds.binance.venues import VENUES
 
 __all__ = ["BinanceAdapter", "adapter"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
+import msgspec
+
 from actors.feeds.base import Reject
 from actors.feeds.binance.context import PROVIDER, Context
 from actors.feeds.binance.venues import BINANCE_COINM
@@ -12,6 +14,7 @@ from actors.feeds.binance.wire import (
     AggTrade,
     BookTicker,
     Depth,
+    Filter,
     Kline,
     ListedSymbol,
     RawTrade,
@@ -55,6 +58,8 @@ _CLOSED = {
 
 
 def agg_trade(message: AggTrade, context: Context) -> Built:
+    if message.T == 0:
+        return Reject("malformed", f"trade {message.a} has no time")
     return Trade(
         provider=PROVIDER,
         instrument=context.instrument(message.s),
@@ -98,6 +103,8 @@ def _trade(
 ) -> Built:
     if price == 0:
         return Reject("malformed", f"trade {trade_id} has the price 0")
+    if time == 0:
+        return Reject("malformed", f"trade {trade_id} has no time")
     return Trade(
         provider=PROVIDER,
         instrument=context.instrument(symbol),
@@ -119,7 +126,7 @@ def book_ticker(message: BookTicker, context: Context) -> Built:
     return _quote(
         context,
         message.s,
-        message.T if message.T is not None else message.E,
+        message.T or message.E,
         (message.b, message.B),
         (message.a, message.A),
     )
@@ -142,7 +149,7 @@ def _quote(
     return Quote(
         provider=PROVIDER,
         instrument=context.instrument(symbol),
-        ts_event=context.ts_recv if time is None else to_ns(time),
+        ts_event=context.time(time),
         ts_recv=context.ts_recv,
         bid=bid[0] or None,
         bid_size=bid[1] if bid[0] else None,
@@ -159,7 +166,7 @@ def depth_delta(message: Depth, context: Context) -> Built:
     return BookDelta(
         provider=PROVIDER,
         instrument=context.instrument(message.s),
-        ts_event=to_ns(message.E if message.T is None else message.T),
+        ts_event=context.time(message.T or message.E),
         ts_recv=context.ts_recv,
         bids=message.b,
         asks=message.a,
@@ -173,7 +180,7 @@ def partial_depth(message: Depth, depth: int, context: Context) -> Built:
     return BookSnapshot(
         provider=PROVIDER,
         instrument=context.instrument(message.s),
-        ts_event=to_ns(message.E if message.T is None else message.T),
+        ts_event=context.time(message.T or message.E),
         ts_recv=context.ts_recv,
         bids=message.b,
         asks=message.a,
@@ -183,11 +190,10 @@ def partial_depth(message: Depth, depth: int, context: Context) -> Built:
 
 
 def book_snapshot(message: RestDepth, symbol: str, context: Context, depth: int | None = None) -> Built:
-    time = message.E if message.T is None else message.T
     return BookSnapshot(
         provider=PROVIDER,
         instrument=context.instrument(symbol),
-        ts_event=context.ts_recv if time is None else to_ns(time),
+        ts_event=context.time(message.T or message.E),
         ts_recv=context.ts_recv,
         bids=message.bids,
         asks=message.asks,
@@ -198,21 +204,10 @@ def book_snapshot(message: RestDepth, symbol: str, context: Context, depth: int 
 
 def kline(message: Kline, context: Context) -> Built:
     candle = message.k
-    return Bar(
-        provider=PROVIDER,
-        instrument=context.instrument(message.s),
-        ts_event=to_ns(candle.t),
-        ts_recv=context.ts_recv,
-        interval=candle.i,
-        open=candle.o,
-        high=candle.h,
-        low=candle.l,
-        close=candle.c,
-        volume=candle.v,
-        trades=candle.n,
-        vwap=_vwap(candle.v, candle.q, context),
-        closed=candle.x,
-    )
+    return _bar(
+        context, message.s, candle.i, candle.t, (candle.o, candle.h, candle.l, candle.c),
+        (candle.v, candle.q, candle.n), closed=candle.x,
+    )  # fmt: skip
 
 
 def interval_of(row: RestKline) -> str:
@@ -226,20 +221,42 @@ def interval_of(row: RestKline) -> str:
 
 def rest_kline(row: RestKline, symbol: str, interval: str, context: Context) -> Built:
     """The last row of an answer may still be forming: it is closed once its end lies behind `ts_recv`."""
+    return _bar(
+        context, symbol, interval, row.open_time, (row.open, row.high, row.low, row.close),
+        (row.volume, row.quote_volume, row.trades),
+        closed=context.source == "file" or to_ns(row.close_time) < context.ts_recv,
+    )  # fmt: skip
+
+
+def _bar(
+    context: Context,
+    symbol: str,
+    interval: str,
+    start: int,
+    prices: tuple[float, float, float, float],
+    traded: tuple[float, float | None, int | None],
+    *,
+    closed: bool,
+) -> Built:
+    """`traded`: volume, the same in quote currency, number of trades."""
+    if not all(prices):
+        # All of them 0: nothing has traded yet.
+        return Reject("malformed", "kline: one price is 0 beside others") if any(prices) else None
+    volume, quote_volume, trades = traded
     return Bar(
         provider=PROVIDER,
         instrument=context.instrument(symbol),
-        ts_event=to_ns(row.open_time),
+        ts_event=to_ns(start),
         ts_recv=context.ts_recv,
         interval=interval,
-        open=row.open,
-        high=row.high,
-        low=row.low,
-        close=row.close,
-        volume=row.volume,
-        trades=row.trades,
-        vwap=_vwap(row.volume, row.quote_volume, context),
-        closed=context.source == "file" or to_ns(row.close_time) < context.ts_recv,
+        open=prices[0],
+        high=prices[1],
+        low=prices[2],
+        close=prices[3],
+        volume=volume,
+        trades=trades,
+        vwap=_vwap(volume, quote_volume, context),
+        closed=closed,
     )
 
 
@@ -256,7 +273,7 @@ def ticker(message: Ticker24, context: Context) -> Built:
     return Ticker(
         provider=PROVIDER,
         instrument=context.instrument(message.s),
-        ts_event=to_ns(message.E),
+        ts_event=context.time(message.E),
         ts_recv=context.ts_recv,
         last=message.c,
         open=message.o or None,
@@ -274,7 +291,7 @@ def rest_ticker(message: RestTicker, context: Context) -> Built:
     return Ticker(
         provider=PROVIDER,
         instrument=context.instrument(message.symbol),
-        ts_event=context.ts_recv if message.close_time is None else to_ns(message.close_time),
+        ts_event=context.time(message.close_time),
         ts_recv=context.ts_recv,
         last=message.last_price,
         open=message.open_price or None,
@@ -292,7 +309,7 @@ def rest_price(message: RestPrice, context: Context) -> Built:
     return Ticker(
         provider=PROVIDER,
         instrument=context.instrument(message.symbol),
-        ts_event=context.ts_recv if message.time is None else to_ns(message.time),
+        ts_event=context.time(message.time),
         ts_recv=context.ts_recv,
         last=message.price,
     )
@@ -325,8 +342,9 @@ def listed(message: ListedSymbol, context: Context) -> Built:
 
 def _step(message: ListedSymbol, kind: str) -> Decimal | None:
     """A filter's step; None where there is none, where it is 0 (no rule) or no number."""
-    for entry in message.filters:
-        if entry.filter_type != kind:
+    for raw in message.filters:
+        entry = _filter(raw)
+        if entry is None or entry.filter_type != kind:
             continue
         text = entry.tick_size if kind == "PRICE_FILTER" else entry.step_size
         try:
@@ -335,6 +353,14 @@ def _step(message: ListedSymbol, kind: str) -> Decimal | None:
             return None
         return step if step.is_finite() and step > 0 else None
     return None
+
+
+def _filter(raw: object) -> Filter | None:
+    """None for an entry that is none: the symbol is listed all the same."""
+    try:
+        return msgspec.convert(raw, Filter, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def _decimals(step: Decimal) -> int:

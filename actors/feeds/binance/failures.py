@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from actors.feeds.base import Reject, RejectClass
+from actors.feeds.rest_calls import reject_class
 
 _BY_CODE: dict[int, RejectClass] = {
     -1000: "upstream",
@@ -27,14 +28,6 @@ _BY_CODE: dict[int, RejectClass] = {
 }
 """https://developers.binance.com/docs/binance-spot-api-docs/errors; every other code: bad_request."""
 
-_BY_STATUS: dict[int, RejectClass] = {
-    401: "auth",
-    403: "throttled",  # the web application firewall's limit, by Binance's documentation
-    404: "not_found",
-    418: "throttled",
-    429: "throttled",
-    451: "entitlement",
-}
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
 _RESTRICTED = "restricted location"
 MAX_REASON = 300
@@ -54,9 +47,8 @@ def class_of_status(status: int | None) -> RejectClass | None:
     """HTTP status -> class; None for success or where the status is not known."""
     if status is None or 200 <= status < 400:
         return None
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    return "bad_request" if 400 <= status < 500 else "upstream"
+    # The web application firewall's limit, by Binance's documentation.
+    return "throttled" if status == 403 else reject_class(status)
 
 
 def banned_until_ms(body: str) -> int | None:

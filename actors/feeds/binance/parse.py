@@ -2,7 +2,8 @@
 
 Hot frames (trades, best prices, diffs, candles) are recognised by their first characters and decoded
 straight into a typed struct. Everything else, and every hot frame that does not fit its struct, takes
-the slow way: decode generically, tell the message by its event name or shape, convert, explain.
+the slow way: decode generically, tell the message by its stream or address (`address.py`), where there is
+none by its event name or shape, convert, explain.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import msgspec
 
 from actors.feeds.base import Origin, Reject
 from actors.feeds.binance import builders, failures, shapes
+from actors.feeds.binance.address import read_address, read_stream
 from actors.feeds.binance.assumed import completed
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import BINANCE, VENUES, read_address
+from actors.feeds.binance.venues import BINANCE, VENUES
 from actors.feeds.binance.wire import AggTrade, BookTicker, Depth, ExchangeInfo, Kline, ListedSymbol, RawTrade
 from domain.errors import Malformed
 
@@ -26,6 +28,7 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 _COMBINED = '{"stream":"'
 _EVENT = '{"e":"'
+_NAME = '"e":"'
 _SPOT_BOOK_TICKER = '{"u":'
 _EXCHANGE_INFO = '{"timezone":'
 
@@ -34,6 +37,7 @@ class Hot(NamedTuple):
     """How a frequent message is read, raw and inside the envelope of `/stream`."""
 
     event: str
+    named: str
     raw: msgspec.json.Decoder[Any]
     combined: msgspec.json.Decoder[Any]
     build: Callable[[Any, Context], builders.Built]
@@ -42,7 +46,7 @@ class Hot(NamedTuple):
 def _hot(event: str, message: type, build: Callable[[Any, Context], builders.Built]) -> Hot:
     envelope = msgspec.defstruct(f"Combined{message.__name__}", [("data", message)], gc=False)
     raw: msgspec.json.Decoder[Any] = msgspec.json.Decoder(message, strict=False)
-    return Hot(event, raw, msgspec.json.Decoder(envelope, strict=False), build)
+    return Hot(event, f'{_NAME}{event}"', raw, msgspec.json.Decoder(envelope, strict=False), build)
 
 
 _HOT = {
@@ -77,22 +81,26 @@ def parse_in(payload: str | bytes, context: Context) -> Frame:
 
 def _fast(text: str, context: Context) -> Frame | None:
     """None where the message is not a hot one or does not fit: the slow way decides and explains."""
+    if context.address.refusal is not None:
+        return None
     combined = text.startswith(_COMBINED)
     if combined:
         hot = hot_of_stream(text[len(_COMBINED) : text.find('"', len(_COMBINED))])
+    elif context.address.streams:
+        return None
     elif text.startswith(_EVENT):
         hot = _HOT.get(text[len(_EVENT) : text.find('"', len(_EVENT))])
     elif text.startswith(_SPOT_BOOK_TICKER):
         hot = _HOT["bookTicker"]
     else:
         return _exchange_info(text, context) if text.startswith(_EXCHANGE_INFO) else None
-    if hot is None or (context.address.stream is not None and shapes.depth_of(context.address.stream)):
+    if hot is None or (combined and _NAME in text and hot.named not in text):
         return None
     try:
         message = hot.combined.decode(text).data if combined else hot.raw.decode(text)
     except msgspec.ValidationError:
         return None
-    built = hot.build(message, context)
+    built = hot.build(message, context.of(message.s, message.st))
     if isinstance(built, Reject):
         return Frame(rejects=[built], event=hot.event)
     return Frame([built] if built is not None else [], event=hot.event)
@@ -101,12 +109,8 @@ def _fast(text: str, context: Context) -> Frame | None:
 @lru_cache(maxsize=16_384)
 def hot_of_stream(stream: str) -> Hot | None:
     """`btcusdt@depth@100ms` -> how its messages are read; None for streams that are not hot."""
-    channel = stream.partition("@")[2]
-    if channel.startswith("kline_"):
-        return _HOT["kline"]
-    if channel == "depth" or channel.startswith("depth@"):
-        return _HOT["depthUpdate"]
-    return _HOT.get(channel)
+    carried = read_stream(stream)
+    return None if carried is None or carried.levels is not None else _HOT.get(carried.event)
 
 
 def _exchange_info(text: str, context: Context) -> Frame | None:
@@ -122,7 +126,8 @@ def _exchange_info(text: str, context: Context) -> Frame | None:
 
 
 def _listed(raw: msgspec.Raw, context: Context) -> builders.Built:
-    return builders.listed(_LISTED.decode(raw), context)
+    message = _LISTED.decode(raw)
+    return builders.listed(message, context.of(message.symbol))
 
 
 def _slow(text: str, context: Context) -> Frame:

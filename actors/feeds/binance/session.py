@@ -12,20 +12,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from actors.feeds.base import NOTHING, Assumed, Effects, Endpoint, FeedSettings, HttpRequest, Received, Reject
 from actors.feeds.binance import failures
+from actors.feeds.binance.address import NOWHERE, Address, read_address
 from actors.feeds.binance.assumed import completed
-from actors.feeds.binance.calls import Call, CallQueue, pause_end
+from actors.feeds.binance.calls import Call, CallQueue, observe_weight, pause_end
 from actors.feeds.binance.context import Context, Frame
-from actors.feeds.binance.hot import take_run
-from actors.feeds.binance.links import RENEWAL_SPREAD_S, Link, plan_links
+from actors.feeds.binance.hot import ShortWays, take_run
+from actors.feeds.binance.links import CHANNEL_OF, RENEWAL_SPREAD_S, Link, plan_links, read_routes
 from actors.feeds.binance.parse import parse_in
-from actors.feeds.binance.subject import Subject
+from actors.feeds.binance.questions import TRADES_PER_CALL, Questions
+from actors.feeds.binance.subject import Subject, channel_of
 from actors.feeds.binance.symbols import SymbolTable
-from actors.feeds.binance.venues import BINANCE, NOWHERE, VENUES, Address, Venue, read_address
-from domain.errors import Malformed
+from actors.feeds.binance.venues import BINANCE, VENUES, Venue
+from actors.feeds.carriers import TRADES
+from actors.feeds.silence import StreamWatch
 from domain.ids import InstrumentId, venue_of
 from domain.market.observations import BookDelta, BookSnapshot, InstrumentInfo, Observation, Trade
 
@@ -34,8 +36,6 @@ MAX_KEPT_FRAME = 4096
 _STREAM_OF = {"trades": "trade", "aggTrades": "aggTrade"}
 """REST's lists of trades continue the ids of these streams."""
 
-BARS_PER_CALL = 1000
-TRADES_PER_CALL = 1000
 MAX_TRADE_ATTEMPTS = 5
 MAX_BAR_ATTEMPTS = 5
 
@@ -50,15 +50,18 @@ class BinanceSession:
         max_streams: int | None = None,
         assumed: Assumed = NOTHING,
     ) -> None:
-        self._settings = settings
         self._assumed = assumed
         self._assumed_venue = VENUES.get(assumed.venue or "") or BINANCE
+        self._backfill_bars = settings.backfill_bars
         self._symbols = symbols
         self._random = random.Random(settings.seed)
         self._calls = CallQueue(settings.seed)
+        self._questions = Questions(self._calls, settings)
         self._subjects: dict[str, Subject] = {}
-        self._by_letters: dict[str, dict[str, Subject]] = {name: {} for name in VENUES}
-        self._learners = {name: partial(self._remember, venue) for name, venue in VENUES.items()}
+        self._waiting: dict[str, Subject] = {}
+        """Those with a trade that may begin a new numbering."""
+        self._watch = StreamWatch()
+        self._silence_s = settings.silence_s
         self._infos: dict[str, InstrumentInfo] = {}
         self._listed: set[str] = set()
         wanted = [symbols.assign(text) for text in settings.instruments]
@@ -67,11 +70,12 @@ class BinanceSession:
             settings.channels,
             settings.ws_url,
             max_streams,
+            read_routes(settings.routes),
         )
         self._links = {link.connection: link for link in planned}
         self._planned = planned
         for venue, symbol, instrument in wanted:
-            self._subjects[instrument] = Subject(instrument, venue, symbol, self._carrier(venue, symbol))
+            self._subjects[instrument] = self._planned_subject(instrument, venue, symbol)
 
     def endpoints(self) -> Sequence[Endpoint]:
         return [link.endpoint() for link in self._planned]
@@ -79,10 +83,10 @@ class BinanceSession:
     def on_start(self, now: int) -> Effects:
         effects = Effects()
         for name in dict.fromkeys(subject.venue.name for subject in self._subjects.values()):
-            self._ask_listing(VENUES[name], now)
-        if self._settings.backfill_bars > 0:
+            self._questions.listing(VENUES[name], now)
+        if self._backfill_bars > 0:
             for subject in self._subjects.values():
-                self._ask_bars(subject, now)
+                self._questions.bars(subject, now)
         return self._finish(effects, now)
 
     def on_open(self, connection: int, now: int) -> Effects:
@@ -90,10 +94,12 @@ class BinanceSession:
         link = self._link(connection)
         renewed = link.opened_at is not None
         link.opened(now, self._random.uniform(0.0, RENEWAL_SPREAD_S))
+        self._watch.expect(connection, link.silence_limits_s(self._silence_s), now)
         effects.sends += link.due_frames(now)
         if not renewed:
             for subject in self._carried(connection):
-                subject.resume_trades()
+                if TRADES in subject.carriers.on(connection):
+                    subject.resume_trades()
                 self._ask_wanted(subject, now)
         return self._finish(effects, now)
 
@@ -105,12 +111,12 @@ class BinanceSession:
         link = self._links.get(connection) or self._link(connection)
         address = read_address(endpoint) if endpoint else NOWHERE
         venue = address.venue or link.venue or self._assumed_venue
-        if address.stream is not None:
+        if address.refusal is not None:
             for frame, now in run:
                 self._take_frame(frame, link, venue, address, now, effects)
             return effects
-        by_letters, left = self._by_letters[venue.name], iter(run)
-        while odd := take_run(left, link, by_letters, effects.observations, self._learners[venue.name]):
+        ways, left = link.ways.get(venue.name) or self._ways_of(link, venue), iter(run)
+        while odd := take_run(left, ways, link.overlap_until, effects.observations):
             self._take_frame(odd[0], link, venue, address, odd[1], effects)
         return effects
 
@@ -123,26 +129,35 @@ class BinanceSession:
         for reject in parsed.rejects:
             effects.rejects.append((reject, _kept(frame)))
         for observation in parsed.observations:
-            self._take(observation, parsed.event, link, now, effects)
+            self._take(observation, parsed.event, link, now, effects, venue)
         if parsed.event == "serverShutdown":
             self._renew(link, "the venue announced a shutdown", effects)
         if self._calls.dirty:
             self._finish(effects, now)
 
-    def _remember(self, venue: Venue, symbol: str) -> None:
-        """An instrument is found by its letters from the second frame on: the first one makes it known."""
-        try:
-            subject = self._subjects.get(self._symbols.resolve(venue.name, symbol))
-        except Malformed:
-            return
-        if subject is not None:
-            self._by_letters[venue.name][symbol] = subject
+    def _ways_of(self, link: Link, venue: Venue) -> ShortWays:
+        ways = link.ways.get(venue.name)
+        if ways is None:
+            ways = link.ways[venue.name] = ShortWays(self._watch.heard(link.connection))
+        return ways
+
+    def _carry(self, subject: Subject, channel: str, link: Link, venue: Venue) -> None:
+        """A frame of the channel has come over this connection: the next ones may go the short way."""
+        before = subject.carriers.get(channel)
+        if before is not None and before != link.connection:
+            for ways in self._link(before).ways.values():
+                ways.close(channel, subject)
+        subject.carriers[channel] = link.connection
+        ways = self._ways_of(link, venue)
+        if subject.instrument in self._subjects:
+            ways.open(channel, subject)
 
     def on_close(self, connection: int, reason: str, now: int) -> Effects:
         effects = Effects()
         self._link(connection).closed()
+        self._watch.closed(connection)
         for subject in self._carried(connection):
-            subject.interrupt(reason, now, effects)
+            subject.interrupt(connection, reason, now, effects)
         return effects
 
     def on_response(
@@ -153,7 +168,7 @@ class BinanceSession:
         call = self._calls.answered(request)
         address = read_address(request.url)
         venue = call.venue if call is not None else address.venue or self._assumed_venue
-        self._calls.budget(venue).observe(headers, now)
+        observe_weight(self._calls.budget(venue), headers, now)
         if status == 0:
             self._again(call, now)
             return self._finish(effects, now)
@@ -179,7 +194,11 @@ class BinanceSession:
         return self._finish(effects, now)
 
     def on_timer(self, now: int) -> Effects:
-        effects = Effects()
+        effects = Effects(silences=self._watch.check(now))
+        for subject in list(self._waiting.values()):
+            if not subject.settle(now, effects):
+                del self._waiting[subject.instrument]
+                self._ask_wanted(subject, now)
         for link in self._links.values():
             effects.sends += link.due_frames(now)
             if link.streams and link.opened_at is not None and now >= link.renew_at:
@@ -187,17 +206,27 @@ class BinanceSession:
         return self._finish(effects, now)
 
     def _take(
-        self, observation: Observation, event: str, link: Link | None, now: int, effects: Effects
+        self,
+        observation: Observation,
+        event: str,
+        link: Link | None,
+        now: int,
+        effects: Effects,
+        venue: Venue | None = None,
     ) -> None:
-        """One observation by its kind; `link` is None for what came over REST."""
+        """One observation by its kind; `link` and its socket's `venue` are None for what came over REST."""
         subject = self._subjects.get(observation.instrument)
         if subject is None:
             subject = self._discover(observation.instrument, now, effects)
         if link is not None:
-            subject.connection = link.connection
+            channel = channel_of(observation)
+            self._carry(subject, channel, link, venue or subject.venue)
+            self._watch.heard(link.connection)[channel] = now
         match observation:
             case Trade():
                 subject.on_trade(observation, event, effects)
+                if subject.track is not None and subject.track.held is not None:
+                    self._waiting[subject.instrument] = subject
             case BookDelta():
                 overlapping = link is not None and now < link.overlap_until
                 subject.on_delta(observation, effects, overlapping=overlapping)
@@ -248,8 +277,15 @@ class BinanceSession:
         subject = self._subjects.get(self._symbols.resolve(venue.name, address.symbol or ""))
         if subject is None or address.from_id is None:
             return True
-        full = len(trades) >= (address.limit or TRADES_PER_CALL)
-        moved = subject.on_trade_page(trades, address.from_id, full, now, effects)
+        rows = len(trades) + len(parsed.rejects)
+        moved = subject.on_trade_page(
+            trades,
+            address.from_id,
+            now,
+            effects,
+            full=rows >= (address.limit or TRADES_PER_CALL),
+            whole=not parsed.rejects,
+        )
         if moved:
             self._ask_wanted(subject, now)
         subject.trades_from = None
@@ -294,11 +330,11 @@ class BinanceSession:
         """An instrument that the settings do not name. Past the bound it is served but not remembered."""
         venue = VENUES[venue_of(instrument)]
         symbol = self._symbols.letters(instrument)
-        subject = Subject(InstrumentId(instrument), venue, symbol, None)
+        subject = Subject(InstrumentId(instrument), venue, symbol)
         if len(self._subjects) < MAX_SUBJECTS:
             self._subjects[instrument] = subject
         if venue.name not in self._listed:
-            self._ask_listing(venue, now)
+            self._questions.listing(venue, now)
         info = self._infos.get(instrument)
         if info is not None:
             effects.observations.append(info)
@@ -307,34 +343,10 @@ class BinanceSession:
     def _ask_wanted(self, subject: Subject, now: int) -> None:
         if subject.wants_book:
             subject.wants_book = False
-            self._ask_book(subject, now)
+            self._questions.book(subject, now)
         if subject.trades_from is not None:
-            self._ask_trades(subject, subject.trades_from, now)
+            self._questions.trades(subject, subject.trades_from, now)
             subject.trades_from = None
-
-    def _ask_listing(self, venue: Venue, now: int) -> None:
-        url = f"{self._base(venue)}/exchangeInfo"
-        self._calls.ask(Call("instruments", venue.name, venue, url, venue.info_weight, None), now)
-
-    def _ask_book(self, subject: Subject, now: int) -> None:
-        levels, weight = subject.venue.depth(self._settings.book_depth)
-        self._ask("book", subject, f"depth?symbol={subject.symbol}&limit={levels}", weight, now)
-
-    def _ask_trades(self, subject: Subject, first: int, now: int) -> None:
-        query = f"aggTrades?symbol={subject.symbol}&fromId={first}&limit={TRADES_PER_CALL}"
-        self._ask("trades", subject, query, subject.venue.trades_weight, now)
-
-    def _ask_bars(self, subject: Subject, now: int) -> None:
-        count = min(self._settings.backfill_bars, BARS_PER_CALL)
-        query = f"klines?symbol={subject.symbol}&interval=1m&limit={count}"
-        self._ask("bars", subject, query, subject.venue.klines_weight, now)
-
-    def _ask(self, topic: str, subject: Subject, query: str, weight: int, now: int) -> None:
-        url = f"{self._base(subject.venue)}/{query}"
-        self._calls.ask(Call(topic, subject.instrument, subject.venue, url, weight, subject.instrument), now)
-
-    def _base(self, venue: Venue) -> str:
-        return (self._settings.rest_url or venue.rest_url).rstrip("/") + venue.api
 
     def _renew(self, link: Link, reason: str, effects: Effects) -> None:
         if not link.renewing:
@@ -352,14 +364,16 @@ class BinanceSession:
         return link
 
     def _carried(self, connection: int) -> list[Subject]:
-        return [subject for subject in self._subjects.values() if subject.connection == connection]
+        return [subject for subject in self._subjects.values() if subject.carriers.on(connection)]
 
-    def _carrier(self, venue: Venue, symbol: str) -> int | None:
-        stream = symbol.lower() + "@"
+    def _planned_subject(self, instrument: InstrumentId, venue: Venue, symbol: str) -> Subject:
+        subject = Subject(instrument, venue, symbol)
         for link in self._planned:
-            if link.venue is venue and any(name.startswith(stream) for name in link.streams):
-                return link.connection
-        return None
+            if link.venue is venue and symbol in link.symbols:
+                subject.carriers.update(
+                    (CHANNEL_OF.get(each, each), link.connection) for each in link.channels
+                )
+        return subject
 
 
 def _failure(parsed: Frame, status: int) -> Reject | None:

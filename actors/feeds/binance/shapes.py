@@ -1,16 +1,16 @@
-"""The slow way of parsing: a decoded JSON value, told by its event name, its stream or its shape."""
+"""The slow way of parsing: a decoded JSON value, told by its stream or its address, else by its shape."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
 from actors.feeds.base import Reject
 from actors.feeds.binance import builders, failures
+from actors.feeds.binance.address import DEPTH_UPDATE, Stream, read_stream
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.wire import (
     AggTrade,
@@ -34,7 +34,6 @@ T = TypeVar("T")
 Json = Any
 """What msgspec decodes without a type; it ends in this module."""
 
-_PARTIAL = re.compile(r"[^@]*@depth(\d{1,4})(?:@.*)?")
 _ERROR_CODE_OK = 0
 
 _EVENTS: dict[str, tuple[type[Any], Callable[[Any, Context], builders.Built]]] = {
@@ -47,29 +46,26 @@ _EVENTS: dict[str, tuple[type[Any], Callable[[Any, Context], builders.Built]]] =
     "24hrMiniTicker": (Ticker24, builders.ticker),
 }
 _NO_CONTENT = {"serverShutdown"}
-_ARRAY_STREAMS = {"ticker": "24hrTicker", "miniTicker": "24hrMiniTicker"}
-
-
-@lru_cache(maxsize=16_384)
-def depth_of(stream: str) -> int | None:
-    """Levels of a partial-depth stream (`btcusdt@depth5@100ms` -> 5); None for any other."""
-    match = _PARTIAL.fullmatch(stream)
-    return int(match[1]) if match else None
 
 
 def read(value: Json, context: Context, frame: Frame, stream: str | None = None) -> None:
     """Adds what a value says to the frame. Raises RecursionError on absurd nesting."""
-    stream = stream or context.address.stream
     if isinstance(value, list):
         _read_list(value, context, frame, stream)
     elif not isinstance(value, dict):
         frame.rejects.append(Reject("malformed", f"neither object nor list: {str(value)[:80]!r}"))
     elif isinstance(value.get("stream"), str) and "data" in value:
         read(value["data"], context, frame, value["stream"])
+    elif "e" not in value and _read_control(value, context, frame):
+        return
+    elif context.address.refusal is not None:
+        frame.rejects.append(Reject("unsupported", context.address.refusal))
+    elif stream is not None or context.address.streams:
+        _read_streamed(value, context, frame, stream)
     elif "e" in value:
-        _read_event(value, context, frame, stream)
+        _read_event(value, context, frame)
     else:
-        _read_object(value, context, frame, stream)
+        _read_market_data(value, context, frame)
 
 
 def collect(frame: Frame, build: Callable[[], builders.Built]) -> None:
@@ -95,35 +91,120 @@ def _read_list(values: list[Json], context: Context, frame: Frame, stream: str |
 
 
 def _read_row(row: list[Json], context: Context, frame: Frame) -> None:
+    """A row of the list of candles: no other answer that is used has rows."""
     frame.event = "klines"
+    if context.address.refusal is not None or context.address.resource not in ("klines", "other"):
+        reason = context.address.refusal or f"{context.address.resource} has no rows"
+        frame.rejects.append(Reject("unsupported", reason))
+        return
 
     def build() -> builders.Built:
         kline = convert(row, RestKline)
         interval = context.address.interval or builders.interval_of(kline)
-        return builders.rest_kline(kline, _symbol(context, None), interval, context)
+        symbol = _symbol(context)
+        return builders.rest_kline(kline, symbol, interval, context.of(symbol))
 
     collect(frame, build)
 
 
-def _read_event(value: Mapping[str, Json], context: Context, frame: Frame, stream: str | None) -> None:
-    event = value["e"]
-    if not isinstance(event, str):
-        frame.rejects.append(Reject("malformed", "event name `e` is no text"))
+def _read_streamed(value: Mapping[str, Json], context: Context, frame: Frame, stream: str | None) -> None:
+    """A message whose stream is known: the stream says what it is."""
+    names = [stream] if stream is not None else _candidates(value, context.address.streams)
+    carried = [read_stream(name) for name in names]
+    known = carried[0] if len(carried) == 1 else None
+    event = value.get("e", "" if known is None else known.event)
+    if _is_notice(event, frame):
         return
+    if known is None:
+        frame.rejects.append(Reject("unsupported", _doubt(str(event), names)))
+        return
+    if event != known.event:
+        _reject_event(event, frame)
+        return
+    frame.event = known.event
+    if known.levels is not None:
+        collect(frame, partial(_partial_book, value, known, known.levels, context))
+    else:
+        collect(frame, partial(_event, known.event, value, context))
+
+
+def _candidates(value: Mapping[str, Json], streams: tuple[str, ...]) -> list[str]:
+    """Those of a socket's streams that a message without a stream's name may be of."""
+    symbol = value.get("s")
+    return [
+        name
+        for name in streams
+        if (not isinstance(symbol, str) or name.startswith("!") or _letters(name) == symbol)
+        and _may_carry(name, value)
+    ]
+
+
+def _letters(stream: str) -> str:
+    return stream.partition("@")[0].upper()
+
+
+def _may_carry(name: str, value: Mapping[str, Json]) -> bool:
+    """By the kind of message alone. Of streams that are not used, other books call theirs like the book's."""
+    stream, event = read_stream(name), value.get("e")
+    if stream is None:
+        return "depth" in name.lower() and event in (DEPTH_UPDATE, None)
+    if event is not None:
+        return bool(stream.event == event)
+    return stream.levels is not None if "lastUpdateId" in value else stream.event == "bookTicker"
+
+
+def _doubt(event: str, names: list[str]) -> str:
+    if len(names) > 1:
+        return f"message {event[:60]!r} may be of each of {len(names)} streams of its socket"
+    return f"stream {names[0][:60]!r} is not used" if names else f"event {event[:60]!r} is not used"
+
+
+def _partial_book(value: Mapping[str, Json], stream: Stream, levels: int, context: Context) -> builders.Built:
+    """Spot venues send it without a name and a symbol, the others in the form of a change."""
+    if "e" in value:
+        change = convert(value, Depth)
+        return builders.partial_depth(change, levels, context.of(change.s, change.st))
+    symbol = stream.symbol or ""
+    return builders.book_snapshot(convert(value, RestDepth), symbol, context.of(symbol), levels)
+
+
+def _event(event: str, value: Mapping[str, Json], context: Context) -> builders.Built:
+    """Raises ValidationError and Malformed."""
+    shape, build = _EVENTS[event]
+    message = convert(value, shape)
+    return build(message, context.of(message.s, message.st))
+
+
+def _read_event(value: Mapping[str, Json], context: Context, frame: Frame) -> None:
+    """A message that no stream's name came with tells by its own what it is."""
+    event = value["e"]
+    if _is_notice(event, frame):
+        return
+    if isinstance(event, str) and event in _EVENTS:
+        frame.event = event
+        collect(frame, lambda: _event(event, value, context))
+    else:
+        _reject_event(event, frame)
+
+
+def _is_notice(event: Json, frame: Frame) -> bool:
+    """Of the connection itself, which has no data."""
+    if not isinstance(event, str) or event not in _NO_CONTENT:
+        return False
     frame.event = event
-    known = _EVENTS.get(event)
-    levels = depth_of(stream) if stream else None
-    if event == "depthUpdate" and levels is not None:
-        collect(frame, lambda: builders.partial_depth(convert(value, Depth), levels, context))
-    elif known is not None:
-        message, build = known
-        collect(frame, lambda: build(convert(value, message), context))
-    elif event not in _NO_CONTENT:
+    return True
+
+
+def _reject_event(event: Json, frame: Frame) -> None:
+    if isinstance(event, str):
+        frame.event = event
         frame.rejects.append(Reject("unsupported", f"event {event[:60]!r} is not used"))
+    else:
+        frame.rejects.append(Reject("malformed", "event name `e` is no text"))
 
 
-def _read_object(value: Mapping[str, Json], context: Context, frame: Frame, stream: str | None) -> None:
-    """An object without event name. The order of the questions is from the most telling key on."""
+def _read_control(value: Mapping[str, Json], context: Context, frame: Frame) -> bool:
+    """Errors, acknowledgements and lists of instruments, which come from any address. False for others."""
     if "code" in value and "msg" in value:
         _read_failure(value, context, frame)
     elif isinstance(value.get("error"), dict):
@@ -132,10 +213,13 @@ def _read_object(value: Mapping[str, Json], context: Context, frame: Frame, stre
         _read_result(value["result"], frame)
     elif not value or set(value) == {"serverTime"}:
         frame.event = "pong"
-    elif "symbols" in value or context.address.resource == "exchangeInfo":
+    elif context.address.refusal is None and (
+        "symbols" in value or context.address.resource == "exchangeInfo"
+    ):
         _read_listing(value.get("symbols"), context, frame)
     else:
-        _read_market_data(value, context, frame, stream)
+        return False
+    return True
 
 
 def _read_failure(value: Mapping[str, Json], context: Context, frame: Frame) -> None:
@@ -166,21 +250,33 @@ def _read_listing(entries: Json, context: Context, frame: Frame) -> None:
 
 
 def _listed(entry: Json, context: Context) -> builders.Built:
-    return builders.listed(convert(entry, ListedSymbol), context)
+    message = convert(entry, ListedSymbol)
+    return builders.listed(message, context.of(message.symbol))
 
 
-def _read_market_data(value: Mapping[str, Json], context: Context, frame: Frame, stream: str | None) -> None:
-    shape = _shape(value, context, stream)
+def _read_market_data(value: Mapping[str, Json], context: Context, frame: Frame) -> None:
+    """An object without an event's name: an answer of REST, or the best prices of spot venues."""
+    shape = _OF_RESOURCE.get(context.address.resource) or _shape(value)
     if shape is None:
         keys = ", ".join(list(value)[:8])
         frame.rejects.append(Reject("unsupported", f"no known message has the fields {keys}"[:200]))
         return
     frame.event = shape
-    collect(frame, lambda: _build(shape, value, context, stream))
+    collect(frame, lambda: _build(shape, value, context))
 
 
-def _shape(value: Mapping[str, Json], context: Context, stream: str | None) -> str | None:
-    """A name of `_build`; what the stream or the request promises counts where the keys do not tell."""
+_OF_RESOURCE = {
+    "depth": "depth",
+    "trades": "trades",
+    "aggTrades": "aggTrades",
+    "ticker/24hr": "ticker",
+    "ticker/price": "price",
+    "ticker/bookTicker": "rest_book_ticker",
+}
+
+
+def _shape(value: Mapping[str, Json]) -> str | None:
+    """A name of `_build`, from the most telling key on; where no address promises anything."""
     keys = value.keys()
     if "lastUpdateId" in keys and "bids" in keys:
         return "depth"
@@ -196,62 +292,38 @@ def _shape(value: Mapping[str, Json], context: Context, stream: str | None) -> s
         return "aggTrades"
     if "mins" in keys:
         return "avgPrice"
-    if {"symbol", "price"} <= keys:
-        return "price"
-    return _promised(context, stream)
+    return "price" if {"symbol", "price"} <= keys else None
 
 
-_OF_RESOURCE = {
-    "depth": "depth",
-    "trades": "trades",
-    "aggTrades": "aggTrades",
-    "ticker/24hr": "ticker",
-    "ticker/price": "price",
-    "ticker/bookTicker": "rest_book_ticker",
-}
-
-
-def _promised(context: Context, stream: str | None) -> str | None:
-    if stream is None:
-        return _OF_RESOURCE.get(context.address.resource)
-    if depth_of(stream) is not None:
-        return "depth"
-    channel = stream.partition("@")[2]
-    if channel in _EVENTS:
-        return channel
-    if channel.startswith("kline_"):
-        return "kline"
-    return "depthUpdate" if channel.startswith("depth") else _ARRAY_STREAMS.get(channel)
-
-
-def _build(shape: str, value: Mapping[str, Json], context: Context, stream: str | None) -> builders.Built:
+def _build(shape: str, value: Mapping[str, Json], context: Context) -> builders.Built:
     """Raises ValidationError and Malformed."""
-    if shape in _EVENTS:
-        message, build = _EVENTS[shape]
-        return build(convert(value, message), context)
     match shape:
+        case "bookTicker":
+            return _event(shape, value, context)
         case "depth":
-            symbol = _symbol(context, stream)
-            levels = depth_of(stream) if stream else None
-            return builders.book_snapshot(convert(value, RestDepth), symbol, context, levels)
+            message, symbol = convert(value, RestDepth), _symbol(context)
+            return builders.book_snapshot(message, symbol, context.of(symbol))
         case "trades":
-            return builders.rest_trade(convert(value, RestTrade), _symbol(context, stream), context)
+            symbol = _symbol(context)
+            return builders.rest_trade(convert(value, RestTrade), symbol, context.of(symbol))
         case "aggTrades":
-            return builders.rest_agg_trade(convert(value, RestAggTrade), _symbol(context, stream), context)
+            symbol = _symbol(context)
+            return builders.rest_agg_trade(convert(value, RestAggTrade), symbol, context.of(symbol))
         case "ticker":
-            return builders.rest_ticker(convert(value, RestTicker), context)
+            ticker = convert(value, RestTicker)
+            return builders.rest_ticker(ticker, context.of(ticker.symbol))
         case "rest_book_ticker":
-            return builders.rest_book_ticker(convert(value, RestBookTicker), context)
+            best = convert(value, RestBookTicker)
+            return builders.rest_book_ticker(best, context.of(best.symbol))
         case "price":
-            return builders.rest_price(convert(value, RestPrice), context)
+            price = convert(value, RestPrice)
+            return builders.rest_price(price, context.of(price.symbol))
         case _:
             return Reject("unsupported", f"{shape} is not used: an average is not a last price")
 
 
-def _symbol(context: Context, stream: str | None) -> str:
+def _symbol(context: Context) -> str:
     """The symbol that the message itself does not name. Raises Malformed."""
-    if stream and "@" in stream:
-        return stream.partition("@")[0].upper()
     if context.address.symbol:
         return context.address.symbol
     if context.source == "file":
@@ -269,10 +341,30 @@ def convert(value: Json, message: type[T]) -> T:
     try:
         return msgspec.convert(value, message, strict=False)
     except msgspec.ValidationError:
-        cut = _with_short_levels(value)
-        if cut is None:
+        mended = _with_short_levels(value) or _without_blanks(value, message)
+        if mended is None:
             raise
-        return msgspec.convert(cut, message, strict=False)
+        return msgspec.convert(mended, message, strict=False)
+
+
+_BLANKS = ("", None)
+_BLANK_IS_0: dict[type[Any], set[str]] = {
+    BookTicker: {"b", "B", "a", "A"},
+    Ticker24: {"c"},
+    RestTicker: {"lastPrice"},
+    RestPrice: {"price"},
+    RestBookTicker: {"bidPrice", "bidQty", "askPrice", "askQty"},
+}
+"""Messages of which a part may be nothing, and the fields that they must have."""
+
+
+def _without_blanks(value: Json, message: type[Any]) -> dict[str, Json] | None:
+    """The same object with nothing in place of empty texts and nulls; None where there are none."""
+    needed = _BLANK_IS_0.get(message)
+    if needed is None or not isinstance(value, dict) or all(each not in _BLANKS for each in value.values()):
+        return None
+    kept = {key: each for key, each in value.items() if each not in _BLANKS}
+    return kept | {key: 0 for key in needed & value.keys() if value[key] in _BLANKS}
 
 
 def _with_short_levels(value: Json) -> dict[str, Json] | None:

@@ -1,24 +1,58 @@
 """Dense trade ids of one instrument: repeats, holes, and what fills them.
 
-Binance numbers aggregated trades by symbol without holes, so a jump is a loss. Pure.
+Binance numbers aggregated trades by symbol without holes, so a jump is a loss. An id below the mark is a
+repeat, unless its trade is later than all before it: then it waits for another that continues it, and with
+the two the numbering begins anew. Pure.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from domain.clock import NS_PER_S
+from domain.market.observations import Trade
+from domain.market.renumbering import Suspect, is_later
+
 MAX_BACKFILL = 50_000
 """A hole of more ids is reported and left: 50 pages of REST would cost 200 of 6,000 weight a minute."""
 MAX_HOLES = 64
+HOLD_NS = 10 * NS_PER_S
+"""A trade that may be the first of a new numbering waits so long for a second one; then it counts as that."""
+MAX_MISSED_START = 1000
+"""A new numbering that is heard of later than this has not certainly begun at 0."""
 
 Range = tuple[int, int]
 """(first, last) trade ids, inclusive."""
 
 
+class Held(NamedTuple):
+    """A trade that may be the first of a new numbering; `high`: the mark when it came, `due` ns."""
+
+    trade: Trade
+    high: int | None
+    due: int
+
+    @property
+    def suspect(self) -> Suspect:
+        return Suspect(number_of(self.trade), self.trade.ts_event)
+
+
+def number_of(trade: Trade) -> int:
+    return int(trade.trade_id or 0)
+
+
 class TradeTrack:
-    """High-water mark and missing ranges. With `dense` False only repeats are told."""
+    """High-water mark and missing ranges. With `dense` False only repeats are told.
+
+    `newest`: time of the trade at the mark, ns UTC; `old_until`: the same of the numbering before this one.
+    """
 
     def __init__(self, *, dense: bool = True) -> None:
         self.dense = dense
         self.high: int | None = None
+        self.newest = 0
+        self.old_until = 0
+        self.held: Held | None = None
         self._holes: list[Range] = []
         self._open: list[Range] = []
 
@@ -36,6 +70,27 @@ class TradeTrack:
         missing = (high + 1, trade_id - 1)
         self._remember(missing)
         return True, missing
+
+    def looks_anew(self, trade: Trade) -> bool:
+        """An id at or below the mark, given to a trade that is later than all before it."""
+        return (
+            self.high is not None
+            and number_of(trade) <= self.high
+            and is_later(trade.ts_event, max(self.newest, self.old_until))
+        )
+
+    def begin_anew(self, first: Trade) -> Range | None:
+        """The numbering begins anew with this trade; returns what of it is missing, to be asked for."""
+        number = number_of(first)
+        self.held = None
+        self._holes.clear()
+        self._open.clear()
+        self.old_until = max(self.newest, self.old_until)
+        self.high, self.newest = number, first.ts_event
+        if not self.dense or not 0 < number <= MAX_MISSED_START:
+            return None
+        self._remember((0, number - 1))
+        return 0, number - 1
 
     def admit_page(self, trade_ids: list[int], asked_from: int) -> list[bool]:
         """A page of the venue's own list, ascending from `asked_from` -> which of its trades are new.

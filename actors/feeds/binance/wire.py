@@ -6,7 +6,7 @@ not decode. Times are integers in ms, or in us where the socket was opened with 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -23,6 +23,8 @@ Signed = Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Time = Annotated[int, Meta(ge=0, le=MAX_NS)]
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=40)]
+SymbolType = int | None
+"""`st` of the derivatives: 1 = USD-M, 2 = COIN-M, whichever of their hosts sends it."""
 Levels = tuple[tuple[Price, Amount], ...]
 
 
@@ -48,6 +50,7 @@ class AggTrade(Struct, gc=False):
     q: Amount
     T: Time
     m: bool
+    st: SymbolType = None
 
 
 class RawTrade(Struct, gc=False):
@@ -59,6 +62,7 @@ class RawTrade(Struct, gc=False):
     m: bool
     X: str | None = None
     """Derivatives: MARKET, INSURANCE_FUND, ADL, or NA for an entry that is no trade."""
+    st: SymbolType = None
 
 
 class BookTicker(Struct, gc=False):
@@ -69,6 +73,7 @@ class BookTicker(Struct, gc=False):
     A: Amount
     T: Time | None = None
     E: Time | None = None
+    st: SymbolType = None
 
 
 class Depth(Struct, gc=False):
@@ -80,15 +85,16 @@ class Depth(Struct, gc=False):
     E: Time
     T: Time | None = None
     pu: Annotated[int, Meta(ge=-1, le=2**63 - 1)] | None = None
+    st: SymbolType = None
 
 
 class Candle(Struct, gc=False):
     t: Time
     i: Annotated[str, Meta(min_length=1, max_length=8)]
-    o: Price
-    h: Price
-    l: Price  # noqa: E741  the wire's name
-    c: Price
+    o: Amount
+    h: Amount
+    l: Amount  # noqa: E741  the wire's name
+    c: Amount
     v: Amount
     x: bool
     q: Amount | None = None
@@ -98,6 +104,7 @@ class Candle(Struct, gc=False):
 class Kline(Struct, gc=False):
     s: Symbol
     k: Candle
+    st: SymbolType = None
 
 
 class Ticker24(Struct, gc=False):
@@ -112,6 +119,7 @@ class Ticker24(Struct, gc=False):
     v: Amount | None = None
     q: Amount | None = None
     P: Signed | None = None
+    st: SymbolType = None
 
 
 class RestDepth(Struct, gc=False):
@@ -142,10 +150,10 @@ class RestAggTrade(Struct, gc=False):
 
 class RestKline(Struct, gc=False, array_like=True):
     open_time: Time
-    open: Price
-    high: Price
-    low: Price
-    close: Price
+    open: Amount
+    high: Amount
+    low: Amount
+    close: Amount
     volume: Amount
     close_time: Time
     quote_volume: Amount | None = None
@@ -193,7 +201,8 @@ class ListedSymbol(Struct, gc=False, rename="camel"):
     quote_asset: str = ""
     status: str | None = None
     contract_status: str | None = None
-    filters: list[Filter] = []
+    filters: list[Any] = []
+    """Of `Filter`, each read by itself."""
     price_precision: int | None = None
     quantity_precision: int | None = None
 

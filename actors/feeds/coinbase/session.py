@@ -27,13 +27,14 @@ from actors.feeds.base import (
     Origin,
     Received,
 )
-from actors.feeds.carriers import TRADES
+from actors.feeds.carriers import BOOK, QUOTES, TRADES
 from actors.feeds.coinbase.hot import take_run
 from actors.feeds.coinbase.market import Market
 from actors.feeds.coinbase.parse import Reading, class_of, read
 from actors.feeds.coinbase.wire import PROVIDER, VENUE, ErrorFrame, Heartbeat, instrument_of
 from actors.feeds.line import Instruments, channel_of
 from actors.feeds.rest_calls import RestCalls
+from actors.feeds.silence import SILENT_S, StreamWatch
 from actors.feeds.trade_ids import Range
 from domain.clock import NS_PER_MIN, NS_PER_S, format_time
 from domain.ids import symbol_of, venue_of
@@ -73,6 +74,7 @@ class CoinbaseSession:
         self._by_letters: dict[str, Market] = {}
         self._subscribed: set[str] = set()
         self._instruments = Instruments()
+        self._watch = StreamWatch()
         self._heartbeat_due: dict[int, int] = {}
         self._heartbeat_limit: dict[int, int] = {}
         self._resubscribe_at: dict[int, int] = {}
@@ -107,6 +109,7 @@ class CoinbaseSession:
         effects, left = Effects(), iter(run)
         while odd := take_run(left, connection, self._by_letters, effects.observations):
             self._take_frame(connection, odd[0], Origin("ws", odd[1], endpoint), effects)
+        self._watch.note(connection, effects.observations)
         return effects
 
     def _take_frame(self, connection: int, frame: str | bytes, origin: Origin, effects: Effects) -> None:
@@ -121,6 +124,7 @@ class CoinbaseSession:
     def on_close(self, connection: int, reason: str, now: int) -> Effects:
         effects = Effects()
         self._heartbeat_due.pop(connection, None)
+        self._watch.closed(connection)
         self._lose(connection, reason, now, effects)
         return effects
 
@@ -147,7 +151,7 @@ class CoinbaseSession:
         return effects
 
     def on_timer(self, now: int) -> Effects:
-        effects = Effects()
+        effects = Effects(silences=self._watch.check(now))
         for market in self._markets.values():
             missing = market.overdue(now, effects) or market.settle(now, effects)
             self._backfill(market, missing, now, effects)
@@ -234,10 +238,17 @@ class CoinbaseSession:
         if not markets:
             return
         self._heartbeat_due[connection] = now + self._heartbeat_limit.get(connection, HEARTBEAT_LIMIT_NS)
+        self._watch.expect(connection, self._silence_limits_s(), now)
         for market in markets:
             market.book_due = now + SNAPSHOT_LIMIT_NS if self._book_channel() else None
         products = [symbol_of(market.instrument) for market in markets]
         effects.sends.append((connection, _frame("subscribe", products, self._channels)))
+
+    def _silence_limits_s(self) -> dict[str, float]:
+        """Of what is subscribed. A book of which snapshots are awaited is asked for again anyway."""
+        wanted = {"matches": TRADES, "ticker": QUOTES}
+        carried = [wanted.get(each, BOOK) for each in self._channels if each != "heartbeat"]
+        return {channel: self._settings.silence_s or SILENT_S[channel] for channel in carried}
 
     def _book_channel(self) -> str | None:
         return next((each for each in self._channels if each.startswith("level2")), None)

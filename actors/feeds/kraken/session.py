@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from actors.backoff import Backoff
 from actors.feeds.base import KEEPER, Effects, Endpoint, FeedSettings, HttpRequest, Origin, Received
-from actors.feeds.carriers import BOOK
+from actors.feeds.carriers import BOOK, QUOTES
 from actors.feeds.kraken import hot, hot_v2
 from actors.feeds.kraken.facts import Ack, BookText, Fact, Reading
 from actors.feeds.kraken.hot import Disproved, Kind
@@ -26,6 +26,7 @@ from actors.feeds.kraken.parse import read
 from actors.feeds.kraken.requests import V1, Speaker, asset_pairs_url, bars_url, trades_url
 from actors.feeds.line import Instruments, channel_of
 from actors.feeds.rest_calls import RestCalls
+from actors.feeds.silence import SILENT_S, StreamWatch
 from actors.feeds.trade_ids import Range
 from domain.clock import NS_PER_MIN, NS_PER_S, NS_PER_US
 from domain.ids import venue_of
@@ -63,6 +64,7 @@ class KrakenSession:
         self._decimals: dict[str, tuple[int | None, int | None]] = {}
         self._names = Names()
         self._described: set[str] = set()
+        self._watch = StreamWatch()
         self._open: set[int] = set()
         self._ping_at: dict[int, int] = {}
         self._protocols: dict[int, int] = {}
@@ -107,6 +109,7 @@ class KrakenSession:
 
         while odd := self._take_run(left, connection, effects.observations, disproved):
             self._take_frame(connection, odd[0], Origin("ws", odd[1], endpoint), effects)
+        self._watch.note(connection, effects.observations)
         return effects
 
     def _take_run(
@@ -148,6 +151,7 @@ class KrakenSession:
         self._ping_at.pop(connection, None)
         self._resubscribe_at.pop(connection, None)
         self._open.discard(connection)
+        self._watch.closed(connection)
         for pair in self._pairs.values():
             if pair.book_connection == connection:
                 pair.book = pair.resync_at = None
@@ -179,7 +183,7 @@ class KrakenSession:
         return effects
 
     def on_timer(self, now: int) -> Effects:
-        effects = Effects()
+        effects = Effects(silences=self._watch.check(now))
         for pair in self._pairs.values():
             if pair.resync_at is not None and now >= pair.resync_at:
                 self._ask_snapshot(pair, now, effects)
@@ -267,6 +271,7 @@ class KrakenSession:
         if pairs:
             self._ping_at[connection] = now + PING_NS
             effects.sends.append((connection, self._speaker.describe()))
+            self._watch.expect(connection, self._silence_limits_s(), now)
             self._subscribe(connection, pairs, now, effects)
 
     def _subscribe(self, connection: int, pairs: Sequence[Pair], now: int, effects: Effects) -> None:
@@ -284,6 +289,11 @@ class KrakenSession:
         if "bars" in wanted:
             frames.append(self._speaker.subscribe("ohlc", names, interval=1, snapshot=True))
         effects.sends += [(connection, frame) for frame in frames]
+
+    def _silence_limits_s(self) -> dict[str, float]:
+        """Of what is subscribed; the venue's `ticker` brings quotes."""
+        carried = [QUOTES if each == "ticker" else each for each in self._settings.channels]
+        return {each: self._settings.silence_s or SILENT_S[each] for each in carried if each in SILENT_S}
 
     def _renew(self, pair: Pair, reason: str, now: int, effects: Effects) -> None:
         pair.break_book(reason, now, effects)

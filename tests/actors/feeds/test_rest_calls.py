@@ -9,7 +9,9 @@ from actors.feeds.rest_calls import (
     CAP_S,
     MAX_RETRIES,
     MAX_RETRY_AFTER_S,
+    Budget,
     RestCalls,
+    held_until,
     reject_class,
     retry_after_s,
 )
@@ -87,6 +89,39 @@ def test_one_slow_retry_does_not_hold_back_the_others() -> None:
 )
 def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
     assert retry_after_s({"retry-after": text}, NOW) == seconds
+
+
+@pytest.mark.parametrize("told", ["999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_venue_can_stop_a_feed_for_longer_than_an_hour(told: str) -> None:
+    headers = {"Retry-After": told}
+    assert held_until(headers, NOW, 5.0) == NOW + int(MAX_RETRY_AFTER_S) * NS_PER_S
+    calls = RestCalls(0.1, 1)
+    again = calls.again(calls.ask("https://x/a", "p", None, NOW), 429, headers, NOW)
+    assert again is not None
+    assert again.not_before <= NOW + int(MAX_RETRY_AFTER_S + CAP_S) * NS_PER_S
+
+
+def test_an_address_that_is_told_no_time_waits_the_default() -> None:
+    for headers in ({}, {"Retry-After": "0"}, {"Retry-After": "Wed, 31 Dec 2025 23:00:00 GMT"}):
+        assert held_until(headers, NOW, 5.0) == NOW + 5 * NS_PER_S
+
+
+def test_a_budget_keeps_the_time_between_two_requests_and_the_weight_of_a_minute() -> None:
+    budget = Budget(10, interval_s=1.0)
+    assert budget.take(5, NOW)
+    assert not budget.take(1, NOW)
+    assert budget.take(3, NOW + NS_PER_S)
+    assert not budget.take(1, NOW + 2 * NS_PER_S)
+    assert budget.slot(NOW) == NOW + 2 * NS_PER_S
+
+
+def test_a_paused_budget_gives_nothing_before_the_end_of_the_pause() -> None:
+    budget = Budget(10)
+    budget.pause(NOW + 5 * NS_PER_S)
+    budget.pause(NOW + NS_PER_S)
+    assert not budget.take(1, NOW + 5 * NS_PER_S - 1)
+    assert budget.slot(NOW) == NOW + 5 * NS_PER_S
+    assert budget.take(1, NOW + 5 * NS_PER_S)
 
 
 def test_statuses_have_a_class() -> None:

@@ -42,6 +42,19 @@ def test_header_echoes_specs_and_rows_echo_times(table: Path, capsys: pytest.Cap
     assert len(rows) == 11
 
 
+def test_rows_without_volume_are_counted_without_flow_and_remarked_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bars.csv"
+    file.write_text(
+        "date,open,high,low,close,volume\n2025-01-02,9,9,9,9,5\n2025-01-03,9,9,9,9,\n2025-01-06,8,8,8,8,3\n"
+    )
+    code, out, err = run(capsys, "--input", str(file), "--spec", "obv")
+    assert code == 0 and [line.split(",")[1] for line in out.splitlines()[1:]] == ["5.0", "5.0", "2.0"]
+    assert "row 1 has no volume: the price counts, the flow is taken for 0" in err
+    assert run(capsys, "--input", str(file), "--spec", "sma(2)")[2] == ""
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "said"),
     [

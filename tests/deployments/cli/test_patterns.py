@@ -13,15 +13,17 @@ from deployments.cli.__main__ import main
 from tests.patterns_set import NOISE, random_walk, samples
 
 HOUR_NS = 3600 * 10**9
+BEGIN = 1_704_153_600 * 10**9
+"""2024-01-02."""
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Hourly bars from 1970-01-01T01:00 with a drawn double top."""
+    """Hourly bars with a drawn double top."""
     bars = next(samples("double_top", 1, NOISE["low"], 3)).bars.tolist()
     return written(
         tmp_path,
-        [f"{(row + 1) * HOUR_NS // 10**9},{','.join(map(repr, bar))}" for row, bar in enumerate(bars)],
+        [f"{(BEGIN + row * HOUR_NS) // 10**9},{','.join(map(repr, bar))}" for row, bar in enumerate(bars)],
     )
 
 
@@ -42,10 +44,10 @@ def test_each_line_says_what_where_and_when(table: Path, capsys: pytest.CaptureF
     assert code == 0 and err == ""
     assert [line["state"] for line in lines][:2] == ["forming", "confirmed"]
     confirmed = lines[1]
-    assert confirmed["time"] == (confirmed["row"] + 1) * HOUR_NS
+    assert confirmed["time"] == BEGIN + confirmed["row"] * HOUR_NS
     assert [anchor["role"] for anchor in confirmed["anchors"]] == ["top", "neckline", "top"]
     for anchor in confirmed["anchors"]:
-        assert anchor["row"] < confirmed["row"] and anchor["time"] == (anchor["row"] + 1) * HOUR_NS
+        assert anchor["row"] < confirmed["row"] and anchor["time"] == BEGIN + anchor["row"] * HOUR_NS
     assert confirmed["target"] < confirmed["anchors"][1]["price"] and 0 <= confirmed["confidence"] <= 1
 
 

@@ -18,6 +18,8 @@ from websockets.exceptions import ConnectionClosed
 
 from deployments.asgi import Gateway
 from deployments.auth.tokens import Authority
+from deployments.wire.http import BoundedHttp
+from deployments.wire.websocket import BoundedSocket
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.market.decisions import BarClosed
 from domain.market.observations import BookDelta, BookSnapshot, Quote, SplitAnnounced, Ticker, Trade
@@ -123,7 +125,14 @@ async def running(app: Gateway) -> AsyncIterator[str]:
     # Accepted sockets inherit it: a slow client is felt after kilobytes instead of megabytes.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, ws_per_message_deflate=False)
+    config = uvicorn.Config(
+        app,
+        http=BoundedHttp,
+        ws=BoundedSocket,
+        log_config=None,
+        access_log=False,
+        ws_per_message_deflate=False,
+    )
     server = uvicorn.Server(config)
     # Without uvicorn's main loop, whose ticks of 100 ms would make up most of these tests' time.
     config.load()

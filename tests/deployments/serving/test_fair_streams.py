@@ -173,7 +173,7 @@ async def test_who_takes_no_answers_is_asked_no_more(serve, directory):
         await client.take("subscribed", 3)
         await sending
     one_answer = 100_000
-    assert 50_000 < most["bytes"] < 50_000 + one_answer
+    assert most["bytes"] < 50_000 + one_answer
 
 
 class Slow:

@@ -13,7 +13,7 @@ from actors.arming import Keep
 from actors.local_directory import LocalDirectory, LocalSettings
 from deployments.asgi import ServingSettings, create_app
 from deployments.ws.settings import StreamSettings
-from domain.clock import NS_PER_S, format_time
+from domain.clock import NS_PER_S, Clock, ManualClock, format_time
 from domain.envelope import Cursor
 from tests.deployments.serving.kit import (
     BTC,
@@ -36,9 +36,9 @@ HISTORY, MORE = 1500, 1500
 
 @asynccontextmanager
 async def local(
-    authority, keep: tuple[str, ...] = (), **stream
+    authority, keep: tuple[str, ...] = (), clock: Clock | None = None, **stream
 ) -> AsyncIterator[tuple[Served, LocalDirectory]]:
-    directory = await LocalDirectory.over_memory(2, settings=LocalSettings(keep=Keep(keep)))
+    directory = await LocalDirectory.over_memory(2, clock=clock, settings=LocalSettings(keep=Keep(keep)))
     settings = ServingSettings(stream=StreamSettings(tick_s=0.02, cursor_every_s=0.05, **stream))
     app = create_app(directory, authority, settings)
     try:
@@ -226,3 +226,36 @@ async def test_an_indicator_that_is_kept_up_stands_in_the_state_now_and_then(aut
         place = (await directory.heads()).encode()
         same = await http.get(f"/v1/instruments/{BTC}/state", params={"at": place})
         assert same.json()["indicators"] == now
+
+
+async def test_the_past_is_refused_where_a_clock_was_wrong_and_lists_go_on_from_before(authority):
+    clock = ManualClock(START)
+    async with local(authority, clock=clock) as (served, directory), served.http() as http:
+        for price, second in ((1.0, 10), (2.0, 2 * 86_400), (3.0, 60), (4.0, 120)):
+            clock.set(START + second * NS_PER_S)
+            await directory.feed([a_trade(price=price, at=START + min(second, 120) * NS_PER_S)])
+        for path in ("last", "state", "bars"):
+            wrong = {"at": format_time(START + 90 * NS_PER_S)}
+            body = (await http.get(f"/v1/instruments/{BTC}/{path}", params=wrong)).json()
+            assert (body["status"], body["type"]) == (400, "/docs#problem-time-unclear"), path
+            assert "a clock was wrong between" in body["detail"]
+        past = {"at": format_time(START + 10 * NS_PER_S)}
+        assert (await http.get(f"/v1/instruments/{BTC}/last", params=past)).json()["trade"]["price"] == 1.0
+        since = {"from": format_time(START + 100 * NS_PER_S)}
+        listed = (await http.get(f"/v1/instruments/{BTC}/trades", params=since)).json()
+        assert [item["price"] for item in listed["items"]][-1] == 4.0
+
+
+async def test_a_gateway_shows_how_its_own_tasks_and_those_of_the_actors_do(authority, monkeypatch):
+    async with local(authority) as (served, directory), served.http("admin") as http:
+        async with served.socket() as client:
+            await client.subscribe("trades", BTC)
+            shard = directory.shards["keeper-shard-0"]
+            shard._snapshotter.health.failed(RuntimeError("the disk is full"))
+            system = (await http.get("/v1/system")).json()
+        mine = {task["task"]: task for task in system["gateway"]["tasks"]}
+        assert mine["stream timers"]["alive"] and not mine["stream hub"]["failing"]
+        (line,) = system["actors"]
+        snapshots = next(task for task in line["tasks"] if task["task"] == "snapshots")
+        assert (snapshots["failures"], snapshots["failing"]) == (1, True)
+        assert "the disk is full" in snapshots["error"]

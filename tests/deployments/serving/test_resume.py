@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from domain.envelope import Cursor
+from deployments.ws import resume
+from domain.envelope import Cursor, parse_cursor
+from domain.errors import Unavailable
 from tests.deployments.serving.kit import (
     BTC,
     ETH,
@@ -213,3 +215,51 @@ async def test_subscribing_again_with_a_cursor_starts_over_from_there(serve, dir
         again += await client.take("trade", 1)
         assert [frame["price"] for frame in again] == [1.0, 2.0, 3.0]
         check_chain(again)
+
+
+class Restarting:
+    """A Reader that is away for some pages of one partition."""
+
+    def __init__(self, directory, partition: str, times: int) -> None:
+        self.left = times
+        self._partition = partition
+        self._read = directory.read_log
+        directory.read_log = self
+
+    async def __call__(self, partition, after, **more):
+        if partition == self._partition and after > 0 and self.left > 0:
+            self.left -= 1
+            raise Unavailable("a Reader is being restarted")
+        return await self._read(partition, after, **more)
+
+
+@pytest.mark.parametrize("pattern", [True, False])
+async def test_a_resume_goes_on_where_a_reader_was_away(serve, directory, monkeypatch, pattern):
+    monkeypatch.setattr(resume, "RETRY_S", 0.001)
+    directory.append(*(a_trade(price=float(price)) for price in range(40)))
+    reader = Restarting(directory, directory.partition_of(BTC), 3)
+    async with serve(resume_chunk=7) as served, served.socket() as client:
+        await client.subscribe("trades", "*.SIM" if pattern else BTC, cursor=Cursor({}).encode())
+        frames = await client.take("trade", 40)
+        check_chain(frames)
+        directory.append(a_trade(price=40.0))
+        assert (await client.until("trade"))["prev"] == frames[-1]["offset"]
+        assert client.of("error") == []
+    assert reader.left == 0
+
+
+async def test_a_pattern_whose_resume_fails_for_good_ends_the_socket(serve, directory, monkeypatch):
+    """It would miss events of one partition without anybody knowing which."""
+    monkeypatch.setattr(resume, "RETRY_S", 0.001)
+    monkeypatch.setattr(resume, "RETRY_CAP_S", 0.002)
+    directory.append(*(a_trade(price=float(price)) for price in range(40)))
+    Restarting(directory, directory.partition_of(BTC), 1_000)
+    async with serve(resume_chunk=7) as served, served.socket() as client:
+        await client.subscribe("trades", "*.SIM", cursor=Cursor({}).encode())
+        assert (await client.until("error"))["code"] == "unavailable"
+        assert (await client.closed())[0] == 4503
+        last = client.of("trade")[-1]["offset"]
+        assert all(
+            parse_cursor(each["cursor"]).at(directory.partition_of(BTC)) <= last
+            for each in client.of("cursor")
+        )

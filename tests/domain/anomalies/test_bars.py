@@ -59,6 +59,42 @@ def test_a_round_ratio_that_persists_without_more_money_is_a_split(
     assert finding.evidence["ratio"] == pytest.approx(ratio)
 
 
+@pytest.mark.parametrize("gap", [-0.1, -0.06, 0.0, 0.06, 0.1])
+@pytest.mark.parametrize(
+    "new_shares", [4.0, 7.0, 10.0, 12.0, 14.0, 35.0, 100.0, 1 / 4, 1 / 8, 1 / 14, 1 / 40]
+)
+@pytest.mark.parametrize("rush", [1.0, 1.7])
+def test_a_split_of_any_ratio_with_a_move_on_top_is_a_split_and_no_event(
+    new_shares: float, gap: float, rush: float
+) -> None:
+    """Shares traded follow the ratio: neither they, nor those of later bars, are a rush."""
+    rows = changed(bars(), times((1.0 + gap) / new_shares, volume=new_shares), AT, 399)
+    rows = changed(rows, times(1.0, volume=rush), AT, AT)
+    known = found_in(rows)
+    assert told(known) == [("split", "data_error", AT)]
+    assert known[0][1].evidence["ratio"] == pytest.approx(1.0 / new_shares, rel=0.15)
+    assert known[0][1].evidence["turnover_ratio"] < 5.0
+
+
+@pytest.mark.parametrize("new_shares", [1.5, 2.0, 3.0, 1 / 2, 1 / 3])
+@pytest.mark.parametrize("gap", [-0.06, 0.06])
+def test_a_small_split_that_noise_may_explain_is_at_least_no_event(new_shares: float, gap: float) -> None:
+    rows = [(*row[:5], row[5] * math.exp(0.5 * math.sin(number))) for number, row in enumerate(bars())]
+    known = told(found_in(changed(rows, times((1.0 + gap) / new_shares, volume=new_shares), AT, 399)))
+    assert known in ([("split", "data_error", AT)], [("outlier", "unclear", AT)])
+
+
+@pytest.mark.parametrize(("factor", "turnover"), [(0.6, 30.0), (0.28, 30.0), (2.5, 15.0)])
+def test_a_gap_that_is_traded_like_never_before_for_days_is_the_market(
+    factor: float, turnover: float
+) -> None:
+    rows = changed(bars(), times(factor), AT, 399)
+    for number in range(AT, AT + 6):
+        shares = turnover * 0.7 ** (number - AT) / min(factor, 1.0)
+        rows = changed(rows, times(1.0, volume=shares), number, number)
+    assert [verdict for _, verdict, row in told(found_in(rows)) if row == AT] == ["market_event"]
+
+
 def test_a_fall_by_half_with_a_rush_of_volume_is_the_market() -> None:
     rows = changed(bars(), times(0.5), AT, 399)
     rows = changed(rows, times(1.0, volume=40.0), AT, AT)
@@ -94,6 +130,43 @@ def test_a_move_that_stays_is_named_by_its_volume() -> None:
         rows = changed(bars(), times(0.9), AT, 399)
         rows = changed(rows, times(1.0, volume=volume), AT, AT)
         assert told(found_in(rows)) == [(kind, verdict, AT)]
+
+
+@pytest.mark.parametrize("later", [30, 60, 250])
+def test_an_opposite_error_after_one_that_has_ended_is_an_error_of_its_own(later: int) -> None:
+    rows = changed(bars(600), times(0.1), AT, AT)
+    known = found_in(changed(rows, times(10.0), AT + later, AT + later))
+    assert told(known) == [("decimal_slip", "data_error", AT), ("decimal_slip", "data_error", AT + later)]
+
+
+def test_a_fall_that_undoes_a_rise_of_the_market_is_an_event_of_its_own() -> None:
+    rows = changed(bars(), times(1.25), AT, AT + 79)
+    known = found_in(changed(rows, times(1.0, volume=12.0), AT, AT))
+    assert told(known) == [("price_spike", "market_event", AT), ("outlier", "unclear", AT + 80)]
+
+
+@pytest.mark.parametrize("length", [20, 90, 300])
+def test_the_end_of_an_error_that_had_stayed_is_no_second_event_and_then_forgotten(length: int) -> None:
+    end = AT + length
+    rows = changed(bars(900), times(0.1), AT, end - 1)
+    once = told(found_in(rows))
+    assert once == [("split", "data_error", AT)]
+    again = told(found_in(changed(rows, times(10.0), end + 30, 899)))
+    assert again == [*once, ("split", "data_error", end + 30)]
+
+
+def test_an_error_whose_price_has_come_back_by_itself_has_no_end_to_wait_for() -> None:
+    rows = bars(700)
+    drifting = [
+        (
+            ts,
+            *(price * (0.5 + min(0.5, 0.001 * max(0, n - AT)) if n >= AT else 1.0) for price in prices),
+            volume,
+        )
+        for n, (ts, *prices, volume) in enumerate(rows)
+    ]
+    doubled = changed(drifting, times(2.0), 690, 699)  # type: ignore[arg-type]
+    assert told(found_in(doubled)) == [("split", "data_error", AT), ("split", "data_error", 690)]
 
 
 def test_volume_far_above_everything_recent_is_a_surge() -> None:

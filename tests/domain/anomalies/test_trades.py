@@ -51,6 +51,35 @@ def test_a_new_level_by_a_round_ratio_is_a_split(ratio: float) -> None:
     assert told(known) == [("split", "data_error", AT)]
 
 
+@pytest.mark.parametrize("new_shares", [10.0, 14.0, 40.0, 100.0, 1 / 7, 1 / 14])
+@pytest.mark.parametrize("move", [-0.06, 0.03, 0.06])
+def test_a_split_of_any_ratio_with_a_move_on_top_is_no_event_nor_are_its_sizes(
+    new_shares: float, move: float
+) -> None:
+    known = found_in(repriced(trades(), (1.0 + move) / new_shares, AT, 2999, size=new_shares))
+    assert {each[1:] for each in told(known)} == {("data_error", AT)}
+    assert known[0][1].evidence["ratio"] == pytest.approx(1.0 / new_shares, rel=0.1)
+
+
+@pytest.mark.parametrize("new_shares", [1.5, 2.0, 3.0])
+def test_a_gap_that_nobody_rushed_through_is_at_least_no_event(new_shares: float) -> None:
+    known = found_in(repriced(trades(), 1.07 / new_shares, AT, 2999, size=new_shares))
+    assert [each[0::2] for each in told(known)] in ([("price_spike", AT)], [("split", AT)])
+    assert "market_event" not in {verdict for _, verdict, _ in told(known)}
+
+
+def test_a_lone_print_of_ten_times_the_shares_at_a_tenth_of_the_price_is_nobodys_finger() -> None:
+    rows = trades()
+    rows[AT] = (rows[AT][0], rows[AT][1] / 12.0, 40.0)
+    assert told(found_in(rows)) == [("price_spike", "data_error", AT)]
+
+
+def test_the_same_error_again_after_it_has_ended_is_told_again() -> None:
+    rows = repriced(trades(4000), 0.1, AT, AT + 600)
+    rows = repriced(rows, 0.1, AT + 1000, AT + 1600)
+    assert told(found_in(rows)) == [("split", "data_error", AT), ("split", "data_error", AT + 1000)]
+
+
 def test_the_end_of_an_error_that_was_taken_for_a_new_level_is_no_second_event() -> None:
     assert told(found_in(repriced(trades(), 0.1, AT, AT + 600))) == [("split", "data_error", AT)]
 

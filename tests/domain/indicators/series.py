@@ -27,6 +27,7 @@ def random_bars(rng: np.random.Generator, bars: int, symbols: int, *, missing: f
     low = np.minimum(opened, close) - np.round(rng.random((bars, symbols)), 1)
     volume = np.round(3.0 * rng.random((bars, symbols)))
     close = np.where(rng.random((bars, symbols)) < missing, np.nan, close)
+    volume = np.where(rng.random((bars, symbols)) < missing, np.nan, volume)
     session = np.repeat(np.arange(bars)[:, None] // 24, symbols, axis=1)
     return Bars(opened, high, low, close, volume, session)
 

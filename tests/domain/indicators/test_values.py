@@ -105,6 +105,43 @@ def test_without_volume_there_is_no_vwap_and_obv_stands_still(bars: Bars) -> Non
     assert (values(parse_spec("mfi(14)"), idle)[14:] == 0.0).all()
 
 
+FLOWS = ("obv", "mfi(3)", "mfi(14)", "vwap", "vwap(3)", "ema(3, vwap(2))")
+
+
+@pytest.mark.parametrize("spec", FLOWS)
+@pytest.mark.parametrize("unknown", [np.nan, -5.0, np.inf, 1e300])
+def test_a_bar_of_unknown_volume_counts_with_its_price_and_without_flow(
+    spec: str, unknown: float, bars: Bars
+) -> None:
+    traded = bars._replace(volume=bars.volume + 1.0)
+    for output, expected in zip(
+        history(parse_spec(spec), changed(traded, 100, volume=unknown)),
+        history(parse_spec(spec), changed(traded, 100, volume=0.0)),
+        strict=True,
+    ):
+        assert np.array_equal(output, expected, equal_nan=True)
+
+
+def test_the_move_after_a_bar_of_unknown_volume_is_the_one_from_its_price() -> None:
+    """Up by 10 without a volume, then down by 1: the last volume flows out."""
+    close, volume = np.array([100.0, 110.0, 109.0]), np.array([5.0, np.nan, 7.0])
+    bars = Bars.of_prices(close)._replace(volume=volume)
+    assert values(parse_spec("obv"), bars).tolist() == [5.0, 5.0, -2.0]
+    assert values(parse_spec("mfi(2)"), bars)[2] == 0.0
+
+
+def test_where_no_volume_is_known_nothing_is_told_of_it(bars: Bars) -> None:
+    unknown = bars._replace(volume=np.full_like(bars.volume, np.nan))
+    for spec in FLOWS:
+        assert np.isnan(values(parse_spec(spec), unknown)).all()
+    begun = changed(unknown, 200, volume=4.0)
+    assert np.isnan(values(parse_spec("obv"), begun)[:200]).all()
+    assert np.isfinite(values(parse_spec("obv"), begun)[200:]).all()
+    assert np.isfinite(values(parse_spec("mfi(14)"), begun)[:, 0]).nonzero()[0].tolist() == list(
+        range(200, 214)
+    )
+
+
 def test_a_period_beyond_the_data_gives_no_values_at_once(bars: Bars) -> None:
     for spec in ("sma(100000)", "wma(100000)", "stddev(100000)", "cci(100000)", "ema(100000)", "roc(100000)"):
         assert np.isnan(values(parse_spec(spec), bars)).all()

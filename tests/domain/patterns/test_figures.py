@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from domain.patterns.events import PatternEvent
+from domain.patterns.figures import Candidate
+from domain.patterns.geometry import Line
 from tests.bench.patterns import scan
+from tests.patterns_set import random_walk
 
 
 def ruled(*points: tuple[int, float]) -> np.ndarray:
@@ -104,3 +108,87 @@ def test_a_support_is_told_once_and_ends_when_it_breaks() -> None:
     life = life_of("support", ruled(*legs))
     assert [event.state for event in life] == ["forming", "confirmed", "invalidated"]
     assert life[0].target is None and life[-1].reason == "stop"
+
+
+TALL_TOP = ((0, 10.0), (20, 300.0), (40, 100.0), (60, 300.0), (80, 10.0))
+COIN = (
+    *((0, 10.0), (20, 100.0), (40, 20.0), (58, 80.0), (76, 20.0), (92, 60.0), (108, 20.0), (122, 42.0)),
+    *((136, 20.0), (150, 4.0)),
+)
+"""A descending triangle whose height is four times the price of its floor."""
+
+
+def test_a_tall_figure_is_measured_by_ratios() -> None:
+    """A fall from 300 to 100 and as much again, on a logarithmic chart, ends at 33; in prices at -100."""
+    confirmed = next(each for each in life_of("double_top", ruled(*TALL_TOP)) if each.state == "confirmed")
+    assert confirmed.target == pytest.approx(100.0 / 3.0, rel=1e-3)
+    triangle = life_of("descending_triangle", ruled(*COIN))
+    assert {event.state for event in triangle} >= {"forming", "confirmed"}
+    assert all(event.target is not None and 0.0 < event.target < 20.0 for event in triangle)
+
+
+def test_no_target_lies_at_or_below_nothing() -> None:
+    for seed in range(20):
+        walk = random_walk(600, np.random.default_rng(seed))
+        wild = 0.01 * (walk / walk[0, 0]) ** 40.0  # a coin that rises and falls by powers of ten
+        targets = [event.target for event in scan(wild) if event.target is not None]
+        assert all(0.0 < target < np.inf for target in targets)
+
+
+def test_a_measure_that_is_no_price_gives_no_target() -> None:
+    line = Line(0, 5.0)
+    plan = Candidate("bear_flag", -1, (), line, line, 1.0, 9.0, None, 9, 1.0, ratio=np.inf)
+    assert plan.target_from(5.0, -1) is None and plan.target_from(5.0, 1) is None
+    assert plan.target_from(-5.0, -1) is None and plan.target_from(50.0, -1) == 41.0
+
+
+def confirmed_in(bars: np.ndarray) -> set[str]:
+    return {event.pattern for event in scan(bars) if event.state == "confirmed"}
+
+
+@pytest.mark.parametrize("fall", [10.0, 30.0, 60.0, 90.0])
+def test_a_double_bottom_after_a_steep_fall_is_confirmed_by_a_clear_break_against_it(fall: float) -> None:
+    """The fall is as sharp as three swings, so that the bottoms may as well be a rest before it goes on."""
+    begin, leg = 110.0 + fall, 12
+    rows = (0, max(4, int(fall / 2.5)))
+    times = (*rows, rows[1] + leg, rows[1] + 2 * leg, rows[1] + 4 * leg)
+    upward = ruled(*zip(times, (begin, 100.0, 110.0, 100.0, 120.0), strict=True))
+    assert "double_bottom" in confirmed_in(upward)
+    onward = ruled(*zip(times, (begin, 100.0, 110.0, 100.0, 80.0), strict=True))
+    assert "double_bottom" not in confirmed_in(onward)
+
+
+def test_two_tops_within_a_flag_are_no_double_top() -> None:
+    flag = ((0, 70.0), (10, 100.0), (16, 95.0), (22, 99.0), (28, 94.0), (34, 98.0), (40, 93.0), (60, 130.0))
+    assert confirmed_in(ruled(*flag)) == {"bull_flag"}
+
+
+def test_a_flag_as_long_as_its_pole_is_no_channel() -> None:
+    flag = ((0, 76.0), (24, 100.0), (29, 95.5), (34, 99.0), (38, 94.6), (43, 98.0), (48, 93.6), (67, 118.0))
+    assert confirmed_in(ruled(*flag)) & {"bull_flag", "channel"} == {"bull_flag"}
+    mirrored = ruled(*((row, 200.0 - price) for row, price in flag))
+    assert confirmed_in(mirrored) & {"bear_flag", "channel"} == {"bear_flag"}
+
+
+def test_a_pennant_as_long_as_its_pole_is_no_triangle() -> None:
+    pennant = ((24, 100.0), (29, 96.3), (34, 99.4), (38, 96.9), (43, 98.8), (48, 97.5), (67, 114.0))
+    confirmed = confirmed_in(ruled((0, 84.0), *pennant))
+    assert confirmed & {"bull_pennant", "symmetrical_triangle"} == {"bull_pennant"}
+
+
+RIPPLED = (
+    *((0, 99.0), (58, 99.0), (60, 97.0), (72, 110.0), (84, 100.0), (96, 107.4), (101, 103.0), (103, 105.2)),
+    *((108, 100.0), (120, 104.6), (132, 100.0), (139, 102.3), (151, 92.0)),
+)
+"""A descending triangle whose fourth leg stops on its way and turns for two bars."""
+
+
+def test_a_triangle_with_a_ripple_outlives_the_false_break_of_a_smaller_one() -> None:
+    outlived = 0
+    for seed in range(20):
+        bars = ruled(*RIPPLED) + np.random.default_rng(seed).normal(0.0, 0.25, (152, 1))
+        events = scan(bars)
+        assert "descending_triangle" in {event.pattern for event in events if event.state == "confirmed"}
+        broken = {event.figure for event in events if event.state == "confirmed"}
+        outlived += any(event.reason == "superseded" and event.figure in broken for event in events)
+    assert outlived > 0

@@ -9,11 +9,12 @@ import pytest
 
 from actors.feeds.base import FeedSettings, HttpRequest
 from actors.feeds.binance import adapter
-from actors.feeds.binance.calls import REFUSED_S, Budget
+from actors.feeds.binance.calls import MAX_BAN_S, REFUSED_S, observe_weight
 from actors.feeds.binance.links import MAX_LIFE_S, RENEWAL_SPREAD_S, SENDS_PER_S, plan_links
 from actors.feeds.binance.session import MAX_BAR_ATTEMPTS, BinanceSession
 from actors.feeds.binance.symbols import SymbolTable
 from actors.feeds.binance.venues import BINANCE, BINANCE_COINM, BINANCE_US, BINANCE_USDM
+from actors.feeds.rest_calls import MAX_RETRY_AFTER_S, Budget
 from domain.clock import NS_PER_MIN, NS_PER_S
 from domain.errors import Malformed, NotFound, Rejected
 from domain.market.observations import Bar
@@ -52,6 +53,9 @@ def first_request_after(
         (418, {}, "<html>", 120),
         (403, {}, "<html>", 60),
         (429, {"Retry-After": "soon"}, "<html>", 60),
+        (429, {"Retry-After": "999999999"}, "<html>", int(MAX_RETRY_AFTER_S)),
+        (418, {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, "<html>", int(MAX_RETRY_AFTER_S)),
+        (418, {}, '{"code":-1003,"msg":"IP banned until 9999999999999."}', MAX_BAN_S),
     ],
 )
 def test_a_throttled_venue_is_left_alone_as_long_as_it_says(
@@ -133,7 +137,7 @@ def test_weight_is_spent_by_the_minute() -> None:
 def test_the_venues_own_count_of_weight_is_believed() -> None:
     budget = Budget(100)
     budget.take(1, NOW)
-    budget.observe({"x-mbx-used-weight-1m": "75", "X-MBX-USED-WEIGHT-1M": "oops"}, NOW)
+    observe_weight(budget, {"x-mbx-used-weight-1m": "75", "X-MBX-USED-WEIGHT-1M": "oops"}, NOW)
     assert not budget.take(10, NOW)
     assert budget.take(5, NOW)
 
@@ -181,7 +185,10 @@ def test_a_test_server_stands_in_for_every_host() -> None:
         rest_url="http://127.0.0.1:80/",
     )
     session = adapter().session(settings)
-    assert [endpoint.url for endpoint in session.endpoints()] == ["ws://127.0.0.1:81/stream"] * 2
+    assert [endpoint.url for endpoint in session.endpoints()] == [
+        "ws://127.0.0.1:81/stream",
+        "ws://127.0.0.1:81/public/stream",
+    ]
     urls = {request.url.partition("?")[0] for request in session.on_start(NOW).requests}
     assert "http://127.0.0.1:80/api/v3/exchangeInfo" in urls
     assert "http://127.0.0.1:80/fapi/v1/exchangeInfo" in urls

@@ -30,12 +30,21 @@ from tests.actors.feeds.runs import cut, one_by_one
 
 SNAPSHOT = '{"lastUpdateId":10,"bids":[["100.0","1.5"]],"asks":[["101.0","2"]]}'
 
-trades = st.builds(trade_frame, st.integers(1, 12), T=st.sampled_from([NOW // 10**6, NOW // 1000]))
+NOW_MS = NOW // 10**6
+times = st.sampled_from([NOW_MS, NOW_MS, NOW_MS + 5, NOW_MS + 10, NOW_MS + 15, 0, NOW // 1000])
+trades = st.builds(trade_frame, st.integers(1, 12), T=times) | st.builds(
+    trade_frame, st.integers(1, 12), T=times, st=st.sampled_from([1, 2])
+)
 books = st.builds(
-    lambda first, length, previous: depth_frame(first, first + length, pu=previous),
-    st.integers(9, 16),
+    lambda first, length, previous, ms: depth_frame(first, first + length, pu=previous, E=ms),
+    st.integers(4, 16),
     st.integers(-1, 3),
-    st.integers(8, 16),
+    st.integers(3, 16),
+    times,
+)
+other_books = st.builds(
+    lambda first: combined("btcusdt@rpiDepth@500ms", depth(first, first + 1, pu=first - 1)),
+    st.integers(9, 16),
 )
 quotes = st.builds(
     lambda bid: combined("btcusdt@bookTicker", book_ticker(b=bid)), st.sampled_from(["0", "25.35", "-1"])
@@ -53,7 +62,7 @@ closing = st.just("close")
 
 
 @given(
-    frames=st.lists(trades | books | quotes | partials | others | closing, max_size=40),
+    frames=st.lists(trades | books | other_books | quotes | partials | others | closing, max_size=40),
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4),
     endpoint=st.sampled_from(["", SPOT_WS, USDM_WS]),
 )
@@ -131,10 +140,32 @@ def test_recorded_frames_take_the_short_way_to_the_same_end(
 )
 def test_only_what_simply_continues_is_short(frame: str, is_short: bool, long_way: list[str | bytes]) -> None:
     session = opened()
-    first = session.take_frames(0, [(each, NOW) for each in (trade_frame(6), depth_frame(10, 10))])
+    quote = combined("btcusdt@bookTicker", book_ticker())
+    first = session.take_frames(0, [(each, NOW) for each in (trade_frame(6), depth_frame(10, 10), quote)])
     asked = next(each for each in first.requests if each.purpose.startswith("book"))
     session.on_response(asked, 200, {}, SNAPSHOT, NOW)
     session.take_frames(0, [(depth_frame(11, 11), NOW)])
     long_way.clear()
     session.on_frame(0, frame, NOW)
     assert (long_way == []) is is_short
+
+
+def test_a_channel_that_has_moved_is_short_on_its_new_connection_alone(long_way: list[str | bytes]) -> None:
+    session = opened()
+    for connection in (0, 1):
+        session.on_frame(connection, trade_frame(6 + connection), NOW)
+    long_way.clear()
+    session.on_frame(1, trade_frame(8), NOW)
+    assert long_way == []
+    session.on_frame(0, trade_frame(9), NOW)
+    session.on_frame(0, trade_frame(10), NOW)
+    assert long_way == [trade_frame(9)]
+
+
+def test_frames_that_end_with_their_symbol_type_are_short(long_way: list[str | bytes]) -> None:
+    session = opened()
+    told = [trade_frame(number, st=1) for number in (6, 7)]
+    told += [combined("btcusdt@bookTicker", book_ticker(T=NOW_MS, st=1))] * 2
+    for frame in told:
+        session.on_frame(0, frame, NOW, USDM_WS)
+    assert long_way == [told[0], told[2]]

@@ -303,8 +303,6 @@ def test_times_are_milliseconds_or_microseconds(value: Any, ns: int) -> None:
         ("wss://stream-cloud.trbinance.com/stream", None, "BINANCE_TR"),
         ("https://api.binance.me/api/v3/depth", None, "BINANCE_TR"),
         (USDM_WS, None, "BINANCE_USDM"),
-        (COINM_WS, None, "BINANCE_COINM"),
-        ("wss://dstream.binancefuture.com/stream", None, "BINANCE_COINM"),
         ("http://127.0.0.1:9/fapi/v1/depth", None, "BINANCE_USDM"),
         ("http://127.0.0.1:9/stream", "BINANCE_US", "BINANCE_US"),
         ("https://evilbinance.us/x", None, "BINANCE"),

@@ -178,7 +178,6 @@ def test_ping_and_time_say_nothing(path: str, body: str) -> None:
         ("<html></html>", 200, "malformed"),
         ('{"code":"x","msg":"?"}', 400, "malformed"),
         ('{"code":0,"msg":"Success","data":{"list":[]}}', 200, "unsupported"),
-        ('{"mins":5,"price":"9.35","closeTime":1}', 200, "unsupported"),
     ],
 )
 def test_refusals_are_classed_by_what_to_do(body: str, status: int | None, expected: str) -> None:

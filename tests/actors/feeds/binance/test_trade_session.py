@@ -71,6 +71,29 @@ def test_a_jump_in_trade_ids_is_a_gap_that_a_backfill_closes() -> None:
     assert told(session.on_frame(0, trade_frame(10), NOW)) == []
 
 
+def test_a_row_that_cannot_be_read_does_not_fill_its_gap() -> None:
+    session = seen(5)
+    (request,) = session.on_frame(0, trade_frame(9), NOW).requests
+    body = rest_agg_trades(6, 7, 8, 9).replace('"a":7,', '"a":null,')
+    filled = session.on_response(request, 200, {}, body, NOW)
+    assert (told(filled), len(filled.rejects)) == ([6, 8], 1)
+    (again,) = filled.requests
+    assert "fromId=7&" in again.url
+    assert told(page(session, again, 7, 8, 9)) == [7, ("trades", False, 6, 8)]
+
+
+def test_a_row_that_cannot_be_read_beyond_the_mark_opens_a_gap() -> None:
+    session = seen(5)
+    session.on_close(0, "reset", NOW)
+    (request,) = session.on_open(0, NOW).requests
+    body = rest_agg_trades(6, 7, 8).replace('"a":7,', '"a":null,')
+    assert told(session.on_response(request, 200, {}, body, NOW))[:3] == [
+        6,
+        ("feed", False, None, None),
+        ("trades", True, 7, 7),
+    ]
+
+
 def test_a_wide_gap_is_filled_page_by_page() -> None:
     session = seen(5)
     (request,) = session.on_frame(0, trade_frame(2000), NOW).requests

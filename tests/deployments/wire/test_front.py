@@ -1,0 +1,65 @@
+"""What stands before Serve: whose headers reach it, and what every answer carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deployments.wire.front import Front
+from deployments.wire.headers import SECURITY_HEADERS
+
+pytestmark = pytest.mark.anyio
+OF_SERVE = [
+    (b"X-Request-ID", b"forged"),
+    (b"x-request-timeout-seconds", b"-1"),
+    (b"x-request-disconnect-disabled", b"?1"),
+    (b"x_session_id", b"\xff"),
+    (b"serve_multiplexed_model_id", b"\xff"),
+    (b"traceparent", b"00-1-2-01"),
+]
+
+
+class Serve:
+    """What would be called with the request; answers with the headers that it is given."""
+
+    def __init__(self, *headers: tuple[bytes, bytes]) -> None:
+        self.headers = list(headers)
+        self.scope: dict[str, Any] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope = scope
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+
+
+async def asked(serve: Serve, scope: dict[str, Any], *, direct: bool = True) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Front(serve, direct=direct)(scope, None, send)  # type: ignore[arg-type]
+    return sent
+
+
+async def test_nobody_outside_speaks_serves_own_headers() -> None:
+    serve = Serve()
+    scope = {"type": "http", "headers": [*OF_SERVE, (b"accept", b"*/*")]}
+    await asked(serve, scope)
+    assert serve.scope["headers"] == [(b"accept", b"*/*")]
+    assert len(scope["headers"]) == 7, "the server's own scope is as it was"
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_serve_reads_no_socket_ahead_where_the_application_runs_beside_it(direct: bool) -> None:
+    serve = Serve()
+    await asked(serve, {"type": "websocket", "headers": []}, direct=direct)
+    assert ((b"x-request-disconnect-disabled", b"?1") in serve.scope["headers"]) is direct
+
+
+async def test_every_answer_carries_what_all_carry_and_its_own_goes_first() -> None:
+    own = (b"Cache-Control", b"private, no-cache")
+    (answer,) = await asked(Serve(own), {"type": "http", "headers": []})
+    given = dict(answer["headers"])
+    assert given[b"Cache-Control"] == own[1] and b"cache-control" not in given
+    assert {name for name, _ in SECURITY_HEADERS} <= {name.lower() for name in given}

@@ -1,0 +1,1 @@
+"""What runs for longer than a test run should: `make soak`."""
