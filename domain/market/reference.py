@@ -141,6 +141,8 @@ class Profile(Struct, frozen=True, gc=False):
     description: str | None = None
     identifiers: dict[str, str] = {}
     """Such as `cik`, `isin`, `figi`, `coingecko` -> the identifier."""
+    peers: tuple[str, ...] = ()
+    """Whom the provider compares it with, by their symbols there."""
 
 
 class Statement(Struct, frozen=True, gc=False):

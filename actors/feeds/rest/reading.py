@@ -49,14 +49,15 @@ class Reading:
     def reject_as(self, reject: Reject) -> None:
         self.parsed.rejects.append(reject)
 
-    def each(self, values: Iterable[object], read: Callable[[Row], None]) -> None:
-        """Objects of an array; one that is none, or cannot be read, costs itself."""
+    def each(self, values: Iterable[object], read: Callable[..., None], *told: object) -> None:
+        """`read(*told, row)` of each object of an array; one that cannot be read costs itself."""
         for number, value in enumerate(values):
-            self.one(lambda value=value: read(Row(value)), f"row {number}")  # type: ignore[misc]
+            self.one(f"row {number}", _read_row, read, told, value)
 
-    def one(self, read: Callable[[], None], what: str) -> None:
+    def one(self, what: str, read: Callable[..., None], *told: object) -> None:
+        """`read(*told)`; where it raises Malformed, `what` cannot be read and the rest goes on."""
         try:
-            read()
+            read(*told)
         except Malformed as error:
             self._bad_row(f"{what}: {error}")
 
@@ -69,6 +70,10 @@ class Reading:
         if self._bad_rows > MAX_ROW_REJECTS:
             self.reject("malformed", f"{self._bad_rows - MAX_ROW_REJECTS} more rows that cannot be read")
         return self.parsed
+
+
+def _read_row(read: Callable[..., None], told: tuple[object, ...], value: object) -> None:
+    read(*told, Row(value))
 
 
 def decode(payload: str | bytes) -> object:
@@ -100,3 +105,8 @@ def not_json(payload: str | bytes, origin: Origin, why: str, words: Words = ()) 
         return refuse("malformed", f"no JSON: {why}", origin)
     is_page = said[:200].lower().lstrip().startswith(("<!doctype", "<html", "<head", "<?xml"))
     return refusal(said, origin, words, "upstream" if is_page else "malformed")
+
+
+def first_match(where: Address, routes: Iterable[tuple[str, T]]) -> T | None:
+    """What is meant for the payload's address: the first route whose pattern its path ends with."""
+    return next((found for pattern, found in routes if where.match(pattern)), None)

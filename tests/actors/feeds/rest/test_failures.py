@@ -9,7 +9,7 @@ from actors.feeds.rest.failures import class_of, clean, refusal
 
 DAILY = (
     "We have detected your API key as {key} and our standard API rate limit is 25 requests per day. Please "
-    "subscribe to any of the premium plans at https://www.alphavantage.co/premium/ to remove all daily limits."
+    "subscribe to any of the premium plans at https://www.alphavantage.co/premium/ to remove all limits."
 )
 
 
@@ -19,7 +19,7 @@ DAILY = (
         ("API limit reached. Please try again later.", "throttled"),
         ("You have run out of API credits for the current minute. 9 API credits were used.", "throttled"),
         (
-            "You've exceeded the maximum requests per minute, please wait or upgrade your plan",
+            "You've exceeded the maximum requests per minute, please upgrade your plan",
             "throttled",
         ),
         (DAILY, "throttled"),

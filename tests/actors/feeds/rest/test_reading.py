@@ -40,11 +40,11 @@ def test_a_bad_row_costs_itself() -> None:
     def rate(row: Row) -> None:
         reading.add(FxRate("p", "EUR-USD.FX", 1, reading.recv, row.must_price("rate")))
 
-    parsed = read_json(
-        reading,
-        b'[{"rate": "1.5"}, {"rate": "x"}, 7, {"rate": null}]',
-        lambda v: reading.each(v, rate),  # type: ignore[arg-type]
-    )
+    def body(value: object) -> None:
+        assert isinstance(value, list)
+        reading.each(value, rate)
+
+    parsed = read_json(reading, b'[{"rate": "1.5"}, {"rate": "x"}, 7, {"rate": null}]', body)
     assert [each.rate for each in parsed.observations] == [1.5]  # type: ignore[union-attr]
     assert [reject.reason for reject in parsed.rejects] == [
         "row 1: rate: 'x' is no number",
