@@ -17,7 +17,9 @@ PACKAGES = {
     "coinbase": "actors.feeds.coinbase",
     "kraken": "actors.feeds.kraken",
 }
-PARSERS: dict[str, str] = {}
+PARSERS: dict[str, str] = {
+    "finnhub": "actors.feeds.finnhub",
+}
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {
     "binance": ("BINANCE", "BINANCE_US", "BINANCE_TR", "BINANCE_USDM", "BINANCE_COINM"),

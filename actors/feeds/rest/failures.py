@@ -102,7 +102,7 @@ def refusal(text: str, origin: Origin, extra: Words = (), otherwise: RejectClass
     found = class_of(text, extra)
     if found is None and origin.status is not None and origin.status >= 400:
         found = reject_class(origin.status)
-    return refuse(found or otherwise, text or f"status {origin.status} without a word", origin)
+    return refuse(found or otherwise, text.strip() or f"status {origin.status} without a word", origin)
 
 
 def clean(text: str, origin: Origin) -> str:
