@@ -20,6 +20,7 @@ PACKAGES = {
 PARSERS: dict[str, str] = {
     "finnhub": "actors.feeds.finnhub",
     "newsapi": "actors.feeds.newsapi",
+    "reddit": "actors.feeds.reddit",
     "stocktwits": "actors.feeds.stocktwits",
 }
 ALIASES = {"polygon": "massive"}
