@@ -21,6 +21,7 @@ PARSERS: dict[str, str] = {
     "finnhub": "actors.feeds.finnhub",
     "newsapi": "actors.feeds.newsapi",
     "reddit": "actors.feeds.reddit",
+    "rss": "actors.feeds.rss",
     "stocktwits": "actors.feeds.stocktwits",
 }
 ALIASES = {"polygon": "massive"}
