@@ -22,6 +22,7 @@ PARSERS: dict[str, str] = {
     "newsapi": "actors.feeds.newsapi",
     "reddit": "actors.feeds.reddit",
     "rss": "actors.feeds.rss",
+    "sec_edgar": "actors.feeds.sec_edgar",
     "stocktwits": "actors.feeds.stocktwits",
 }
 ALIASES = {"polygon": "massive"}
