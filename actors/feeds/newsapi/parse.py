@@ -64,10 +64,10 @@ def _body(reading: Reading, body: Row) -> None:
 
 def _refuse(reading: Reading, body: Row) -> None:
     code, message = body.raw("code"), body.raw("message")
-    text = ": ".join(part for part in (code, message) if isinstance(part, str))
+    text = ": ".join(part for part in (code, message) if isinstance(part, str) and part.strip())
     found = CODES.get(code.lower()) if isinstance(code, str) else None
     if found is not None:
-        reading.reject(found, text)
+        reading.reject(found, text or "an error without a word")
     else:
         reading.reject_as(refusal(text, reading.origin))
 

@@ -60,12 +60,12 @@ def _refuse(reading: Reading, body: Row) -> None:
     """`{"message": "Forbidden", "error": 403}`, with or without a reason; `{"error": "invalid_grant"}`."""
     error = body.raw("error")
     said = (body.raw("reason"), body.raw("message"), error, body.raw("error_description"))
-    text = ": ".join(str(part) for part in said if isinstance(part, str | int) and part != "")
+    text = ": ".join(str(part) for part in said if isinstance(part, str | int) and str(part).strip())
     found: RejectClass | None = class_of(text, _WORDS)
     status = error if isinstance(error, int) else reading.origin.status
     if found is None and status is not None and 400 <= status < 600:
         found = reject_class(status)
-    reading.reject(found or "bad_request", text)
+    reading.reject(found or "bad_request", text or "an error without a word")
 
 
 def _thing(reading: Reading, thing: Thing, key: bytes, seen: set[str]) -> None:

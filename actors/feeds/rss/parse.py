@@ -24,12 +24,9 @@ from actors.feeds.texts.plain import plain_text
 from domain.errors import Malformed
 
 MAX_BYTES = 32 * 1024 * 1024
-MAX_DEPTH = 500
-"""feedparser's memory grows with the square of the depth; real feeds nest ten deep."""
 _HEAD_BYTES = 64 * 1024
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ROOT = re.compile(rb"<(?:[A-Za-z][\w.-]*:)?(rss|feed|RDF|channel)[\s/>]", re.IGNORECASE)
-_ANY_TAG = re.compile(rb"<[A-Za-z][\w:.-]*")
 _IS_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -65,8 +62,6 @@ def _no_feed(payload: str | bytes, origin: Origin) -> Any:
 
 def _parsed(body: bytes, *, is_text: bool, origin: Origin) -> Any:
     """feedparser's answer. Raises Malformed."""
-    if _depth(body) > MAX_DEPTH:
-        raise Malformed(f"elements nested more than {MAX_DEPTH} deep")
     charset = "utf-8" if is_text else encoding_of(body)
     headers = {"content-type": "application/xml" + (f"; charset={charset}" if charset else "")}
     if _IS_ADDRESS.match(origin.endpoint):
@@ -76,18 +71,6 @@ def _parsed(body: bytes, *, is_text: bool, origin: Origin) -> Any:
         return feedparser.parse(io.BytesIO(body), response_headers=headers, sanitize_html=False)
     except Exception as error:  # noqa: BLE001  # it meets bytes nobody foresaw with errors of any kind
         raise Malformed(f"feedparser gave up: {type(error).__name__}: {error}") from None
-
-
-def _depth(body: bytes) -> int:
-    """How deep elements nest at most, by opening and closing tags, without looking at their names."""
-    depth = deepest = 0
-    for match in re.finditer(rb"<(/?)[A-Za-z][^<>]*?(/?)>", body.replace(b"\x00", b"")):
-        if match[1]:
-            depth = max(0, depth - 1)
-        elif not match[2]:
-            depth += 1
-            deepest = max(deepest, depth)
-    return deepest
 
 
 def _feed(reading: Reading, found: Any) -> None:

@@ -46,7 +46,7 @@ def _body(reading: Reading, body: Row, key: bytes) -> None:
 
 def _refuse(reading: Reading, body: Row) -> None:
     """The status inside the body is the provider's own word; the one of HTTP is not looked at before it."""
-    texts = [_said(each) for each in _list(body.raw("errors")) + _list(body.raw("error"))]
+    texts = [(_said(each) or "").strip() for each in _list(body.raw("errors")) + _list(body.raw("error"))]
     text = "; ".join(each for each in texts if each)
     status = body.row("response").whole("status") or reading.origin.status
     found: RejectClass | None = class_of(text, _WORDS)
