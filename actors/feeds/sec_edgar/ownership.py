@@ -24,7 +24,8 @@ T = TypeVar("T")
 _AFTER = "postTransactionAmounts/sharesOwnedFollowingTransaction"
 
 
-def read_ownership(reading: Reading, root: Element) -> None:
+def read_ownership(reading: Reading, root: Element, number_of_filing: str | None = None) -> None:
+    """The accession number is told by who knows it, else by the address."""
     owners = root.findall("reportingOwner")
     names = [name for owner in owners if (name := value_at(owner, "reportingOwnerId/rptOwnerName"))]
     if not names:
@@ -40,7 +41,7 @@ def read_ownership(reading: Reading, root: Element) -> None:
             owner=names[0],
             relation=relation_of(owners[0]),
             transactions=_rows(reading, root, "Transaction", _change),
-            accession=Place(reading.origin.endpoint).accession,
+            accession=number_of_filing or Place(reading.origin.endpoint).accession,
             form=value_at(root, "documentType"),
             period=day,
             holdings=_rows(reading, root, "Holding", _holding),

@@ -9,6 +9,8 @@ from actors.feeds.rest.reading import Reading
 from actors.feeds.rest.rows import Row
 from actors.feeds.sec_edgar.clock import header_ns
 from actors.feeds.sec_edgar.names import PROVIDER, Place, accession, cik, document_url, filer_id
+from actors.feeds.sec_edgar.ownership import read_ownership
+from actors.feeds.sec_edgar.xml_tree import tree
 from domain.errors import Malformed
 from domain.market.reference import Filing
 
@@ -19,6 +21,7 @@ _FIELD = re.compile(r"^\s*([A-Z][A-Z0-9 /#()-]*?):\s+(\S.*?)\s*$")
 _PARTY = re.compile(r"^(ISSUER|SUBJECT COMPANY|FILER|FILED BY|FILED FOR|REPORTING-OWNER|SERIAL COMPANY):\s*$")
 _ACCEPTED = re.compile(r"<ACCEPTANCE-DATETIME>\s*(\d{14})")
 _ABOUT = ("ISSUER", "SUBJECT COMPANY", "FILER", "FILED BY", "REPORTING-OWNER")
+_OWNERSHIP, _OWNERSHIP_END = "<ownershipDocument>", "</ownershipDocument>"
 _FILES = re.compile(r"/edgar/data/(\d{1,10})/(\d{18})$")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
@@ -28,6 +31,7 @@ def is_submission(text: str) -> bool:
 
 
 def read_submission(reading: Reading, text: str) -> None:
+    """The filing, and the form 3, 4 or 5 that is its document."""
     head = _END.split(text[:MAX_HEADER_CHARS], maxsplit=1)[0]
     fields, parties = _fields(head)
     party = next((parties[role] for role in _ABOUT if role in parties), None)
@@ -60,6 +64,13 @@ def read_submission(reading: Reading, text: str) -> None:
             cik=filer,
         )
     )
+    start, end = text.find(_OWNERSHIP), text.find(_OWNERSHIP_END)
+    if 0 <= start < end:
+        reading.one("form", _read_document, reading, text[start : end + len(_OWNERSHIP_END)], number)
+
+
+def _read_document(reading: Reading, document: str, number: str) -> None:
+    read_ownership(reading, tree(document), number)
 
 
 def _fields(head: str) -> tuple[dict[str, list[str]], dict[str, dict[str, list[str]]]]:

@@ -301,6 +301,18 @@ def test_a_submission_of_an_insider_is_about_the_issuer() -> None:
     assert classes(parse("sec_edgar", text.replace("CONFORMED SUBMISSION TYPE", "X"))) == ["malformed"]
 
 
+def test_a_submission_of_a_form_4_tells_the_form_too() -> None:
+    head = (
+        "<SEC-DOCUMENT>x\n<ACCEPTANCE-DATETIME>20260705183000\nACCESSION NUMBER:\t0000000007-26-000001\n"
+        "CONFORMED SUBMISSION TYPE:\t4\nISSUER:\n\tCENTRAL INDEX KEY:\t7\n</SEC-HEADER>\n<DOCUMENT>\n<XML>\n"
+    )
+    filing, found = parse("sec_edgar", f"{head}{ownership(change())}\n</XML>\n</DOCUMENT>").facts
+    assert filing.accession == found.accession == "0000000007-26-000001"
+    assert (found.owner, found.instrument, len(found.transactions)) == ("Doe Jane", "ACME.US", 1)
+    broken = parse("sec_edgar", f"{head}{ownership('<a>')}")
+    assert len(broken.facts) == 1 and classes(broken) == ["malformed"]
+
+
 def atom(*entries: str) -> str:
     return f'<feed xmlns="http://www.w3.org/2005/Atom"><title>Latest Filings</title>{"".join(entries)}</feed>'
 
