@@ -17,7 +17,14 @@ PACKAGES = {
     "coinbase": "actors.feeds.coinbase",
     "kraken": "actors.feeds.kraken",
 }
-PARSERS: dict[str, str] = {}
+PARSERS: dict[str, str] = {
+    "finnhub": "actors.feeds.finnhub",
+    "newsapi": "actors.feeds.newsapi",
+    "reddit": "actors.feeds.reddit",
+    "rss": "actors.feeds.rss",
+    "sec_edgar": "actors.feeds.sec_edgar",
+    "stocktwits": "actors.feeds.stocktwits",
+}
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {
     "binance": ("BINANCE", "BINANCE_US", "BINANCE_TR", "BINANCE_USDM", "BINANCE_COINM"),

@@ -22,6 +22,7 @@ from deployments.cli.help_text import (
     Verb,
     event_kinds,
     kinds,
+    parsed,
     sources,
 )
 from domain.errors import FinanceHubError, Malformed, Rejected, Retryable
@@ -80,7 +81,7 @@ def _fail(code: int, error: Exception) -> int:
 
 def _parser() -> Verb:
     parser = Verb(prog="financehub", description="Self-hosted real-time market-data hub.", allow_abbrev=False)
-    parser.below = ("`financehub VERB --help` explains a verb.", sources, EXIT_CODES)
+    parser.below = ("`financehub VERB --help` explains a verb.", sources, parsed, EXIT_CODES)
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Verb)
     _add_lifecycle(verbs)
     _add_log_verbs(verbs)
@@ -146,7 +147,7 @@ def _add_capture_verbs(verbs: argparse._SubParsersAction[Verb]) -> None:
     )
     _add_recordings(parse, "FILE")
     parse.add_argument("--kind", help="only observations of this kind; gap: those a feed would find")
-    parse.below = (sources, kinds, f"{FILES}\n{PARSED}", EXIT_CODES)
+    parse.below = (sources, parsed, kinds, f"{FILES}\n{PARSED}", EXIT_CODES)
     fold = _verb(verbs, "fold", "captures to the state they end in, offline", "deployments.cli.offline:fold")
     fold.description = FOLD_HELP
     _add_recordings(fold, "CAPTURE")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from textwrap import fill
+
+HELP_WIDTH = 100
 
 EXIT_CODES = """exit codes:
   0  done
@@ -49,6 +52,17 @@ def sources() -> str:
     width = max(map(len, VENUES)) + 2
     listed = "\n".join(f"  {name:<{width}}{', '.join(venues)}" for name, venues in sorted(VENUES.items()))
     return f"providers and their venues (in any case):\n{listed}"
+
+
+def parsed() -> str:
+    """Providers of which `parse` alone understands the payloads, under every name they have."""
+    from actors.feeds.registry import ALIASES, PARSERS
+
+    known = [
+        name + "".join(f" (or {alias})" for alias, of in ALIASES.items() if of == name) for name in PARSERS
+    ]
+    lines = fill(", ".join(sorted(known)), HELP_WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return f"understood by `parse`, nothing connects to them yet:\n{lines}" if known else ""
 
 
 def kinds() -> str:

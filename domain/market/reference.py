@@ -33,21 +33,27 @@ class Macro(Struct, frozen=True, gc=False):
 
 
 class Filing(Struct, frozen=True, gc=False):
-    """One document at a regulator. `period`: the day that it reports on; `filed_at`: ns UTC."""
+    """One document at a regulator. `period`: the day that it reports on; `filed_at`: accepted at, ns UTC.
+
+    A document by itself says neither its accession number nor when it was filed: its list and its address do.
+    """
 
     kind: ClassVar[str] = "filing"
     provider: str
     instrument: str
     ts_event: int
     ts_recv: int
-    form: str
-    accession: str
-    filed_at: int
+    form: str | None
+    accession: str | None
+    filed_at: int | None
     period: str | None = None
     title: str | None = None
     url: str | None = None
     filer: str | None = None
     items: tuple[str, ...] = ()
+    filed_on: str | None = None
+    """The regulator's day of filing: after the close of business it is the next one."""
+    cik: str | None = None
 
 
 class OwnershipChange(Struct, frozen=True, gc=False):
@@ -60,27 +66,49 @@ class OwnershipChange(Struct, frozen=True, gc=False):
     price: float | None = None
     security: str | None = None
     owned_after: float | None = None
+    derivative: bool = False
+    """An option, a unit: `shares` counts these, not what they stand for."""
+
+
+class OwnershipHolding(Struct, frozen=True, gc=False):
+    """What is owned, without a change of it. `shares` in shares, or in units of principal."""
+
+    security: str | None
+    shares: float
+    derivative: bool = False
+    nature: str | None = None
+    """`direct`, `indirect`; of a manager's list `SH` shares or `PRN` principal."""
 
 
 class Ownership(Struct, frozen=True, gc=False):
-    """What an insider or a large holder reported. `relation`: `director`, `officer: CEO`, `10% owner` ..."""
+    """What an insider or a large holder reported. `relation`: `director`, `officer: CEO`, `10% owner` ...
+
+    A report that several people sign is one, so that no change is counted twice.
+    """
 
     kind: ClassVar[str] = "ownership"
     provider: str
     instrument: str
     ts_event: int
     ts_recv: int
-    owner: str
+    owner: str | None
     relation: str | None
     transactions: tuple[OwnershipChange, ...]
     accession: str | None = None
     currency: str | None = None
+    form: str | None = None
+    period: str | None = None
+    holdings: tuple[OwnershipHolding, ...] = ()
+    planned: tuple[OwnershipChange, ...] = ()
+    """Announced, not yet done (form 144)."""
+    joint_owners: tuple[str, ...] = ()
+    """Who signed beside `owner`."""
 
 
 class NewsItem(Struct, frozen=True, gc=False):
     """One item of a source's stream. `symbols`: ids or, where none fits, the provider's own symbols.
 
-    `sentiment`: the provider's score in [-1, 1], where it gives one.
+    `sentiment`: a score in [-1, 1] by `sentiment_method`, None where that is the provider's own.
     """
 
     kind: ClassVar[str] = "news"
@@ -96,6 +124,7 @@ class NewsItem(Struct, frozen=True, gc=False):
     published_at: int | None = None
     symbols: tuple[str, ...] = ()
     sentiment: float | None = None
+    sentiment_method: str | None = None
 
 
 class Sentiment(Struct, frozen=True, gc=False):
@@ -141,12 +170,16 @@ class Profile(Struct, frozen=True, gc=False):
     description: str | None = None
     identifiers: dict[str, str] = {}
     """Such as `cik`, `isin`, `figi`, `coingecko` -> the identifier."""
+    peers: tuple[str, ...] = ()
+    """Whom the provider compares it with, by their symbols there."""
 
 
 class Statement(Struct, frozen=True, gc=False):
     """One statement of one period. `values`: the provider's line -> amount in `currency`, None where missing.
 
-    `period`: `annual`, `quarterly`, `ttm` or `instant`; `period_end` is the last day that it covers.
+    `period`: `annual`, `quarterly`, `half_year`, `nine_months`, `ttm`, `instant`, `other`; `period_end`: the
+    last day that it covers. `fiscal_year` and `fiscal_period` are those of the report, which may repeat older
+    periods for comparison.
     """
 
     kind: ClassVar[str] = "statement"
@@ -163,6 +196,7 @@ class Statement(Struct, frozen=True, gc=False):
     fiscal_period: str | None = None
     filed_on: str | None = None
     accession: str | None = None
+    period_start: str | None = None
 
 
 class Metric(Struct, frozen=True, gc=False):

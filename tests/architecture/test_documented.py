@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import yaml
 
-from actors.feeds.registry import known_providers
+from actors.feeds.registry import parsed_providers
 from deployments.settings import SECTIONS
 from domain import errors
 
@@ -33,7 +33,7 @@ def test_every_feed_setting_is_documented() -> None:
     assert not {name for name in fields if name not in text}
 
 
-@pytest.mark.parametrize("provider", known_providers())
+@pytest.mark.parametrize("provider", parsed_providers())
 def test_every_provider_is_documented(provider: str) -> None:
     assert f"`{provider}`" in (ROOT / "docs" / "providers.md").read_text()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from actors.feeds.registry import PACKAGES, VENUES, load_adapter
+from actors.feeds.registry import ALIASES, PACKAGES, PARSERS, VENUES, load_adapter
 from deployments.cli.__main__ import main
 from deployments.cli.recordings import known_kinds
 from tests.deployments.cli.test_offline import TRADE, Run, file, ws
@@ -239,6 +239,16 @@ def test_help_names_providers_venues_and_exit_codes(
         assert tuple(listed.split(", ")) == load_adapter(provider).venues == VENUES[provider]
     for code in range(5):
         assert f"\n  {code}  " in text
+
+
+@pytest.mark.parametrize("verb", [[], ["parse"]])
+def test_help_names_the_providers_that_are_parsed_only(
+    capsys: pytest.CaptureFixture[str], verb: list[str]
+) -> None:
+    text = help_of(capsys, *verb)
+    _, _, listed = text.partition("understood by `parse`")
+    words = set(re.split(r"[\s,()]+", listed.partition("\n\n")[0]))
+    assert set(PARSERS) <= words and {alias for alias, of in ALIASES.items() if of in PARSERS} <= words
 
 
 def test_help_names_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
