@@ -19,6 +19,7 @@ PACKAGES = {
 }
 PARSERS: dict[str, str] = {
     "finnhub": "actors.feeds.finnhub",
+    "massive": "actors.feeds.massive",
 }
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {
