@@ -47,7 +47,10 @@ class Quote(Struct, frozen=True, gc=False):
 
 
 class Bar(Struct, frozen=True, gc=False):
-    """OHLCV over [ts_event, ts_event + interval) as the provider built it."""
+    """OHLCV over [ts_event, ts_event + interval) as the provider built it.
+
+    `volume` is NaN, which is null in JSON, where the provider tells none: a 0 says that nothing was traded.
+    """
 
     kind: ClassVar[str] = "bar"
     provider: str
