@@ -18,6 +18,7 @@ PACKAGES = {
     "kraken": "actors.feeds.kraken",
 }
 PARSERS: dict[str, str] = {
+    "coingecko": "actors.feeds.coingecko",
     "finnhub": "actors.feeds.finnhub",
     "massive": "actors.feeds.massive",
 }
