@@ -19,6 +19,7 @@ PACKAGES = {
 }
 PARSERS: dict[str, str] = {
     "coingecko": "actors.feeds.coingecko",
+    "coinmarketcap": "actors.feeds.coinmarketcap",
     "finnhub": "actors.feeds.finnhub",
     "massive": "actors.feeds.massive",
 }
