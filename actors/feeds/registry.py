@@ -22,6 +22,7 @@ PARSERS: dict[str, str] = {
     "coinmarketcap": "actors.feeds.coinmarketcap",
     "exchangerate_host": "actors.feeds.exchangerate_host",
     "finnhub": "actors.feeds.finnhub",
+    "frankfurter": "actors.feeds.frankfurter",
     "massive": "actors.feeds.massive",
 }
 ALIASES = {"polygon": "massive"}
