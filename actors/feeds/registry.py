@@ -23,6 +23,7 @@ PARSERS: dict[str, str] = {
     "exchangerate_host": "actors.feeds.exchangerate_host",
     "finnhub": "actors.feeds.finnhub",
     "frankfurter": "actors.feeds.frankfurter",
+    "fred": "actors.feeds.fred",
     "massive": "actors.feeds.massive",
 }
 ALIASES = {"polygon": "massive"}
