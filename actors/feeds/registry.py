@@ -25,6 +25,7 @@ PARSERS: dict[str, str] = {
     "frankfurter": "actors.feeds.frankfurter",
     "fred": "actors.feeds.fred",
     "massive": "actors.feeds.massive",
+    "us_treasury": "actors.feeds.us_treasury",
 }
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {
