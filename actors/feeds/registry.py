@@ -20,6 +20,7 @@ PACKAGES = {
 PARSERS: dict[str, str] = {
     "coingecko": "actors.feeds.coingecko",
     "coinmarketcap": "actors.feeds.coinmarketcap",
+    "ecb": "actors.feeds.ecb",
     "exchangerate_host": "actors.feeds.exchangerate_host",
     "finnhub": "actors.feeds.finnhub",
     "frankfurter": "actors.feeds.frankfurter",
