@@ -25,6 +25,7 @@ PARSERS: dict[str, str] = {
     "finnhub": "actors.feeds.finnhub",
     "frankfurter": "actors.feeds.frankfurter",
     "fred": "actors.feeds.fred",
+    "hyperliquid": "actors.feeds.hyperliquid",
     "massive": "actors.feeds.massive",
     "us_treasury": "actors.feeds.us_treasury",
 }
