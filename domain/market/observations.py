@@ -49,7 +49,7 @@ class Quote(Struct, frozen=True, gc=False):
 class Bar(Struct, frozen=True, gc=False):
     """OHLCV over [ts_event, ts_event + interval) as the provider built it.
 
-    `volume` is NaN, which is null in JSON, where the provider tells none: a 0 says that nothing was traded.
+    `volume`: NaN where the provider says none, as of currencies and indices; JSON has null for it.
     """
 
     kind: ClassVar[str] = "bar"

@@ -27,16 +27,22 @@ _BESIDE_VALUES = frozenset({"date", "realtime_start", "realtime_end"})
 
 
 def of_series(reading: Reading, body: Row) -> None:
-    """`fred/series/observations`: whose they are stands in the address alone, but for vintages in columns."""
+    """`fred/series/observations`: whose they are stands in the address, unless the rows say it themselves."""
     rows = body.items("observations")
-    first = next((Row(each) for each in rows if isinstance(each, dict)), None)
-    if first is not None and "value" not in first and any(_VINTAGE.fullmatch(name) for name in first):
+    first = next((Row(each) for each in rows if isinstance(each, dict)), Row({}))
+    if "value" not in first and any(_VINTAGE.fullmatch(name) for name in first):
         reading.each(rows, _vintages, reading, body)
+    elif "series_id" in first:
+        reading.each(rows, _named_value, reading, body)
     elif rows or reading.where:
         series = subject(reading.origin, reading.where, "series_id").upper()
         unit = _unit(body)
-        instrument = _instrument(reading, series, unit)
-        reading.each(rows, _value_of_a_day, reading, instrument, series, unit, None)
+        reading.each(rows, _value_of_a_day, reading, _instrument(reading, series, unit), series, unit, None)
+
+
+def _named_value(reading: Reading, body: Row, row: Row) -> None:
+    series, unit = row.must_letters("series_id").upper(), _unit(body)
+    _value_of_a_day(reading, _instrument(reading, series, unit), series, unit, row.text("title"), row)
 
 
 def _value_of_a_day(
@@ -81,7 +87,10 @@ def _vintages(reading: Reading, body: Row, row: Row) -> None:
 
 def of_release(reading: Reading, body: Row) -> None:
     """`fred/v2/release/observations`: many series, each with what it is."""
-    reading.each(body.items("series"), _of_one, reading)
+    if "series" in body:
+        reading.each(body.items("series"), _of_one, reading)
+    else:
+        reading.each(body.items("observations"), _named_value, reading, body)
 
 
 def _of_one(reading: Reading, head: Row) -> None:

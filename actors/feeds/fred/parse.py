@@ -77,7 +77,7 @@ def _by_shape(body: Row) -> Callable[[Reading, Row], None]:
         return observations.of_series
     if "seriess" in body:
         return series.listed
-    if "series" in body and body.has("release"):
+    if isinstance(body.raw("series"), list):
         return observations.of_release
     raise Malformed("neither observations nor series")
 

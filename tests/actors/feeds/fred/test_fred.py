@@ -135,6 +135,19 @@ def test_a_release_holds_many_series(endpoint: str) -> None:
     assert classes(parsed) == ["malformed", "malformed"]
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["", "https://api.stlouisfed.org/fred/v2/release/observations?release_id=52"]
+)
+def test_rows_that_name_their_series_need_no_address(endpoint: str) -> None:
+    rows = [
+        {"series_id": "dgs2", "date": "2026-11-27", "value": "3.5"},
+        {"series_id": None, "date": "2026-11-27"},
+    ]
+    parsed = parse("fred", {"observations": rows}, endpoint)
+    assert [(each.instrument, each.value) for each in said(parsed)] == [("DGS2.FRED", 3.5)]
+    assert classes(parsed) == ["malformed"]
+
+
 def test_series_are_instruments(shared_data: Path) -> None:
     row = raw(shared_data, "fred/series_DGS5.json")["seriess"][0]
     found = only(parse_recorded(shared_data, "fred", "fred/series_DGS5.json"))
