@@ -20,6 +20,7 @@ PACKAGES = {
 PARSERS: dict[str, str] = {
     "finnhub": "actors.feeds.finnhub",
     "massive": "actors.feeds.massive",
+    "twelve_data": "actors.feeds.twelve_data",
 }
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from pathlib import Path
@@ -41,14 +42,14 @@ def mutated(value: Any, chance: random.Random) -> Any:
             inside.append((each, key))
             pending.append(each[key])
     if not inside:
-        return chance.choice(ODD)
+        return copy.deepcopy(chance.choice(ODD))
     holder, key = chance.choice(inside)
     if isinstance(holder, dict) and chance.random() < 0.3:
         moved = holder.pop(key)
         if chance.random() < 0.5:
             holder[f"{key}x"] = moved
     else:
-        holder[key] = chance.choice(ODD)
+        holder[key] = copy.deepcopy(chance.choice(ODD))
     return value
 
 
