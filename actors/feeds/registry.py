@@ -27,6 +27,7 @@ PARSERS: dict[str, str] = {
     "fred": "actors.feeds.fred",
     "hyperliquid": "actors.feeds.hyperliquid",
     "massive": "actors.feeds.massive",
+    "twelve_data": "actors.feeds.twelve_data",
     "us_treasury": "actors.feeds.us_treasury",
 }
 ALIASES = {"polygon": "massive"}

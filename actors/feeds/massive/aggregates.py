@@ -82,7 +82,7 @@ def _read_bar(
         high,
         low,
         close,
-        row.amount("v") or 0.0,
+        row.volume("v"),
         trades,
         row.price("vw"),
         adjusted=adjusted,
@@ -107,7 +107,7 @@ def open_close(reading: Reading, value: object) -> None:
     high, low = row.price("high"), row.price("low")
     if high is None or low is None:
         raise Malformed("a bar without its highest and lowest price")
-    volume = row.amount("volume") or 0.0
+    volume = row.volume("volume")
     adjusted = (reading.where.get("adjusted") or "true").lower() == "true"
     recv = reading.recv
     reading.add(
