@@ -5,6 +5,8 @@ CoinGecko stamps a bar with its end (docs.coingecko.com/reference/coins-id-ohlc)
 
 from __future__ import annotations
 
+import math
+
 from actors.feeds.coingecko.subjects import Named, coin_letters, currency
 from actors.feeds.rest.arrays import array, cells
 from actors.feeds.rest.coins import pair_id
@@ -21,7 +23,6 @@ LENGTH_NS = {"30m": 30 * NS_PER_MIN, "1h": HOUR_NS, "4h": 4 * HOUR_NS, "1d": 24 
 _BY_DAYS = ((2.0, "30m"), (30.0, "4h"))
 """Up to so many days a bar is so long; beyond, four days."""
 _BY_NAME = {"daily": "1d", "hourly": "1h"}
-NO_VOLUME = float("nan")
 
 
 def market_chart(reading: Reading, value: object, named: Named) -> None:
@@ -102,7 +103,7 @@ def _bar(reading: Reading, instrument: str, interval: str, row: object) -> None:
         high,
         low,
         close,
-        NO_VOLUME,
+        math.nan,
         closed=end <= reading.recv,
     )
     reading.add(bar)

@@ -66,7 +66,7 @@ KNOWN = {
     "TON": Coin("the-open-network", 11419),
     "PEPE": Coin("pepe", 24478),
 }
-"""Our letters -> the provider's own id. Both providers' lists agree on the ticker."""
+"""Our letters -> the providers' own ids. A number of CoinMarketCap counts only together with the ticker."""
 _BY_COINGECKO = {coin.coingecko: letters for letters, coin in KNOWN.items()}
 _BY_COINMARKETCAP = {(coin.coinmarketcap, letters): letters for letters, coin in KNOWN.items()}
 _PLAIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -74,6 +74,8 @@ _PLAIN_THING = re.compile(r"(?=.{1,36}$)[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _OTHERS = re.compile(r"[^A-Z0-9]+")
 _CURRENCY = re.compile(r"[A-Z0-9]{1,12}")
 MAX_LETTERS = 36
+MAX_CUT = 30
+"""So much of a name stands before its digest: with the longest currency the id still fits."""
 DIGEST_BYTES = 5
 
 
@@ -151,4 +153,4 @@ def _digest(text: str) -> str:
 
 
 def _cut(letters: str) -> str:
-    return _OTHERS.sub("_", letters).strip("_")[:MAX_LETTERS]
+    return _OTHERS.sub("_", letters).strip("_")[:MAX_CUT]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,20 @@ def test_a_known_coin_has_its_ticker_under_every_provider() -> None:
     for letters, coin in coins.KNOWN.items():
         assert coins.coingecko_letters(coin.coingecko) == letters
         assert coins.coinmarketcap_letters(coin.coinmarketcap, letters.lower()) == letters
+
+
+def test_coingecko_gives_known_coins_their_tickers(shared_data: Path) -> None:
+    rows = json.loads((shared_data / "coingecko" / "the_list_supported_coins.json").read_text())
+    tickers = {row["id"]: row["symbol"].upper() for row in rows}
+    listed = [letters for letters, coin in coins.KNOWN.items() if coin.coingecko in tickers]
+    assert len(listed) > 30
+    assert all(tickers[coins.KNOWN[letters].coingecko] == letters for letters in listed)
+
+
+def test_the_longest_name_in_the_longest_currency_is_an_id() -> None:
+    assert len(coins.pair_id(coins.coingecko_letters("x" * 500), "q" * 12)) <= 64
+    assert len(coins.pair_id(coins.coinmarketcap_letters(123_456_789, "x" * 500), "q" * 12)) <= 64
+    assert len(coins.thing_id("PLATFORM", "Y" * 500)) <= 64
 
 
 def test_any_other_coin_is_named_by_what_its_provider_never_gives_twice() -> None:
