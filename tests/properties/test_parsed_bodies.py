@@ -90,8 +90,12 @@ ODD = st.one_of(
 def check(parsed: Parsed) -> None:
     """Facts have ids and whole times and can be written; a reason is short."""
     for each in (*parsed.observations, *parsed.facts):
-        told = json.loads(msgspec.json.encode(each))
-        assert "." in told["instrument"] and isinstance(told["ts_event"], int) and told["ts_recv"] == RECV
+        written = json.loads(msgspec.json.encode(each))
+        assert (
+            "." in written["instrument"]
+            and isinstance(written["ts_event"], int)
+            and written["ts_recv"] == RECV
+        )
     assert all(0 < len(each.reason) <= 400 for each in parsed.rejects)
 
 

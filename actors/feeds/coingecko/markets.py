@@ -1,7 +1,7 @@
 """Prices at single exchanges, as CoinGecko repeats them: pairs, derivatives, indexes.
 
 The instrument is the exchange's own symbol at its venue. CoinGecko gives the volume of a pair in its base;
-like every volume of CoinGecko it is told in the currency of the price: times the last price.
+like every volume of CoinGecko it is given in the currency of the price: times the last price.
 """
 
 from __future__ import annotations

@@ -27,11 +27,11 @@ def letters_of_coin(row: Row) -> str:
     return coinmarketcap_letters(number, row.must_letters("symbol"))
 
 
-def quotes(reading: Reading, told: int, row: Row) -> None:
-    """One ticker per currency. `told`: the time of the answer, where the price has none of its own."""
+def quotes(reading: Reading, answered: int, row: Row) -> None:
+    """One ticker per currency. `answered`: the time of the answer, where the price has none of its own."""
     letters = letters_of_coin(row)
     for code, quote in prices_of(row):
-        reading.one(named(code), _quote, reading, letters, code, quote, row, told)
+        reading.one(named(code), _quote, reading, letters, code, quote, row, answered)
 
 
 def prices_of(row: Row) -> Iterator[tuple[str, Row]]:
@@ -47,7 +47,7 @@ def prices_of(row: Row) -> Iterator[tuple[str, Row]]:
             yield code, by_currency.row(code)
 
 
-def _quote(reading: Reading, letters: str, code: str, quote: Row, row: Row, told: int) -> None:
+def _quote(reading: Reading, letters: str, code: str, quote: Row, row: Row, answered: int) -> None:
     last = quote.price("price")
     if last is None:
         return
@@ -56,7 +56,7 @@ def _quote(reading: Reading, letters: str, code: str, quote: Row, row: Row, told
         Ticker(
             reading.provider,
             pair_id(letters, currency(code)),
-            told if stamp is None else zoned_ns(stamp),
+            answered if stamp is None else zoned_ns(stamp),
             reading.recv,
             last,
             quote_volume=quote.amount("volume_24h"),
@@ -76,7 +76,7 @@ def currency(code: str) -> str:
     return found
 
 
-def listed(reading: Reading, told: int, row: Row) -> None:
+def listed(reading: Reading, answered: int, row: Row) -> None:
     """A row of the map of all coins."""
     ticker, name = row.must_letters("symbol").upper(), row.text("name")
     active = row.whole("is_active")
@@ -84,7 +84,7 @@ def listed(reading: Reading, told: int, row: Row) -> None:
         InstrumentInfo(
             reading.provider,
             coin_id(letters_of_coin(row)),
-            told,
+            answered,
             reading.recv,
             str(row.whole("id")),
             base=ticker,
@@ -94,12 +94,12 @@ def listed(reading: Reading, told: int, row: Row) -> None:
     )
 
 
-def described(reading: Reading, told: int, row: Row) -> None:
+def described(reading: Reading, answered: int, row: Row) -> None:
     reading.add(
         Profile(
             reading.provider,
             coin_id(letters_of_coin(row)),
-            told,
+            answered,
             reading.recv,
             row.text("name"),
             symbol=row.must_letters("symbol").upper(),

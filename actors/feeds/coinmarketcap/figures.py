@@ -14,9 +14,9 @@ _PERCENT = ("dominance", "percentage", "change")
 _NOT_FIGURES = frozenset({"quote", "last_updated", "symbol", "id", "timestamp"})
 
 
-def market(reading: Reading, data: Row, told: int) -> None:
+def market(reading: Reading, data: Row, answered: int) -> None:
     stamp = data.text("last_updated")
-    ts_event = told if stamp is None else zoned_ns(stamp)
+    ts_event = answered if stamp is None else zoned_ns(stamp)
     _figures(reading, data, None, ts_event)
     for code, quote in prices_of(data):
         reading.one(named(code), _in_currency, reading, code, quote, ts_event)

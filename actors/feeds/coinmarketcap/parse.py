@@ -73,14 +73,14 @@ def _read(reading: Reading, value: object) -> None:
         return
     if part is None and list(_entries(data)):
         raise Malformed("data is none of those that are known: coins, their prices, figures of the market")
-    told = _told(body, reading.recv)
+    answered = _answered(body, reading.recv)
     if part == "market":
-        figures.market(reading, Row(data), told)
+        figures.market(reading, Row(data), answered)
     elif part is not None:
-        reading.each(_entries(data), _READERS[part], reading, told)
+        reading.each(_entries(data), _READERS[part], reading, answered)
 
 
-def _told(body: Row, otherwise: int) -> int:
+def _answered(body: Row, otherwise: int) -> int:
     """When the provider answered."""
     stamp = body.row("status").text("timestamp")
     return otherwise if stamp is None else zoned_ns(stamp)

@@ -59,7 +59,7 @@ class EcbTable:
 
 
 def parse_payload(payload: str | bytes, origin: Origin) -> Parsed:
-    """A whole table, or an error. Never raises."""
+    """A complete table, or an error. Never raises."""
     text = payload.decode(errors="replace") if isinstance(payload, bytes) else payload
     lines = [line for line in text.splitlines() if line.strip()]
     reading = Reading(PROVIDER, origin)
@@ -95,8 +95,8 @@ def _row(reading: Reading, row: Row) -> None:
         reading.add(fx_rate(reading, base, quote, ts_event, row.raw("OBS_VALUE")))
         return
     value = row.number("OBS_VALUE")
-    told = Macro(reading.provider, make_instrument_id(key, VENUE), ts_event, reading.recv, key, value)
-    reading.add(replace(told, unit=row.text("UNIT"), title=row.text("TITLE")))
+    found = Macro(reading.provider, make_instrument_id(key, VENUE), ts_event, reading.recv, key, value)
+    reading.add(replace(found, unit=row.text("UNIT"), title=row.text("TITLE")))
 
 
 def _currencies(key: str, row: Row) -> tuple[object, object]:

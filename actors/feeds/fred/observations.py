@@ -96,15 +96,15 @@ def of_release(reading: Reading, body: Row) -> None:
 def _of_one(reading: Reading, head: Row) -> None:
     series = head.must_letters("series_id", "id").upper()
     instrument = make_instrument_id(series, VENUE)
-    told = reading, instrument, series, head.text("units"), head.text("title")
-    reading.each(head.items("observations"), _value_of_a_day, *told)
+    series_of = reading, instrument, series, head.text("units"), head.text("title")
+    reading.each(head.items("observations"), _value_of_a_day, *series_of)
 
 
 def _start(row: Row) -> int:
     """Midnight UTC at the start of the period. Raises Malformed."""
     day = _date(row.must_letters("date"))
     if day.year < _FIRST_YEAR:
-        raise Malformed(f"day {day} is before {_FIRST_YEAR}: its time cannot be told in nanoseconds")
+        raise Malformed(f"day {day} is before {_FIRST_YEAR}: its time does not fit into nanoseconds")
     return (day - _EPOCH).days * NS_PER_DAY
 
 

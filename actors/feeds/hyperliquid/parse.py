@@ -209,7 +209,7 @@ def _markets(reading: Reading, value: object) -> None:
 
 
 def _market(reading: Reading, row: Row) -> None:
-    """A perpetual. Prices have five significant digits: no tick is told."""
+    """A perpetual. Prices have five significant digits: there is no tick."""
     name = row.must_letters("name")
     decimals = row.whole("szDecimals")
     if decimals is not None and not 0 <= decimals <= 18:

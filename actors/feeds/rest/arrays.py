@@ -1,4 +1,4 @@
-"""Arrays where they are the whole body, or of cells without names."""
+"""Arrays that are a body of their own, or have cells without names."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def test_without_an_address_values_are_of_nobody_but_a_given_symbol(shared_data:
     for name in ("observations_HQMCB10YR_2023.json", "observations_DGS10_2020.xml"):
         file = (shared_data / "fred" / name).read_bytes()
         assert classes(parse("fred", file)) == ["malformed"]
-        told = load_parser("fred").parse(file, Origin("file", RECV, name, symbol="DGS5"))
-        assert {each.instrument for each in told.facts} == {"DGS5.FRED"}
+        parsed = load_parser("fred").parse(file, Origin("file", RECV, name, symbol="DGS5"))
+        assert {each.instrument for each in parsed.facts} == {"DGS5.FRED"}
 
 
 def test_what_is_missing_is_null_and_what_is_wrong_costs_its_row() -> None:

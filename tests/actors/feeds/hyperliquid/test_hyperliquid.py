@@ -21,7 +21,7 @@ def frame(channel: str, data: object) -> dict[str, object]:
 
 
 def trade(**more: object) -> dict[str, object]:
-    told = {
+    plain = {
         "coin": "BTC",
         "side": "B",
         "px": "91000.5",
@@ -31,7 +31,7 @@ def trade(**more: object) -> dict[str, object]:
         "tid": 118906512037719,
         "users": ["0x1", "0x2"],
     }
-    return told | more
+    return plain | more
 
 
 BOUGHT = Trade("hyperliquid", "BTC.HYPERLIQUID", AT, RECV, 91000.5, 0.01, "buy", "118906512037719")
@@ -110,8 +110,8 @@ def test_the_best_prices_are_a_quote_and_an_empty_side_is_null() -> None:
 
 
 def candle(**more: object) -> dict[str, object]:
-    told = {"t": MS, "T": MS + 59_999, "s": "BTC", "i": "1m", "n": 7, "v": "1.25"}
-    return told | {"o": "1", "c": "2.5", "h": "3", "l": "0.5"} | more
+    plain = {"t": MS, "T": MS + 59_999, "s": "BTC", "i": "1m", "n": 7, "v": "1.25"}
+    return plain | {"o": "1", "c": "2.5", "h": "3", "l": "0.5"} | more
 
 
 @pytest.mark.parametrize("body", [frame("candle", candle()), frame("candle", [candle()]), [candle()]])
