@@ -18,12 +18,22 @@ PACKAGES = {
     "kraken": "actors.feeds.kraken",
 }
 PARSERS: dict[str, str] = {
+    "coingecko": "actors.feeds.coingecko",
+    "coinmarketcap": "actors.feeds.coinmarketcap",
+    "ecb": "actors.feeds.ecb",
+    "exchangerate_host": "actors.feeds.exchangerate_host",
     "finnhub": "actors.feeds.finnhub",
+    "frankfurter": "actors.feeds.frankfurter",
+    "fred": "actors.feeds.fred",
+    "hyperliquid": "actors.feeds.hyperliquid",
+    "massive": "actors.feeds.massive",
     "newsapi": "actors.feeds.newsapi",
     "reddit": "actors.feeds.reddit",
     "rss": "actors.feeds.rss",
     "sec_edgar": "actors.feeds.sec_edgar",
     "stocktwits": "actors.feeds.stocktwits",
+    "twelve_data": "actors.feeds.twelve_data",
+    "us_treasury": "actors.feeds.us_treasury",
 }
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {

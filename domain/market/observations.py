@@ -47,7 +47,10 @@ class Quote(Struct, frozen=True, gc=False):
 
 
 class Bar(Struct, frozen=True, gc=False):
-    """OHLCV over [ts_event, ts_event + interval) as the provider built it."""
+    """OHLCV over [ts_event, ts_event + interval) as the provider built it.
+
+    `volume`: NaN where the provider says none, as of currencies and indices; JSON has null for it.
+    """
 
     kind: ClassVar[str] = "bar"
     provider: str

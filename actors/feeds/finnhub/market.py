@@ -70,7 +70,6 @@ def _bar(reading: Reading, instrument: str, interval: str, cells: tuple[object, 
     if any(each is None for each in read):
         return None
     first, high, low, close = (each or 0.0 for each in read)
-    traded = numbers.amount(volume)
     return Bar(
         PROVIDER,
         instrument,
@@ -81,7 +80,7 @@ def _bar(reading: Reading, instrument: str, interval: str, cells: tuple[object, 
         high,
         low,
         close,
-        traded or 0.0,
+        numbers.volume(volume),
         adjusted=interval in ADJUSTED,
     )
 

@@ -112,7 +112,7 @@ def clean(text: str, origin: Origin) -> str:
         kept = kept.replace(secret, CUT)
     kept = _AFTER_KEY.sub(_cut_after_key, kept)
     kept = " ".join(_LONG.sub(CUT, word) if "://" not in word else redact(word) for word in kept.split())
-    return kept[:MAX_REASON_CHARS]
+    return kept[:MAX_REASON_CHARS] or "no reason given"
 
 
 def _cut_after_key(match: re.Match[str]) -> str:

@@ -71,6 +71,12 @@ def amount(value: object) -> float | None:
     return found
 
 
+def volume(value: object) -> float:
+    """Of a bar, where NaN stands for what the provider does not say: JSON has null for it."""
+    found = amount(value)
+    return math.nan if found is None else found
+
+
 def whole(value: object) -> int | None:
     """A count or a year. Raises Malformed for a fraction."""
     found = number(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -43,6 +44,11 @@ class Row:
 
     def amount(self, *names: str) -> float | None:
         return self._read(numbers.amount, names)
+
+    def volume(self, *names: str) -> float:
+        """Of a bar: NaN where the provider says none."""
+        found = self.amount(*names)
+        return math.nan if found is None else found
 
     def percent(self, *names: str) -> float | None:
         return self._read(numbers.percent, names)

@@ -199,7 +199,7 @@ def test_metrics_of_now_and_of_periods() -> None:
             "10DayAverageTradingVolume": 32.50147, "52WeekHigh": 310.43, "52WeekHighDate": "2020-02-04",
             "peTTM": None, "bookValuePerShareAnnual": "5.1", "marketCapitalization": 2.5,
         },
-        "series": {"annual": {"currentRatio": [{"period": "2019-09-28", "v": 1.5401}, {"period": "?", "v": 1}]}},
+        "series": {"annual": {"currentRatio": [{"period": "2019-09-28", "v": 1.5401}, {"period": "?"}]}},
     }  # fmt: skip
     parsed = parse("finnhub", body, f"{API}/stock/metric?symbol=AAPL&metric=all")
     assert classes(parsed) == ["malformed"]
