@@ -18,6 +18,7 @@ PACKAGES = {
     "kraken": "actors.feeds.kraken",
 }
 PARSERS: dict[str, str] = {
+    "alpha_vantage": "actors.feeds.alpha_vantage",
     "finnhub": "actors.feeds.finnhub",
     "massive": "actors.feeds.massive",
     "twelve_data": "actors.feeds.twelve_data",
