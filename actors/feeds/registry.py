@@ -20,6 +20,7 @@ PACKAGES = {
 PARSERS: dict[str, str] = {
     "alpha_vantage": "actors.feeds.alpha_vantage",
     "finnhub": "actors.feeds.finnhub",
+    "iex": "actors.feeds.iex",
     "massive": "actors.feeds.massive",
     "twelve_data": "actors.feeds.twelve_data",
 }

@@ -27,7 +27,8 @@ _REPORTS = {"annualReports": "annual", "quarterlyReports": "quarterly"}
 _NO_FIGURES = frozenset({
     "Symbol", "AssetType", "Name", "Description", "CIK", "Exchange", "Currency", "Country", "Sector",
     "Industry", "Address", "OfficialSite", "FiscalYearEnd", "LatestQuarter", "FullTimeEmployees",
-    "DividendDate", "ExDividendDate", "LastSplitFactor", "LastSplitDate", "MarketCapitalization", "SharesOutstanding",
+    "DividendDate", "ExDividendDate", "LastSplitFactor", "LastSplitDate", "MarketCapitalization",
+    "SharesOutstanding",
 })  # fmt: skip
 _PUBLISHED = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)?", re.ASCII)
 
