@@ -23,6 +23,7 @@ PARSERS: dict[str, str] = {
     "iex": "actors.feeds.iex",
     "massive": "actors.feeds.massive",
     "twelve_data": "actors.feeds.twelve_data",
+    "yahoo": "actors.feeds.yahoo",
 }
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {

@@ -145,7 +145,7 @@ def _open_close(reading: Reading, instrument: InstrumentId, row: Row) -> None:
     """Nothing where a share was not traded."""
     first, close = row.row("open"), row.row("close")
     last = close.price("price")
-    if last is None and "close" in row:
+    if last is None:
         return
     reading.add(
         Ticker(
@@ -153,7 +153,7 @@ def _open_close(reading: Reading, instrument: InstrumentId, row: Row) -> None:
             instrument,
             close.must_epoch("ms", "time"),
             reading.recv,
-            close.must_price("price"),
+            last,
             first.price("price"),
             row.price("high"),
             row.price("low"),
