@@ -18,6 +18,7 @@ PACKAGES = {
     "kraken": "actors.feeds.kraken",
 }
 PARSERS: dict[str, str] = {
+    "alpaca": "actors.feeds.alpaca",
     "alpha_vantage": "actors.feeds.alpha_vantage",
     "finnhub": "actors.feeds.finnhub",
     "iex": "actors.feeds.iex",
