@@ -48,7 +48,7 @@ def _body(reading: Reading, value: object) -> None:
     elif "message" in body and not {"bars", "trades", "quotes"} & set(body):
         reading.reject_as(refusal(body.text("message") or "", reading.origin, WORDS))
     elif status is not None and status >= 400:
-        reading.reject_as(refusal("", reading.origin))
+        reading.despite_status(_rest, reading, body)
     else:
         _rest(reading, body)
 

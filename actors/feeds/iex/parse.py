@@ -35,9 +35,13 @@ def _body(reading: Reading, value: object) -> None:
     if said is not None:
         reading.reject_as(refusal(said, reading.origin, WORDS))
     elif status is not None and status >= 400:
-        reading.reject_as(refusal("", reading.origin))
+        reading.despite_status(_data, reading, value)
     else:
-        _choose(reading, value)(reading, value)
+        _data(reading, value)
+
+
+def _data(reading: Reading, value: object) -> None:
+    _choose(reading, value)(reading, value)
 
 
 def _error(value: object) -> str | None:

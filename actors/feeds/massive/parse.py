@@ -51,13 +51,17 @@ def _body(reading: Reading, value: object) -> None:
     if isinstance(value, dict) and (said := _error(value)) is not None:
         reading.reject_as(refusal(said, reading.origin, WORDS))
     elif status is not None and status >= 400:
-        reading.reject_as(refusal("", reading.origin))
+        reading.despite_status(_data, reading, value)
     elif isinstance(value, list) and any(isinstance(each, dict) and "ev" in each for each in value):
         reading.each(value, _event, reading)
     elif isinstance(value, dict) and "ev" in value:
         _event(reading, Row(value))
     else:
-        _choose(reading, value)(reading, value)
+        _data(reading, value)
+
+
+def _data(reading: Reading, value: object) -> None:
+    _choose(reading, value)(reading, value)
 
 
 def _error(value: dict[str, object]) -> str | None:

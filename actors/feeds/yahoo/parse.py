@@ -40,10 +40,14 @@ def _body(reading: Reading, value: object) -> None:
     if said is not None:
         reading.reject_as(refusal(said, reading.origin, WORDS))
     elif status is not None and status >= 400:
-        reading.reject_as(refusal("", reading.origin))
+        reading.despite_status(_data, reading, value)
     else:
-        plain = unwrapped(value)
-        _choose(plain)(reading, plain)
+        _data(reading, value)
+
+
+def _data(reading: Reading, value: object) -> None:
+    plain = unwrapped(value)
+    _choose(plain)(reading, plain)
 
 
 def _error(value: object) -> str | None:

@@ -87,7 +87,8 @@ def test_words_of_the_connection_say_nothing() -> None:
 @pytest.mark.parametrize(
     ("code", "message", "found"),
     [
-        (400, "invalid syntax", "bad_request"), (401, "not authenticated", "auth"), (402, "auth failed", "auth"),
+        (400, "invalid syntax", "bad_request"), (401, "not authenticated", "auth"),
+        (402, "auth failed", "auth"),
         (404, "auth timeout", "auth"), (405, "symbol limit exceeded", "throttled"),
         (406, "connection limit exceeded", "throttled"), (407, "slow client", "throttled"),
         (409, "insufficient subscription", "entitlement"), (410, "invalid subscribe action", "bad_request"),
