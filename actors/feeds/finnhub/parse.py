@@ -43,7 +43,7 @@ def _data(reading: Reading, value: object) -> None:
 def _error(value: dict[str, object]) -> str | None:
     """`{"error": ...}` of REST, `{"type": "error", "msg": ...}` of the socket."""
     said = value.get("msg") if value.get("type") == "error" else value.get("error")
-    if said is None and value.get("type") != "error":
+    if not said and value.get("type") != "error":
         return None
     return str(said or "error without a word")
 
