@@ -124,7 +124,7 @@ def _list(value: object) -> Read:
         raise Malformed(f"a {type(value).__name__} is no payload of Finnhub's")
     if not value:
         return _nothing
-    if all(isinstance(each, str) for each in value):
+    if isinstance(value[0], str):
         return company.peers
     first = next((each for each in value if isinstance(each, dict)), None)
     if first is None:

@@ -54,6 +54,17 @@ class Reading:
         for number, value in enumerate(values):
             self.one(f"row {number}", _read_row, read, told, value)
 
+    def names(self, values: Iterable[object], field: str | None = None) -> tuple[str, ...]:
+        """Symbols of a list of texts, or of objects that have them in a field; a bad one costs itself."""
+        found: list[str] = []
+        for number, value in enumerate(values):
+            text = value if field is None else value.get(field) if isinstance(value, dict) else None
+            if isinstance(text, str) and text.strip():
+                found.append(text.strip())
+            else:
+                self._bad_row(f"row {number}: no symbol")
+        return tuple(found)
+
     def one(self, what: str, read: Callable[..., None], *told: object) -> None:
         """`read(*told)`; where it raises Malformed, `what` cannot be read and the rest goes on."""
         try:

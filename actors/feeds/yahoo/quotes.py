@@ -78,7 +78,7 @@ def _trending(reading: Reading, at: int, rank: int, row: Row) -> None:
 def _recommended(reading: Reading, body: Row) -> None:
     """Companies that the same people look at."""
     symbol = body.must_letters("symbol")
-    peers = tuple(Row(each).must_letters("symbol") for each in body.items("recommendedSymbols"))
+    peers = reading.names(body.items("recommendedSymbols"), "symbol")
     about = instrument_of(symbol)
     reading.add(Profile(PROVIDER, about, reading.recv, reading.recv, None, symbol, peers=peers))
 
