@@ -18,6 +18,8 @@ PACKAGES = {
     "kraken": "actors.feeds.kraken",
 }
 PARSERS: dict[str, str] = {
+    "alpaca": "actors.feeds.alpaca",
+    "alpha_vantage": "actors.feeds.alpha_vantage",
     "coingecko": "actors.feeds.coingecko",
     "coinmarketcap": "actors.feeds.coinmarketcap",
     "ecb": "actors.feeds.ecb",
@@ -26,6 +28,7 @@ PARSERS: dict[str, str] = {
     "frankfurter": "actors.feeds.frankfurter",
     "fred": "actors.feeds.fred",
     "hyperliquid": "actors.feeds.hyperliquid",
+    "iex": "actors.feeds.iex",
     "massive": "actors.feeds.massive",
     "newsapi": "actors.feeds.newsapi",
     "reddit": "actors.feeds.reddit",
@@ -34,6 +37,7 @@ PARSERS: dict[str, str] = {
     "stocktwits": "actors.feeds.stocktwits",
     "twelve_data": "actors.feeds.twelve_data",
     "us_treasury": "actors.feeds.us_treasury",
+    "yahoo": "actors.feeds.yahoo",
 }
 ALIASES = {"polygon": "massive"}
 VENUES: dict[str, tuple[str, ...]] = {

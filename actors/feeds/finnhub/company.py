@@ -59,13 +59,13 @@ def profile(reading: Reading, value: object) -> None:
 
 def peers(reading: Reading, value: object) -> None:
     """Symbols alone, the company's own among them."""
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+    if not isinstance(value, list):
         raise Malformed("no list of symbols")
     if not value:
         return
     instrument = asked_for(reading)
     own = reading.where.get("symbol") or reading.origin.symbol
-    others = tuple(each for each in value if each.strip() and each != own)
+    others = tuple(each for each in reading.names(value) if each != own)
     reading.add(Profile(PROVIDER, instrument, reading.recv, reading.recv, None, own, peers=others))
 
 

@@ -31,15 +31,19 @@ def _body(reading: Reading, value: object) -> None:
     if isinstance(value, dict) and (said := _error(value)) is not None:
         reading.reject_as(refusal(said, reading.origin, WORDS))
     elif status is not None and status >= 400:
-        reading.reject_as(refusal("", reading.origin))
+        reading.despite_status(_data, reading, value)
     else:
-        _choose(reading, value)(reading, value)
+        _data(reading, value)
+
+
+def _data(reading: Reading, value: object) -> None:
+    _choose(reading, value)(reading, value)
 
 
 def _error(value: dict[str, object]) -> str | None:
     """`{"error": ...}` of REST, `{"type": "error", "msg": ...}` of the socket."""
     said = value.get("msg") if value.get("type") == "error" else value.get("error")
-    if said is None and value.get("type") != "error":
+    if not said and value.get("type") != "error":
         return None
     return str(said or "error without a word")
 
@@ -120,7 +124,7 @@ def _list(value: object) -> Read:
         raise Malformed(f"a {type(value).__name__} is no payload of Finnhub's")
     if not value:
         return _nothing
-    if all(isinstance(each, str) for each in value):
+    if isinstance(value[0], str):
         return company.peers
     first = next((each for each in value if isinstance(each, dict)), None)
     if first is None:

@@ -5,6 +5,7 @@
     ticks.py       trades, quotes, rates, the socket's other events
     snapshots.py   snapshots of tickers, options and books
     reference.py   tickers, profiles, dividends, splits, exchanges, news, the calendar
+    figures.py     rows of figures: of the economy, of companies
     statements.py  financial statements, old and new
     parse.py       which of them a payload is: by its address, else by its shape
 

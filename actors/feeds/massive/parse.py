@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from actors.feeds.base import Origin, Parsed
-from actors.feeds.massive import aggregates, reference, snapshots, statements, ticks
+from actors.feeds.massive import aggregates, figures, reference, snapshots, statements, ticks
 from actors.feeds.massive.symbols import PROVIDER, results_of
 from actors.feeds.rest.failures import Words, refusal
 from actors.feeds.rest.reading import Reading, first_match, read_json
@@ -25,7 +25,7 @@ WORDS: Words = (
     ("max connections", "throttled"),
 )
 _FAILED = frozenset({"ERROR", "NOT_AUTHORIZED", "NOT_FOUND", "BAD_REQUEST", "AUTH_ERROR", "UNAUTHORIZED"})
-_SAVED_PATH = re.compile(r"v[\dX]__[^/]+\.json(?:l|\.gz|\.zst)?", re.ASCII)
+_SAVED_PATH = re.compile(r"(?:[a-z-]+__)*v[\dX]__[^/]+\.json(?:l|\.gz|\.zst)?", re.ASCII)
 _SAVED_PREFIX = re.compile(r"(?<=/)([OXCI])_(?=[A-Z0-9])")
 
 
@@ -51,13 +51,17 @@ def _body(reading: Reading, value: object) -> None:
     if isinstance(value, dict) and (said := _error(value)) is not None:
         reading.reject_as(refusal(said, reading.origin, WORDS))
     elif status is not None and status >= 400:
-        reading.reject_as(refusal("", reading.origin))
+        reading.despite_status(_data, reading, value)
     elif isinstance(value, list) and any(isinstance(each, dict) and "ev" in each for each in value):
         reading.each(value, _event, reading)
     elif isinstance(value, dict) and "ev" in value:
         _event(reading, Row(value))
     else:
-        _choose(reading, value)(reading, value)
+        _data(reading, value)
+
+
+def _data(reading: Reading, value: object) -> None:
+    _choose(reading, value)(reading, value)
 
 
 def _error(value: dict[str, object]) -> str | None:
@@ -66,7 +70,7 @@ def _error(value: dict[str, object]) -> str | None:
     said = value.get("error") or value.get("message")
     if isinstance(state, str) and state.upper() in _FAILED:
         return f"{said or 'no reason'} ({state})"
-    if value.get("error") is not None and "results" not in value:
+    if value.get("error") and "results" not in value:
         return str(value["error"])
     return None
 
@@ -130,6 +134,8 @@ ROUTES: tuple[tuple[str, Read], ...] = (
     (r"marketstatus/upcoming", _rows(reference.holiday)),
     (r"reference/financials", _rows(statements.report)),
     *((rf"stocks/financials/v1/{name}", _statements(kind)) for name, kind in statements.KINDS.items()),
+    (figures.ECONOMY, _rows(figures.economy)),
+    (figures.COMPANIES, _rows(figures.company)),
     (r"v1/indicators/[^/]+/[^/]+", _unsupported),
 )
 _SHAPES: tuple[tuple[frozenset[str], Read], ...] = (

@@ -120,19 +120,16 @@ def related(reading: Reading, value: object) -> None:
     body = Row(value)
     symbol = body.letters("stock_symbol")
     instrument = instrument_of(symbol) if symbol else asked_for(reading, RELATED)
-    peers = tuple(Row(each).must_letters("ticker") for each in body.items("results"))
+    peers = reading.names(body.items("results"), "ticker")
     if peers:
         reading.add(Profile(PROVIDER, instrument, reading.recv, reading.recv, None, symbol, peers=peers))
 
 
 def ticker_events(reading: Reading, value: object) -> None:
     """A company's tickers over the years: the last one is its own, the others are aliases."""
-    rows = [Row(each) for each in Row(value).row("results").items("events")]
-    dated = sorted(
-        (row.must_day("date"), row.row("ticker_change").must_letters("ticker"))
-        for row in rows
-        if "ticker_change" in row
-    )
+    dated: list[tuple[str, str]] = []
+    reading.each(Row(value).row("results").items("events"), _change, dated)
+    dated.sort()
     if dated:
         day, ticker = dated[-1]
         older = dict.fromkeys(old for _, old in dated[:-1] if old != ticker)
@@ -148,6 +145,11 @@ def ticker_events(reading: Reading, value: object) -> None:
                 aliases=tuple(older),
             )
         )
+
+
+def _change(dated: list[tuple[str, str]], row: Row) -> None:
+    if "ticker_change" in row:
+        dated.append((row.must_day("date"), row.row("ticker_change").must_letters("ticker")))
 
 
 def dividend(reading: Reading, row: Row) -> None:

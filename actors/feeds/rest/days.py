@@ -112,6 +112,12 @@ def month_start(day: str) -> str:
     return f"{day[:8]}01"
 
 
+def last_weekday(day: str) -> str:
+    """The day itself, or the Friday before a Saturday or Sunday."""
+    found = dt.date.fromisoformat(day)
+    return (found - dt.timedelta(days=max(0, found.weekday() - 4))).isoformat()
+
+
 def day_of(ns: int, zone: str = UTC) -> str:
     """The day that the clocks of a zone show."""
     return (_EPOCH + dt.timedelta(microseconds=ns // 1000)).astimezone(_zone(zone)).date().isoformat()

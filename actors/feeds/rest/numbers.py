@@ -84,7 +84,9 @@ def whole(value: object) -> int | None:
         return None
     if found != math.floor(found) or abs(found) > 2**63:
         raise Malformed(f"{_short(value)} is no whole number")
-    return int(value) if isinstance(value, int) else int(found)
+    if isinstance(value, str) and value.strip().isdigit():
+        return int(value)  # more digits than a float keeps
+    return value if isinstance(value, int) else int(found)
 
 
 def scaled(value: float | None, factor: int) -> float | None:

@@ -54,12 +54,32 @@ class Reading:
         for number, value in enumerate(values):
             self.one(f"row {number}", _read_row, read, told, value)
 
+    def names(self, values: Iterable[object], field: str | None = None) -> tuple[str, ...]:
+        """Symbols of a list of texts, or of objects that have them in a field; a bad one costs itself."""
+        found: list[str] = []
+        for number, value in enumerate(values):
+            text = value if field is None else value.get(field) if isinstance(value, dict) else None
+            if isinstance(text, str) and text.strip():
+                found.append(text.strip())
+            else:
+                self._bad_row(f"row {number}: no symbol")
+        return tuple(found)
+
     def one(self, what: str, read: Callable[..., None], *told: object) -> None:
         """`read(*told)`; where it raises Malformed, `what` cannot be read and the rest goes on."""
         try:
             read(*told)
         except Malformed as error:
             self._bad_row(f"{what}: {error}")
+
+    def despite_status(self, read: Callable[..., None], *told: object) -> None:
+        """A body that names no error under a status that says one: what it holds counts, else the status."""
+        try:
+            read(*told)
+        except Malformed:
+            self.parsed.rejects.clear()
+        if not self.parsed.observations and not self.parsed.facts:
+            self.parsed.rejects[:] = [refusal("", self.origin)]
 
     def _bad_row(self, reason: str) -> None:
         self._bad_rows += 1

@@ -38,9 +38,13 @@ def _body(reading: Reading, value: object) -> None:
     if isinstance(value, dict) and _is_error(value):
         reading.reject_as(_refusal(value, reading.origin))
     elif status is not None and status >= 400:
-        reading.reject_as(refusal("", reading.origin))
+        reading.despite_status(_data, reading, value)
     else:
-        _choose(reading, value)(reading, value)
+        _data(reading, value)
+
+
+def _data(reading: Reading, value: object) -> None:
+    _choose(reading, value)(reading, value)
 
 
 def _is_error(value: dict[str, object]) -> bool:

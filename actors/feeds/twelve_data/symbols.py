@@ -29,7 +29,10 @@ def instrument_of(row: Row) -> InstrumentId:
         return _pair(symbol, exchange)
     if kind == "index":
         return make_instrument_id(symbol, listings.INDEX)
-    return listings.listed(symbol, row.letters("mic_code"), exchange) or listings.suffixed(symbol)
+    mic = row.letters("mic_code")
+    if mic is None and symbol.rpartition(".")[2].upper() in listings.SUFFIX_MICS and "." in symbol:
+        return listings.suffixed(symbol)
+    return listings.listed(symbol, mic, exchange) or listings.suffixed(symbol)
 
 
 def _pair(symbol: str, exchange: str | None) -> InstrumentId:

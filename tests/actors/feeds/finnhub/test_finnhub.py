@@ -89,6 +89,11 @@ def test_peers_are_of_the_company_of_their_address(shared_data: Path) -> None:
     assert classes(parse("finnhub", body)) == ["malformed"]
 
 
+def test_a_peer_without_a_name_costs_itself() -> None:
+    parsed = parse("finnhub", ["TSLA", None, "GM"], f"{API}/stock/peers?symbol=TSLA")
+    assert classes(parsed) == ["malformed"] and parsed.facts[0].peers == ("GM",)  # type: ignore[union-attr]
+
+
 def test_news_lives_in_finnhub_s_stream(shared_data: Path) -> None:
     parsed = recorded(shared_data, "company_news_AAPL_2024-04-14")
     told = raw(shared_data, f"{REST}/company_news_AAPL_2024-04-14.json")

@@ -372,6 +372,31 @@ def test_polygon_is_its_other_name(shared_data: Path) -> None:
     assert parse("polygon", body, source="ws") == parse(P, body, source="ws")
 
 
+def test_rows_of_figures() -> None:
+    row = {"date": "1962-01-02", "yield_1_year": 3.22, "yield_10_year": None}
+    parsed = parse(P, {"status": "OK", "results": [row]}, f"{API}/fed/v1/treasury-yields")
+    assert [(each.instrument, each.value) for each in parsed.facts] == [  # type: ignore[union-attr]
+        ("YIELD_1_YEAR.MASSIVE", 3.22), ("YIELD_10_YEAR.MASSIVE", None),
+    ]  # fmt: skip
+    assert parsed.facts[0].ts_event == parse_time("1962-01-02")
+    row = {"ticker": "A", "settlement_date": "2025-03-14", "short_interest": 3906231, "days_to_cover": 1.67}
+    parsed = parse(P, {"status": "OK", "results": [row]}, f"{API}/stocks/v1/short-interest")
+    assert [(each.name, each.value) for each in parsed.facts] == [  # type: ignore[union-attr]
+        ("short_interest", 3906231.0), ("days_to_cover", 1.67),
+    ]  # fmt: skip
+
+
+def test_a_file_named_like_a_path_has_that_address() -> None:
+    row = {"ticker": "A", "cash_amount": 1, "ex_dividend_date": "2025-03-14"}
+    body = {"status": "OK", "results": [row]}
+    assert only(parse(P, body, "stocks__v1__dividends+ticker-A.json", source="file")).amount == 1.0
+    bar = {"o": 1, "h": 1, "l": 1, "c": 1, "v": 1, "t": T0}
+    name = "v2__aggs__ticker__X_BTCUSD__range__5__minute__a__b.json"
+    found = only(parse(P, {"status": "OK", "results": [bar]}, name, source="file"))
+    assert (found.instrument, found.interval) == ("BTC-USD.CRYPTO", "5m")
+    assert classes(parse(P, {"status": "OK", "results": [bar]}, "aggs.json", source="file")) == ["malformed"]
+
+
 def test_older_ticks() -> None:
     row = {"c": [12, 41], "i": "1", "p": 171.55, "q": 1063, "s": 100, "t": 1517562000016036600, "x": 11}
     where = f"{API}/v2/ticks/stocks/trades/AAPL/2018-02-02"

@@ -49,6 +49,7 @@ def test_zero_is_an_amount_and_no_price() -> None:
 
 def test_a_fraction_is_no_count() -> None:
     assert numbers.whole("12") == 12 and numbers.whole(12.0) == 12
+    assert numbers.whole("1651251948294080343") == numbers.whole(1651251948294080343) == 1651251948294080343
     with pytest.raises(Malformed):
         numbers.whole(1.5)
 

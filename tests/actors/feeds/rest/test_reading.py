@@ -11,6 +11,7 @@ from actors.feeds.rest.reading import Reading, read_json
 from actors.feeds.rest.rows import Row
 from domain.errors import Malformed
 from domain.market.observations import FxRate
+from tests.parsed import classes, parse, said
 
 
 def test_a_file_s_name_is_no_address() -> None:
@@ -95,3 +96,34 @@ def test_pairs() -> None:
     assert listings.cut_pair("BTC-USD") == ("BTC", "USD") and listings.cut_pair("XYZ") is None
     with pytest.raises(Malformed):
         listings.pair("USD", "USD")
+
+
+@pytest.mark.parametrize(
+    "provider", ["finnhub", "massive", "twelve_data", "alpha_vantage", "iex", "yahoo", "alpaca"]
+)
+def test_a_status_alone_refuses_no_data_and_classes_what_says_nothing(provider: str) -> None:
+    body, where = GOOD[provider]
+    assert (
+        said(parse(provider, body, where, status=403)) == said(parse(provider, body, where, status=200)) != []
+    )
+    for status, found in ((429, "throttled"), (503, "upstream")):
+        parsed = parse(provider, {}, where, status=status)
+        assert classes(parsed) == [found] and not said(parsed)
+
+
+T = "2021-02-22T15:51:44Z"
+GOOD: dict[str, tuple[object, str]] = {
+    "finnhub": ({"c": 1, "pc": 1, "t": 1}, "https://x.test/quote?symbol=A"),
+    "massive": ({"results": {"T": "A", "p": 1, "s": 1, "t": 1, "y": 1}}, "https://x.test/v2/last/trade/A"),
+    "twelve_data": ({"price": "1"}, "https://x.test/price?symbol=A"),
+    "alpha_vantage": (
+        {"Global Quote": {"01. symbol": "A", "05. price": "1", "07. latest trading day": "2020-01-02"}},
+        "https://x.test/query?function=GLOBAL_QUOTE&symbol=A",
+    ),
+    "iex": (1.5, "https://x.test/stock/A/price"),
+    "yahoo": (
+        {"quoteResponse": {"result": [{"symbol": "A", "regularMarketPrice": 1, "regularMarketTime": 1}]}},
+        "https://x.test/v7/finance/quote",
+    ),
+    "alpaca": ({"trade": {"t": T, "p": 1, "s": 1}}, "https://x.test/v2/stocks/A/trades/latest"),
+}
