@@ -85,7 +85,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall.begins(self.transport)
+        self._stall.begins(self._end)
         self._steer()
 
     def resume_writing(self) -> None:
