@@ -30,6 +30,10 @@ DIRECT = (b"x-request-disconnect-disabled", b"?1")
 """Without it Serve reads a socket ahead of the application, into a queue without bound."""
 
 
+TAKEN = "financehub.taken"
+"""Extension of a scope: a function that says how many bytes the client has taken so far."""
+
+
 class Front:
     """An ASGI application around Serve's. `direct`: Serve runs the application in the same event loop."""
 
@@ -41,7 +45,10 @@ class Front:
         headers = [header for header in scope["headers"] if _plain(header[0]) not in SERVES_OWN]
         if scope["type"] == "websocket" and self._direct:
             headers.append(DIRECT)
-        await self._app({**scope, "headers": headers}, receive, with_headers(send))
+        scope = {**scope, "headers": headers}
+        if not self._direct and "extensions" in scope:  # no function goes to another process
+            scope["extensions"] = {name: each for name, each in scope["extensions"].items() if name != TAKEN}
+        await self._app(scope, receive, with_headers(send))
 
 
 def _plain(name: bytes) -> bytes:

@@ -21,18 +21,19 @@ class Taken(Protocol):
 
 
 class Slowness:
-    """For how long a client has taken too little. At `MIN_BYTES_PER_S` or more, it never grows."""
+    """For how long a client has taken too little. At `least_bytes_per_s` or more, it never grows."""
 
-    def __init__(self, now_s: float, taken: int) -> None:
-        self._since_s = now_s
+    def __init__(self, now_s: float, taken: int, least_bytes_per_s: float = MIN_BYTES_PER_S) -> None:
+        self.since_s = now_s
+        self._least_bytes_per_s = least_bytes_per_s
         self._taken = taken
 
     def for_s(self, now_s: float, taken: int) -> float:
         """Every byte taken since the last call counts as a moment in which the client was not slow."""
-        gained_s = max(0, taken - self._taken) / MIN_BYTES_PER_S
-        self._since_s = min(now_s, self._since_s + gained_s)
+        gained_s = max(0, taken - self._taken) / self._least_bytes_per_s
+        self.since_s = min(now_s, self.since_s + gained_s)
         self._taken = max(taken, self._taken)
-        return now_s - self._since_s
+        return now_s - self.since_s
 
 
 class Watch:

@@ -19,6 +19,7 @@ from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooMany
 from websockets.frames import CloseCode, Frame
 from websockets.server import ServerProtocol
 
+from deployments.wire.front import TAKEN
 from deployments.wire.limits import (
     CONTROL_S,
     FLUSH_S,
@@ -78,6 +79,11 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self._end.gone()
         self._unread = b""
         super().connection_lost(exc)
+
+    async def run_asgi(self) -> None:
+        extensions: dict[str, Any] = self.scope["extensions"]
+        extensions[TAKEN] = self._end.taken
+        await super().run_asgi()
 
     def data_received(self, data: bytes) -> None:
         self._unread += data

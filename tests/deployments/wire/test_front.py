@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployments.wire.front import Front
+from deployments.wire.front import TAKEN, Front
 from deployments.wire.headers import SECURITY_HEADERS
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +55,15 @@ async def test_serve_reads_no_socket_ahead_where_the_application_runs_beside_it(
     serve = Serve()
     await asked(serve, {"type": "websocket", "headers": []}, direct=direct)
     assert ((b"x-request-disconnect-disabled", b"?1") in serve.scope["headers"]) is direct
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_what_the_client_has_taken_is_known_where_the_application_runs_beside_it(direct: bool) -> None:
+    serve = Serve()
+    scope = {"type": "websocket", "headers": [], "extensions": {"websocket.http.response": {}, TAKEN: int}}
+    await asked(serve, scope, direct=direct)
+    assert (TAKEN in serve.scope["extensions"]) is direct
+    assert "websocket.http.response" in serve.scope["extensions"]
 
 
 async def test_every_answer_carries_what_all_carry_and_its_own_goes_first() -> None:
