@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from deployments.wire.headers import completed
+from deployments.wire.headers import PEER, completed
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,14 +35,19 @@ TAKEN = "financehub.taken"
 
 
 class Front:
-    """An ASGI application around Serve's. `direct`: Serve runs the application in the same event loop."""
+    """An ASGI application around Serve's.
 
-    def __init__(self, app: App, *, direct: bool) -> None:
+    `direct`: Serve runs the application in the same event loop. `behind_haproxy`: whom a connection speaks
+    for comes from HAProxy; otherwise it would be the client's own word, and is dropped.
+    """
+
+    def __init__(self, app: App, *, direct: bool, behind_haproxy: bool = False) -> None:
         self._app = app
         self._direct = direct
+        self._dropped = SERVES_OWN if behind_haproxy else SERVES_OWN | {PEER}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [header for header in scope["headers"] if _plain(header[0]) not in SERVES_OWN]
+        headers = [header for header in scope["headers"] if _plain(header[0]) not in self._dropped]
         if scope["type"] == "websocket" and self._direct:
             headers.append(DIRECT)
         scope = {**scope, "headers": headers}
