@@ -6,7 +6,9 @@ time has come, and what happened meanwhile cannot be told apart by time: such ti
     recorded   ... P | ahead ... R R R R R R R (R has come) ...     refused: P < time < R
     true time  ... P |       ...   ^ set right          R
 
-P is where recorded time jumped by at least what the clock was set back by later.
+P is where recorded time jumped by at least what the clock was set back by later. A clock that drifted
+ahead, or was wrong for much longer than it was ahead, shows no such jump nearby: then only the times from
+when it was set right until R are refused, and earlier ones are off by at most what it was set back by.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from domain.errors import Gone, Rejected, TimeUnclear
 from storage.event_log import ClockStep, EventLog, Head
 
 MARKET = "market"
-MOST_LOOKS = 1_000
-"""For the begin of a span in which the clock was wrong: so many times longer than it was wrong by."""
+MOST_LOOKS = 16
+"""For the jump, each as far back as the clock was ahead: it is found if the clock was wrong no longer."""
+MOST_KEPT = 1_000
+"""Clock steps of which P is remembered."""
 HEAD_LOOK_S = 0.02
 """How often a waiting `cursor_at` looks at the heads."""
 
@@ -36,6 +40,7 @@ class LogTimes:
         self._log = log
         self._clock = clock
         self._settle_ns = settle_ms * NS_PER_MS
+        self._known: dict[ClockStep, int] = {}
 
     async def heads(self) -> Cursor:
         """Durable head of every partition that has been claimed."""
@@ -77,32 +82,46 @@ class LogTimes:
 
     async def _require_clear(self, recorded_ns: int, partitions: Collection[str]) -> None:
         """Raises TimeUnclear where the clock of one of the partitions was wrong at that time."""
-        for step in await self._log.clock_steps(recorded_ns):
-            if step.partition not in partitions:
-                continue
+        known_ns, last_ns = recorded_ns, recorded_ns + 1
+        unclear: list[ClockStep] = []
+        while known_ns < last_ns:  # what is known before one step may be unclear by an earlier one
+            last_ns = known_ns
+            for step in await self._log.clock_steps(known_ns):
+                if step.partition in partitions and (before_ns := await self._known_before(step)) < known_ns:
+                    known_ns = before_ns
+                    unclear.append(step)
+        if unclear:
+            first = unclear[0]
+            since = f"between {format_time(known_ns)} and" if known_ns else "until"
+            raise TimeUnclear(
+                f"{format_time(recorded_ns)} names no place in {first.partition!r}: a clock was wrong"
+                f" {since} {format_time(first.recorded_ns)}; ask for another time, or at a cursor",
+                known_ns,
+            )
+
+    async def _known_before(self, step: ClockStep) -> int:
+        """The newest time before a step that names a place. What lies before a step changes no more."""
+        if step not in self._known:
             known_ns = await self._last_before_the_jump(step)
-            if recorded_ns > known_ns:
-                span = f"between {format_time(known_ns)} and {format_time(step.recorded_ns)}"
-                raise TimeUnclear(
-                    f"{format_time(recorded_ns)} names no place in {step.partition!r}: a clock was wrong"
-                    f" {span}; ask for another time, or at a cursor",
-                    known_ns,
-                )
+            if len(self._known) >= MOST_KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[step] = known_ns
+            return known_ns
+        return self._known[step]
 
     async def _last_before_the_jump(self, step: ClockStep) -> int:
-        """Recorded time of the last block before the clock went ahead; 0 where there is none.
+        """Recorded time of the last block before the clock went ahead; 0 where the log begins after that.
 
-        Between that block and the next recorded time jumps by at least what the clock was set back by. So of
-        looks that far apart one falls between the two, also where the clock was wrong for longer than that.
+        Between that block and the next, recorded time jumps by at least what the clock was set back by. So of
+        looks that far apart one falls between the two. Where none does, the time at which the clock was set
+        right: since when it was wrong cannot be seen, and earlier times are off by no more than that step.
         """
         ahead_ns = step.recorded_ns - step.sealed_ns
-        at = step.sealed_ns
-        for _ in range(MOST_LOOKS):
-            before, after = await self._around(step.partition, at)
+        for look in range(MOST_LOOKS):
+            before, after = await self._around(step.partition, step.sealed_ns - look * ahead_ns)
             if after - before >= ahead_ns:
                 return before
-            at -= ahead_ns
-        return 0
+        return step.sealed_ns
 
     async def _around(self, partition: str, recorded_ns: int) -> tuple[int, int]:
         """Recorded times of the last block at or before a time (0: none is left) and of the one after it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -54,6 +55,26 @@ class Replay:
 
     def report(self) -> Restoring:
         return Restoring(self.partition, self._epoch, self._begun_at, self._offset, self._head_offset)
+
+
+class Nearest:
+    """The nearest that each partition has come to being served, over all attempts so far.
+
+    An attempt that only repeats one that failed comes no nearer, and neither does a head that moves.
+    """
+
+    def __init__(self) -> None:
+        self._served: set[str] = set()
+        self._offsets: dict[tuple[str, int], int] = {}
+        """(partition, offset of the first snapshot) -> the furthest that a replay from there has come."""
+
+    def seen(self, served: Iterable[str], restoring: Iterable[Mapping[str, Any]]) -> object:
+        """Given the partitions served now and the lines of `restoring`: changes where one came nearer."""
+        self._served.update(served)
+        for line in restoring:
+            key = (line["partition"], line["begun_at"])
+            self._offsets[key] = max(line["offset"], self._offsets.get(key, 0))
+        return frozenset(self._served), dict(self._offsets)
 
 
 def restoring_line(waiting: Iterable[Restoring]) -> str:

@@ -17,6 +17,7 @@ from msgspec import Struct, to_builtins
 
 from actors.kept_task import KeptTask, TaskHealth, reports
 from actors.patience import Patience
+from actors.replay_progress import Nearest
 from actors.runtime import CONNECTIONS, PROJECTOR, Runtime
 from actors.sharding import Move, assign, plan_moves
 from domain.errors import FinanceHubError, Unavailable
@@ -127,18 +128,26 @@ class Supervisor:
         self.started = True
 
     async def _restored(self) -> None:
-        """Place every partition and wait until it is served, as long as any comes nearer to that."""
-        patience = Patience(self._settings.stalled_s)
+        """Place every partition and wait until it is served, as long as any comes nearer to that.
+
+        Every actor that has been started is asked meanwhile, so that one that dies is made again. Where a
+        partition is served at the first look, the system ran before this supervisor, and so did its feeds.
+        """
+        patience, nearest = Patience(self._settings.stalled_s), Nearest()
+        shards = self._role("keeper_shard")
+        started = self._members.values() if any(shard.held for shard in shards) else self._others("feed")
         async with self._busy:
             await self._place()
         self._knows.set()
         while missing := self._missing():
-            if self._stopping or not patience.lasts(self._progress()):
+            served = [held["partition"] for shard in shards for held in shard.held]
+            replays = [line for shard in shards for line in shard.report.get("restoring", ())]
+            if self._stopping or not patience.lasts(nearest.seen(served, replays)):
                 log.error("started without", partitions=",".join(missing))
                 return
             await asyncio.sleep(self._settings.start_look_s)
             async with self._busy:
-                await self._refresh(self._role("keeper_shard"))
+                await self._refresh(started)
                 await self._place()
 
     def _missing(self) -> list[str]:
@@ -147,10 +156,6 @@ class Supervisor:
         served = {held["partition"] for shard in shards for held in shard.held}
         broken = {name for shard in shards for name in shard.report.get("stats", {}).get("broken", ())}
         return sorted(set(self._partitions) - served - broken)
-
-    def _progress(self) -> object:
-        """Changes as long as anything comes nearer to being served."""
-        return [(shard.held, shard.report.get("restoring")) for shard in self._role("keeper_shard")]
 
     def starting(self) -> dict[str, Any]:
         """How far the start is: whether it is done, what is restored now, which actors do not run yet."""

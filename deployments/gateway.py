@@ -108,10 +108,11 @@ def guard_the_servers() -> list[Any]:
     in_replica = serve_context._get_internal_replica_context() is not None
     # Serve's proxies hand messages on: there the application is in another process.
     direct = in_replica and not constants.RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD
+    behind_haproxy = bool(constants.RAY_SERVE_ENABLE_HA_PROXY)
     serves_own = module._apply_middlewares
 
     def apply(app: Any, middlewares: list[Any]) -> Any:
-        return Front(serves_own(app, middlewares), direct=direct)
+        return Front(serves_own(app, middlewares), direct=direct, behind_haproxy=behind_haproxy)
 
     module._apply_middlewares = apply
     return []

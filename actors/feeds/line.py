@@ -28,7 +28,7 @@ from domain.market.observations import (
     Observation,
     Trade,
 )
-from domain.market.renumbering import is_later
+from domain.market.renumbering import is_after_all
 
 ANYTHING = "anything"
 """A line that showed neither a book nor numbered trades is back with its first frame."""
@@ -132,9 +132,10 @@ class Line:
 
     def _looks_restarted(self, trade: Trade) -> bool:
         """A number below the newest, of a trade later than all of them: neither a repeat nor a late one."""
-        newest = self.ids.newest
-        given = newest is not None and int(trade.trade_id or 0) <= newest
-        return given and is_later(trade.ts_event, self.last_trade_at)
+        newest, number = self.ids.newest, int(trade.trade_id or 0)
+        if newest is None or number > newest:
+            return False
+        return is_after_all(trade.ts_event, self.last_trade_at, fills=self.ids.is_missing(number))
 
     def _weigh(self, trade: Trade, now: int, effects: Effects) -> Range | None:
         """Two that continue each other are a new numbering; a single one waits."""
@@ -146,21 +147,21 @@ class Line:
             if int(trade.trade_id or 0) > before and trade.ts_event >= first.ts_event:
                 missing = self.begin_numbering(now, effects)
                 return self._take_numbered(trade, int(trade.trade_id or 0), now, effects) or missing
-        self._drop_held(effects)
+        self._drop_held(now, effects)
         self.held = trade, self.ids.high, now + HOLD_NS
         return None
 
-    def _drop_held(self, effects: Effects) -> None:
+    def _drop_held(self, now: int, effects: Effects) -> None:
         """What was held begins nothing: it fills a hole after all, or is rejected."""
         if self.held is None:
             return
         trade, self.held = self.held[0], None
-        if self.ids.is_missing(int(trade.trade_id or 0)):
-            self.ids.take(int(trade.trade_id or 0))
+        if self.ids.take(int(trade.trade_id or 0)):
             self._admit(trade, effects)
-        else:
-            reason = f"trade id {trade.trade_id} was given to an earlier trade already"
-            effects.rejects.append((Reject("malformed", reason), msgspec.json.encode(trade)))
+            self._close_trade_gaps(now, effects)
+            return
+        reason = f"trade id {trade.trade_id} was given to an earlier trade already"
+        effects.rejects.append((Reject("malformed", reason), msgspec.json.encode(trade)))
 
     def begin_numbering(self, now: int, effects: Effects) -> Range | None:
         """The held trade is the first of a new numbering; returns what is missing before it."""
@@ -183,12 +184,12 @@ class Line:
         return missing
 
     def settle(self, now: int, effects: Effects) -> Range | None:
-        """By the clock: a held trade that nothing contradicted within HOLD_NS counts."""
+        """By the clock: a held trade that nothing contradicted within HOLD_NS counts, or fills its hole."""
         if self.held is None or now < self.held[2]:
             return None
-        if self.held[1] == self.ids.high:
+        if self.held[1] == self.ids.high and not self.ids.is_missing(int(self.held[0].trade_id or 0)):
             return self.begin_numbering(now, effects)
-        self._drop_held(effects)
+        self._drop_held(now, effects)
         return None
 
     def fill(self, trades: list[Trade], now: int, effects: Effects) -> None:

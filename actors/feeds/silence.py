@@ -11,7 +11,8 @@ A kind of all instruments of a connection counts as one, since a single quiet in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from operator import attrgetter
 
 from actors.feeds.base import Silence
@@ -23,6 +24,8 @@ BARS = "bars"
 SILENT_S: Mapping[str, float] = {QUOTES: 60.0, BOOK: 60.0, "ticker": 60.0, BARS: 180.0, TRADES: 300.0}
 """A kind of stream that says nothing for so long, of all symbols of a socket, is reported. Bars come at least
 once a minute; a lone pair without a trade for minutes is common."""
+PRICES = frozenset({QUOTES, "ticker"})
+"""Kinds that stand still as long as nobody trades and the best orders stay."""
 _CHANNEL_OF: Mapping[type[object], str] = {
     Trade: TRADES, Quote: QUOTES, Ticker: QUOTES, BookDelta: BOOK, BookSnapshot: BOOK, Bar: BARS
 }  # fmt: skip
@@ -30,6 +33,18 @@ _received = attrgetter("ts_recv")
 
 CHECK_NS = NS_PER_S
 """How often silence is looked for; sessions are asked ten times a second."""
+
+
+def limits_s(
+    channels: Iterable[str], instruments: int, own_s: float, *, per_trade: AbstractSet[str] = frozenset()
+) -> dict[str, float]:
+    """channel -> its limit on a socket of so many instruments; `own_s`, if any, is the operator's for all.
+
+    `per_trade` names the kinds that the venue sends with trades alone: they are as quiet as trades. So are
+    the prices of a lone instrument, while among several some price always moves.
+    """
+    as_trades = per_trade | PRICES if instruments == 1 else per_trade
+    return {each: own_s or SILENT_S[TRADES if each in as_trades else each] for each in channels}
 
 
 class StreamWatch:

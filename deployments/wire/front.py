@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from deployments.wire.headers import completed
+from deployments.wire.headers import PEER, completed
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,18 +30,30 @@ DIRECT = (b"x-request-disconnect-disabled", b"?1")
 """Without it Serve reads a socket ahead of the application, into a queue without bound."""
 
 
-class Front:
-    """An ASGI application around Serve's. `direct`: Serve runs the application in the same event loop."""
+TAKEN = "financehub.taken"
+"""Extension of a scope: a function that says how many bytes the client has taken so far."""
 
-    def __init__(self, app: App, *, direct: bool) -> None:
+
+class Front:
+    """An ASGI application around Serve's.
+
+    `direct`: Serve runs the application in the same event loop. `behind_haproxy`: whom a connection speaks
+    for comes from HAProxy; otherwise it would be the client's own word, and is dropped.
+    """
+
+    def __init__(self, app: App, *, direct: bool, behind_haproxy: bool = False) -> None:
         self._app = app
         self._direct = direct
+        self._dropped = SERVES_OWN if behind_haproxy else SERVES_OWN | {PEER}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [header for header in scope["headers"] if _plain(header[0]) not in SERVES_OWN]
+        headers = [header for header in scope["headers"] if _plain(header[0]) not in self._dropped]
         if scope["type"] == "websocket" and self._direct:
             headers.append(DIRECT)
-        await self._app({**scope, "headers": headers}, receive, with_headers(send))
+        scope = {**scope, "headers": headers}
+        if not self._direct and "extensions" in scope:  # no function goes to another process
+            scope["extensions"] = {name: each for name, each in scope["extensions"].items() if name != TAKEN}
+        await self._app(scope, receive, with_headers(send))
 
 
 def _plain(name: bytes) -> bytes:

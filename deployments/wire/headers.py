@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+PEER = b"x-financehub-peer"
+"""HAProxy says in it whom it speaks for, whatever the client says."""
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

@@ -126,7 +126,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._refuse(self._refusal)
 
     def pause_writing(self) -> None:
-        self._stall.begins(self.transport)
+        self._stall.begins(self._end)
         super().pause_writing()
 
     def resume_writing(self) -> None:

@@ -15,10 +15,13 @@ HEAD_S = 15.0
 """From the connection, or the first byte of a later request, until the request's headers are complete."""
 BODY_S = 15.0
 """From the headers until the body is complete."""
+MIN_BYTES_PER_S = 4 * 1024
+"""A client that takes what is written to it at this pace, or faster, is never cut off for being slow. Below
+it, each byte taken still earns its share of a second."""
 STALL_S = 30.0
 """A client that takes nothing of an answer for so long is cut off."""
 ABORT_S = 2.0
-"""From closing until what is not written yet is given up."""
+"""The same after closing: what is not written yet is then given up."""
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """Of one WebSocket message, over all its fragments."""

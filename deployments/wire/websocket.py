@@ -19,6 +19,7 @@ from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooMany
 from websockets.frames import CloseCode, Frame
 from websockets.server import ServerProtocol
 
+from deployments.wire.front import TAKEN
 from deployments.wire.limits import (
     CONTROL_S,
     FLUSH_S,
@@ -79,13 +80,18 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self._unread = b""
         super().connection_lost(exc)
 
+    async def run_asgi(self) -> None:
+        extensions: dict[str, Any] = self.scope["extensions"]
+        extensions[TAKEN] = self._end.taken
+        await super().run_asgi()
+
     def data_received(self, data: bytes) -> None:
         self._unread += data
         self._parse()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall.begins(self.transport)
+        self._stall.begins(self._end)
         self._steer()
 
     def resume_writing(self) -> None:

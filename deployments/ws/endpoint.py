@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from deployments.auth.bearer import bearer_token
 from deployments.auth.principal import Principal
+from deployments.wire.front import TAKEN
 from deployments.ws import protocol
 from deployments.ws.channels import SHORT_FORMS
 from deployments.ws.codec import chosen
@@ -182,6 +183,7 @@ class Socket:
     async def _write(self, session: Session) -> None:
         """Joins whatever has gathered into one message; never waits for more."""
         outbox = session.outbox
+        outbox.taken = self._scope.get("extensions", {}).get(TAKEN, outbox.taken)
         while True:
             await outbox.wake.wait()
             frames = outbox.take()
@@ -192,9 +194,9 @@ class Socket:
             if not frames:
                 outbox.wake.clear()
                 continue
-            outbox.writing_since = now_s
+            outbox.begin_write()
             await self._send(self._message_of(frames))
-            outbox.writing_since = None
+            outbox.end_write()
             self._measure(outbox, len(frames))
 
     def _message_of(self, frames: list[bytes]) -> Message:

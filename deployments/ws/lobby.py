@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
 
 from deployments.wire.front import Scope
+from deployments.wire.headers import PEER
 from domain.errors import OverLimit
 
-PEER = b"x-financehub-peer"
-"""HAProxy says in it whom it speaks for, whatever the client says."""
 NETWORK = 64
 """Bits of an IPv6 address by which one customer is known."""
 

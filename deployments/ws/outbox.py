@@ -4,7 +4,7 @@
     congested    above `conflate_above_*`: quotes and tickers keep the latest only, book deltas merge
     full         at `outbox_*`: frames are dropped, per lane, and told as one `gap` frame each once there
                  is room again; the client can resume from the cursor in it
-    too slow     full, or nothing taken, for `slow_close_s`: the session closes with 4408
+    too slow     full, or next to nothing taken, for `slow_close_s`: the session closes with 4408
 
 Trades and bars are never merged and, inside the bound, never dropped. Everything runs in one event loop.
 """
@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from deployments.wire.stalling import Slowness
 from deployments.ws.book_merge import MergedBook
 from deployments.ws.codec import Codec
 from deployments.ws.event_frame import Carried
@@ -29,6 +30,11 @@ BYTES_PER_MERGED_LEVEL = 32
 
 def _nobody(_lane: Lane, *_place: int) -> None:
     """No session listens yet."""
+
+
+def _not_known() -> int:
+    """The server that writes does not say what the client has taken: only whole messages count."""
+    return 0
 
 
 class Entry:
@@ -67,8 +73,9 @@ class Outbox:
         self.gaps_sent = 0
         self.newest: Carried | None = None
         """The event written last: how old it is tells the delivery latency."""
-        self.writing_since: float | None = None
-        """Set by the writer while the socket takes nothing."""
+        self.taken: Callable[[], int] = _not_known
+        """Bytes that the client has taken of what was written."""
+        self._slowness: Slowness | None = None
         self._queue: deque[Entry] = deque()
         self._bytes = 0
         self._room = asyncio.Event()
@@ -174,10 +181,28 @@ class Outbox:
         for lane in list(self.dropping):
             self._reopened(lane)
 
+    def begin_write(self) -> None:
+        """Called by the writer, which now waits for the client."""
+        if self._slowness is None:
+            pace = self.settings.least_bytes_per_s
+            self._slowness = Slowness(time.monotonic(), self.taken(), pace)
+
+    def end_write(self) -> None:
+        """A message has left. While more wait, a client is as slow as it was, whatever the messages' size."""
+        if not self._queue or self.taken is _not_known:
+            self._slowness = None
+
+    @property
+    def writing_since(self) -> float | None:
+        """Since when the client takes too little; None where nothing waits for it."""
+        return None if self._slowness is None else self._slowness.since_s
+
     def slow_for_s(self) -> float:
-        """How long frames have been dropped, or the socket has taken nothing, without a pause."""
-        since = [moment for moment in (self._dropping_since, self.writing_since) if moment is not None]
-        return time.monotonic() - min(since) if since else 0.0
+        """How long frames have been dropped, or the client has taken too little, without a pause."""
+        now_s = time.monotonic()
+        dropping_s = 0.0 if self._dropping_since is None else now_s - self._dropping_since
+        writing_s = 0.0 if self._slowness is None else self._slowness.for_s(now_s, self.taken())
+        return max(dropping_s, writing_s)
 
     def forget(self, lane: Lane) -> None:
         """The lane is gone: its queued frames may still be written, its gap is of no interest."""

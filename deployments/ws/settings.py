@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from deployments.fair_turns import TurnSettings
-from deployments.wire.limits import MAX_MESSAGE_BYTES
+from deployments.wire.limits import MAX_MESSAGE_BYTES, MIN_BYTES_PER_S
 
 
 class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +39,9 @@ class StreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Frames are gathered into messages of about this size."""
     slow_close_s: float = 10.0
     """A socket that stays over its bound, or takes nothing, for so long is closed with 4408."""
+    least_bytes_per_s: int = MIN_BYTES_PER_S
+    """A socket that takes so much, or more, takes something. Below, each byte earns its share of a second: at
+    half of this pace a socket is closed after twice `slow_close_s`."""
 
     cursor_every_s: float = 0.5
     expiring_before_s: float = 60.0

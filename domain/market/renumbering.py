@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from domain.clock import NS_PER_MS
+from domain.clock import NS_PER_MS, NS_PER_S
 
 PRECISION_NS = 2 * NS_PER_MS
 """The same event may be stamped in milliseconds over one way and in microseconds over another."""
+OVERTAKEN_NS = 10 * NS_PER_S
+"""An event that fills a hole was overtaken by those above it; one made so long after them was not."""
 MAX_STEP = 100
 """Numbers that may be left out inside a run: frames that were lost in the same moment."""
 
@@ -34,3 +36,9 @@ class Suspect(NamedTuple):
 def is_later(ts: int, newest: int) -> bool:
     """Whether an event is later than the newest one seen by more than two precisions differ."""
     return ts > newest + PRECISION_NS
+
+
+def is_after_all(ts: int, newest: int, *, fills: bool) -> bool:
+    """Whether an event at or below the mark is so late that it may be of a new numbering; `fills`: its number
+    is known to be missing."""
+    return ts > newest + OVERTAKEN_NS if fills else is_later(ts, newest)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
+from collections import Counter
+from collections.abc import Callable
+
 import pytest
 
 from actors.log_times import LogTimes
@@ -10,6 +14,7 @@ from domain.envelope import Admitted, Cursor
 from domain.errors import Rejected, TimeUnclear
 from storage.block import head_after, seal, verify_chain
 from storage.event_log import GENESIS_HASH, Block, ClockStep, Head
+from storage.memory import MemoryCheckpoints, MemoryLog, MemorySnapshots
 from tests.builders import T0, a_trade
 from tests.contracts.conftest import Backend
 
@@ -99,6 +104,66 @@ async def test_a_clock_that_was_ahead_from_the_first_block_on(backend: Backend, 
     with pytest.raises(TimeUnclear):
         await written.at(70)
     assert await written.at(DAY_S) == 3
+
+
+SET_RIGHT = 24 * 3600 - 480 + 60
+"""A minute after the last of 24 hours' blocks, one every eight minutes."""
+
+
+def drifted(hours: int, ahead: int) -> list[float]:
+    """A block every eight minutes by a clock that comes to be `ahead` s ahead in so many hours."""
+    true = range(0, hours * 3600, 480)
+    return [second + ahead * second / (hours * 3600) for second in true]
+
+
+def put_ahead(hours: int, ahead: int) -> list[float]:
+    """Two blocks, and one every eight minutes by another clock, which is `ahead` s ahead."""
+    return [0, 480, *(second + ahead for second in range(960, hours * 3600, 480))]
+
+
+@pytest.mark.parametrize("clock", [drifted, put_ahead])
+async def test_where_nothing_shows_since_when_the_clock_was_wrong_only_what_is_certainly_unclear_is_refused(
+    backend: Backend, partition: str, clock: Callable[[int, int], list[float]]
+) -> None:
+    stamps = clock(24, 600)
+    set_right, ahead_until = SET_RIGHT, stamps[-1]
+    written = await (await Partition.of(backend, partition)).write(*stamps, set_right, set_right + 1)
+    for second in (0.0, 500.0, 3600.0, 12 * 3600.0, set_right - 1.0, float(set_right)):
+        assert await written.at(second) == bisect.bisect_right(stamps, second)
+    for between in (set_right + 1, ahead_until - 1):
+        with pytest.raises(TimeUnclear, match="a clock was wrong between") as told:
+            await written.at(between)
+        assert told.value.known_ns == T0 + set_right * NS_PER_S
+    assert await written.at(ahead_until) == written.head.offset
+
+
+async def test_a_step_is_looked_into_a_few_times_and_once(partition: str) -> None:
+    asked: Counter[str] = Counter()
+    log = MemoryLog(faults=lambda operation, _: asked.update([operation]))
+    backend = Backend(log, log, MemorySnapshots(), MemoryCheckpoints(), None, None)
+    await (await Partition.of(backend, partition)).write(*drifted(24, 600), SET_RIGHT)
+    times = LogTimes(log, ManualClock(T0 + DAY_S * NS_PER_S), settle_ms=0)
+    asked.clear()
+    await times.cursor_at(T0 + NS_PER_S)
+    assert 0 < asked.total() < 64
+    asked.clear()
+    for second in range(2, 12):
+        await times.cursor_at(T0 + second * NS_PER_S)
+    assert asked["offset_at"] == 10 and not asked["read"]
+
+
+async def test_the_newest_known_time_before_several_steps_names_a_place(
+    backend: Backend, partition: str
+) -> None:
+    """Partitions of one clock that was wrong see it at different times, and one may see it twice."""
+    await (await Partition.of(backend, partition)).write(0, 10, 5000, 40, 60)
+    await (await Partition.of(backend, partition + "-b")).write(0, 7, 60, 20, 5000, 30)
+    times = LogTimes(backend.other_log, ManualClock(T0 + 100 * DAY_S * NS_PER_S), settle_ms=0)
+    with pytest.raises(TimeUnclear) as told:
+        await times.cursor_at(T0 + 65 * NS_PER_S)
+    assert told.value.known_ns <= T0 + 7 * NS_PER_S
+    known = await times.cursor_at(told.value.known_ns)
+    assert known.at(partition + "-b") <= 2 and known.at(partition) <= 1
 
 
 async def test_other_partitions_are_not_refused(backend: Backend, partition: str) -> None:

@@ -150,7 +150,8 @@ async def test_a_log_without_marks_gets_them_by_migrating(hypertables: Hypertabl
     marks = await hypertables.owner.fetch("SELECT * FROM log_marks ORDER BY 1, 2")
     assert len(marks) == DAYS * len(PARTITIONS)
     await hypertables.owner.execute(
-        "DROP TABLE log_marks, log_anchors, log_slices; DELETE FROM schema_versions WHERE number >= 4"
+        "DROP TABLE log_marks, log_anchors, log_slices, log_clock_steps;"
+        "DELETE FROM schema_versions WHERE number >= 4"
     )
     await migrate(hypertables.settings, T0)
     assert await hypertables.owner.fetch("SELECT * FROM log_marks ORDER BY 1, 2") == marks

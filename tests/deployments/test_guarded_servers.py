@@ -50,7 +50,9 @@ async def test_serve_starts_our_protocols_behind_our_front(http_util: Any) -> No
     options.middlewares = []
     task, server = await http_util.start_asgi_http_server(app, options, event_loop=asyncio.get_running_loop())
     try:
-        answer = await asked(port, b"X-Request-ID: forged\r\nX-Forwarded-For: 192.0.2.1\r\n")
+        answer = await asked(
+            port, b"X-Request-ID: forged\r\nX-Forwarded-For: 192.0.2.1\r\nX-FinanceHub-Peer: 192.0.2.1\r\n"
+        )
     finally:
         server.should_exit = True
         await task
@@ -60,6 +62,7 @@ async def test_serve_starts_our_protocols_behind_our_front(http_util: Any) -> No
     )
     assert not server.config.ws_per_message_deflate
     assert b"forged" not in answer and b"x-request-id" in answer.lower() and b"nosniff" in answer
+    assert b"x-financehub-peer" not in dict(seen[0]["headers"]), "there is no HAProxy in front"
     assert seen[0]["client"][0] == "127.0.0.1", "nobody says whom it speaks for by a header"
 
 

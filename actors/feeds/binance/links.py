@@ -16,7 +16,7 @@ from actors.feeds.base import Endpoint
 from actors.feeds.binance.hot import ShortWays
 from actors.feeds.binance.venues import BINANCE_USDM, MARKET, PUBLIC, VENUES, Venue
 from actors.feeds.carriers import TRADES
-from actors.feeds.silence import SILENT_S
+from actors.feeds.silence import limits_s
 from domain.clock import NS_PER_S
 from domain.errors import Malformed
 
@@ -89,7 +89,7 @@ class Link:
     def silence_limits_s(self, limit_s: float) -> dict[str, float]:
         """Of what it carries; `limit_s` 0: the venue's."""
         carried = [CHANNEL_OF.get(channel, channel) for channel in self.channels]
-        return {channel: limit_s or SILENT_S[channel] for channel in carried}
+        return limits_s(carried, len(self.symbols), limit_s)
 
     def closed(self) -> None:
         self.opened_at = None

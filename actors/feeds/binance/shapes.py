@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.feeds.base import Reject
-from actors.feeds.binance import builders, failures
-from actors.feeds.binance.address import DEPTH_UPDATE, Stream, read_stream
+from actors.feeds.binance import builders, failures, sockets
+from actors.feeds.binance.address import Stream
 from actors.feeds.binance.context import Context, Frame
 from actors.feeds.binance.wire import (
     AggTrade,
@@ -63,7 +63,7 @@ def read(value: Json, context: Context, frame: Frame, stream: str | None = None)
     elif stream is not None or context.address.streams:
         _read_streamed(value, context, frame, stream)
     elif "e" in value:
-        _read_event(value, context, frame)
+        _read_event(value, context, frame, value["e"])
     else:
         _read_market_data(value, context, frame)
 
@@ -109,14 +109,16 @@ def _read_row(row: list[Json], context: Context, frame: Frame) -> None:
 
 def _read_streamed(value: Mapping[str, Json], context: Context, frame: Frame, stream: str | None) -> None:
     """A message whose stream is known: the stream says what it is."""
-    names = [stream] if stream is not None else _candidates(value, context.address.streams)
-    carried = [read_stream(name) for name in names]
-    known = carried[0] if len(carried) == 1 else None
+    names = [stream] if stream is not None else sockets.candidates(value, context)
+    if not names and sockets.tells_itself(value, context):
+        _read_event(value, context, frame, value.get("e", "bookTicker"))
+        return
+    known = sockets.common_meaning(names)
     event = value.get("e", "" if known is None else known.event)
     if _is_notice(event, frame):
         return
     if known is None:
-        frame.rejects.append(Reject("unsupported", _doubt(str(event), names)))
+        frame.rejects.append(Reject("unsupported", sockets.doubt(str(event), names)))
         return
     if event != known.event:
         _reject_event(event, frame)
@@ -126,37 +128,6 @@ def _read_streamed(value: Mapping[str, Json], context: Context, frame: Frame, st
         collect(frame, partial(_partial_book, value, known, known.levels, context))
     else:
         collect(frame, partial(_event, known.event, value, context))
-
-
-def _candidates(value: Mapping[str, Json], streams: tuple[str, ...]) -> list[str]:
-    """Those of a socket's streams that a message without a stream's name may be of."""
-    symbol = value.get("s")
-    return [
-        name
-        for name in streams
-        if (not isinstance(symbol, str) or name.startswith("!") or _letters(name) == symbol)
-        and _may_carry(name, value)
-    ]
-
-
-def _letters(stream: str) -> str:
-    return stream.partition("@")[0].upper()
-
-
-def _may_carry(name: str, value: Mapping[str, Json]) -> bool:
-    """By the kind of message alone. Of streams that are not used, other books call theirs like the book's."""
-    stream, event = read_stream(name), value.get("e")
-    if stream is None:
-        return "depth" in name.lower() and event in (DEPTH_UPDATE, None)
-    if event is not None:
-        return bool(stream.event == event)
-    return stream.levels is not None if "lastUpdateId" in value else stream.event == "bookTicker"
-
-
-def _doubt(event: str, names: list[str]) -> str:
-    if len(names) > 1:
-        return f"message {event[:60]!r} may be of each of {len(names)} streams of its socket"
-    return f"stream {names[0][:60]!r} is not used" if names else f"event {event[:60]!r} is not used"
 
 
 def _partial_book(value: Mapping[str, Json], stream: Stream, levels: int, context: Context) -> builders.Built:
@@ -175,9 +146,8 @@ def _event(event: str, value: Mapping[str, Json], context: Context) -> builders.
     return build(message, context.of(message.s, message.st))
 
 
-def _read_event(value: Mapping[str, Json], context: Context, frame: Frame) -> None:
+def _read_event(value: Mapping[str, Json], context: Context, frame: Frame, event: Json) -> None:
     """A message that no stream's name came with tells by its own what it is."""
-    event = value["e"]
     if _is_notice(event, frame):
         return
     if isinstance(event, str) and event in _EVENTS:

@@ -97,7 +97,7 @@ class Subject:
         trade_id = number_of(trade)
         follows = track.high is not None and trade_id == track.high + 1
         new, missing = track.admit(trade_id)
-        if track.high == trade_id:
+        if new or track.high == trade_id:
             track.newest = max(track.newest, trade.ts_event)
         if missing is not None:
             effects.observations.append(self._trade_gap(trade, missing, opened=True))
@@ -143,17 +143,20 @@ class Subject:
             return False
         if now < track.held.due:
             return True
-        if track.held.high == track.high:
+        if track.held.high == track.high and not track.is_missing(track.held.suspect.number):
             self._renumber(track.held.trade, track, effects)
         else:
             self._drop_held(track, effects)
         return False
 
     def _drop_held(self, track: TradeTrack, effects: Effects) -> None:
-        """It was followed by the old numbers, so it is neither a repeat nor a beginning: say so."""
+        """It begins nothing: it fills a hole after all, or is rejected."""
         if track.held is None:
             return
         trade, track.held = track.held.trade, None
+        if track.is_missing(number_of(trade)):
+            self._admit(trade, track, effects)
+            return
         reason = f"trade id {trade.trade_id} was given to an earlier trade already"
         effects.rejects.append((Reject("malformed", reason), msgspec.json.encode(trade)))
 

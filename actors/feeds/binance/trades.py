@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from domain.clock import NS_PER_S
 from domain.market.observations import Trade
-from domain.market.renumbering import Suspect, is_later
+from domain.market.renumbering import Suspect, is_after_all
 
 MAX_BACKFILL = 50_000
 """A hole of more ids is reported and left: 50 pages of REST would cost 200 of 6,000 weight a minute."""
@@ -44,7 +44,7 @@ def number_of(trade: Trade) -> int:
 class TradeTrack:
     """High-water mark and missing ranges. With `dense` False only repeats are told.
 
-    `newest`: time of the trade at the mark, ns UTC; `old_until`: the same of the numbering before this one.
+    `newest`: time of the latest trade taken, ns UTC; `old_until`: the same of the numbering before this one.
     """
 
     def __init__(self, *, dense: bool = True) -> None:
@@ -73,11 +73,14 @@ class TradeTrack:
 
     def looks_anew(self, trade: Trade) -> bool:
         """An id at or below the mark, given to a trade that is later than all before it."""
-        return (
-            self.high is not None
-            and number_of(trade) <= self.high
-            and is_later(trade.ts_event, max(self.newest, self.old_until))
-        )
+        number = number_of(trade)
+        if self.high is None or number > self.high:
+            return False
+        newest = max(self.newest, self.old_until)
+        return is_after_all(trade.ts_event, newest, fills=self.is_missing(number))
+
+    def is_missing(self, trade_id: int) -> bool:
+        return any(first <= trade_id <= last for first, last in self._holes)
 
     def begin_anew(self, first: Trade) -> Range | None:
         """The numbering begins anew with this trade; returns what of it is missing, to be asked for."""
@@ -134,7 +137,7 @@ class TradeTrack:
 
     def _take(self, trade_id: int) -> bool:
         """Whether the id was missing; it is missing no longer."""
-        if not any(first <= trade_id <= last for first, last in self._holes):
+        if not self.is_missing(trade_id):
             return False
         self._settle(trade_id, trade_id)
         return True

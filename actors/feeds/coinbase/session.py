@@ -34,7 +34,7 @@ from actors.feeds.coinbase.parse import Reading, class_of, read
 from actors.feeds.coinbase.wire import PROVIDER, VENUE, ErrorFrame, Heartbeat, instrument_of
 from actors.feeds.line import Instruments, channel_of
 from actors.feeds.rest_calls import RestCalls
-from actors.feeds.silence import SILENT_S, StreamWatch
+from actors.feeds.silence import StreamWatch, limits_s
 from actors.feeds.trade_ids import Range
 from domain.clock import NS_PER_MIN, NS_PER_S, format_time
 from domain.ids import symbol_of, venue_of
@@ -238,17 +238,20 @@ class CoinbaseSession:
         if not markets:
             return
         self._heartbeat_due[connection] = now + self._heartbeat_limit.get(connection, HEARTBEAT_LIMIT_NS)
-        self._watch.expect(connection, self._silence_limits_s(), now)
+        self._watch.expect(connection, self._silence_limits_s(len(markets)), now)
         for market in markets:
             market.book_due = now + SNAPSHOT_LIMIT_NS if self._book_channel() else None
         products = [symbol_of(market.instrument) for market in markets]
         effects.sends.append((connection, _frame("subscribe", products, self._channels)))
 
-    def _silence_limits_s(self) -> dict[str, float]:
-        """Of what is subscribed. A book of which snapshots are awaited is asked for again anyway."""
+    def _silence_limits_s(self, instruments: int) -> dict[str, float]:
+        """Of what is subscribed. A book of which snapshots are awaited is asked for again anyway.
+
+        `ticker` comes with each match (docs: Exchange WebSocket channels).
+        """
         wanted = {"matches": TRADES, "ticker": QUOTES}
         carried = [wanted.get(each, BOOK) for each in self._channels if each != "heartbeat"]
-        return {channel: self._settings.silence_s or SILENT_S[channel] for channel in carried}
+        return limits_s(carried, instruments, self._settings.silence_s, per_trade={QUOTES})
 
     def _book_channel(self) -> str | None:
         return next((each for each in self._channels if each.startswith("level2")), None)

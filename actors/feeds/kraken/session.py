@@ -26,7 +26,7 @@ from actors.feeds.kraken.parse import read
 from actors.feeds.kraken.requests import V1, Speaker, asset_pairs_url, bars_url, trades_url
 from actors.feeds.line import Instruments, channel_of
 from actors.feeds.rest_calls import RestCalls
-from actors.feeds.silence import SILENT_S, StreamWatch
+from actors.feeds.silence import SILENT_S, StreamWatch, limits_s
 from actors.feeds.trade_ids import Range
 from domain.clock import NS_PER_MIN, NS_PER_S, NS_PER_US
 from domain.ids import venue_of
@@ -271,7 +271,7 @@ class KrakenSession:
         if pairs:
             self._ping_at[connection] = now + PING_NS
             effects.sends.append((connection, self._speaker.describe()))
-            self._watch.expect(connection, self._silence_limits_s(), now)
+            self._watch.expect(connection, self._silence_limits_s(len(pairs)), now)
             self._subscribe(connection, pairs, now, effects)
 
     def _subscribe(self, connection: int, pairs: Sequence[Pair], now: int, effects: Effects) -> None:
@@ -290,10 +290,11 @@ class KrakenSession:
             frames.append(self._speaker.subscribe("ohlc", names, interval=1, snapshot=True))
         effects.sends += [(connection, frame) for frame in frames]
 
-    def _silence_limits_s(self) -> dict[str, float]:
+    def _silence_limits_s(self, instruments: int) -> dict[str, float]:
         """Of what is subscribed; the venue's `ticker` brings quotes."""
         carried = [QUOTES if each == "ticker" else each for each in self._settings.channels]
-        return {each: self._settings.silence_s or SILENT_S[each] for each in carried if each in SILENT_S}
+        watched = [each for each in carried if each in SILENT_S]
+        return limits_s(watched, instruments, self._settings.silence_s)
 
     def _renew(self, pair: Pair, reason: str, now: int, effects: Effects) -> None:
         pair.break_book(reason, now, effects)

@@ -194,12 +194,9 @@ def test_a_single_trade_of_a_new_numbering_counts_once_the_old_one_stayed_silent
 
 def test_a_late_trade_that_fills_a_hole_is_no_new_numbering() -> None:
     on = line()
-    assert ids(take(on, trade(100, 0), trade(103, 1), trade(101, 2), trade(102, 3))) == [
-        "100",
-        "103",
-        "101",
-        "102",
-    ]
+    effects = take(on, trade(100, 0), trade(103, 1), trade(101, 2), trade(102, 3))
+    assert ids(effects) == ["100", "103", "101", "102"]
+    assert gaps(effects) == [(TRADES, "missing trade ids", True), (TRADES, "backfilled", False)]
     assert on.held is None
 
 
@@ -216,10 +213,22 @@ def test_trades_without_ids_are_all_admitted() -> None:
     assert len(ids(take(on, trade(None, 0), trade(None, 0)))) == 2
 
 
-def test_a_number_of_a_hole_with_a_stamp_that_is_too_new_fills_it_in_the_end() -> None:
+def test_a_trade_that_was_overtaken_fills_its_hole_though_the_pair_is_quiet_then() -> None:
     on = line()
-    take(on, trade(100, 0), trade(102, 1))
-    assert ids(take(on, trade(101, 2), trade(103, 3))) == ["103"]
-    effects = Effects()
+    effects = take(on, trade(100, 0), trade(102, 1), trade(101, 2), trade(101, 2))
     on.settle(START + HOLD_NS * 10, effects)
-    assert (ids(effects), effects.rejects) == (["101"], [])
+    assert ids(effects) == ["100", "102", "101"]
+    assert gaps(effects) == [(TRADES, "missing trade ids", True), (TRADES, "backfilled", False)]
+    assert (effects.rejects, on.ids.high, on.ids.open_gaps()) == ([], 102, [])
+    assert (ids(take(on, trade(103, 40))), on.ids.open_gaps()) == (["103"], [])
+
+
+def test_a_number_of_a_hole_with_a_stamp_that_is_too_new_fills_it_in_the_end() -> None:
+    for after in ([trade(103, 31)], []):
+        on = line()
+        take(on, trade(100, 0), trade(102, 1))
+        assert ids(take(on, trade(101, 30), *after)) == [each.trade_id for each in after]
+        effects = Effects()
+        on.settle(START + HOLD_NS * 10, effects)
+        assert (ids(effects), effects.rejects) == (["101"], [])
+        assert gaps(effects) == [(TRADES, "backfilled", False)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.feeds.base import Silence
-from actors.feeds.silence import CHECK_NS, StreamWatch
+from actors.feeds.silence import CHECK_NS, SILENT_S, StreamWatch, limits_s
 from domain.clock import NS_PER_S, parse_time
 
 NOW = parse_time("2026-01-01T00:00:00Z")
@@ -73,3 +73,11 @@ def test_silence_is_looked_for_once_a_second() -> None:
     assert watch.check(NOW + 10 * NS_PER_S) == []
     assert watch.check(NOW + 10 * NS_PER_S + CHECK_NS - 1) == []
     assert len(watch.check(NOW + 10 * NS_PER_S + CHECK_NS)) == 1
+
+
+def test_prices_of_a_lone_instrument_may_be_as_quiet_as_its_trades() -> None:
+    channels = ("trades", "quotes", "ticker", "book")
+    assert limits_s(channels, 1, 0.0) == {"trades": 300.0, "quotes": 300.0, "ticker": 300.0, "book": 60.0}
+    assert limits_s(channels, 2, 0.0) == {each: SILENT_S[each] for each in channels}
+    assert limits_s(("quotes", "book"), 2, 0.0, per_trade={"quotes"}) == {"quotes": 300.0, "book": 60.0}
+    assert set(limits_s(channels, 1, 7.0).values()) == {7.0}

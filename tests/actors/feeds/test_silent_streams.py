@@ -60,6 +60,43 @@ def test_books_and_quotes_that_never_come_are_reported_though_trades_go_on(provi
     assert told == [("book", False), ("quotes", False)]
 
 
+def coinbase_ticker() -> str:
+    return coinbase.text({**coinbase.TICKER, "product_id": "BTC-USD"})
+
+
+@pytest.mark.parametrize("instruments", [("BTC-USD.COINBASE",), ("BTC-USD.COINBASE", "AAA-USD.COINBASE")])
+def test_quotes_that_come_with_trades_alone_are_not_called_silent_between_two(
+    instruments: tuple[str, ...],
+) -> None:
+    settings = FeedSettings(instruments=instruments, channels=("trades", "quotes"))
+    session = load_adapter("coinbase").session(settings)
+    session.on_start(NOW)
+    session.on_open(0, NOW)
+    told = []
+    for second in range(0, 900, 5):
+        frames = [coinbase_heartbeat()]
+        if second % 120 == 0:
+            frames += [coinbase.text(match(1 + second // 120)), coinbase_ticker()]
+        session.take_frames(0, [(frame, NOW + second * NS_PER_S) for frame in frames])
+        told += silences(session, second)
+    assert told == []
+
+
+@pytest.mark.parametrize(("provider", "venue"), [("binance", "BINANCE_US"), ("kraken", "KRAKEN")])
+def test_the_price_of_a_lone_pair_may_stand_still_for_minutes(provider: str, venue: str) -> None:
+    def limit_s(*symbols: str) -> int | None:
+        settings = FeedSettings(
+            instruments=tuple(f"{each}.{venue}" for each in symbols), channels=("quotes",)
+        )
+        session = load_adapter(provider).session(settings)
+        session.on_start(NOW)
+        session.on_open(0, NOW)
+        return next((second for second in range(0, 400, 10) if silences(session, second)), None)
+
+    assert limit_s("BTC-USDT") == 310
+    assert limit_s("BTC-USDT", "ETH-USDT") == 70
+
+
 @pytest.mark.parametrize("provider", sorted(FEEDS))
 def test_a_stream_that_speaks_again_is_reported_once(provider: str) -> None:
     _, trade, _ = FEEDS[provider]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from deployments.wire.front import Front
+from deployments.wire.front import TAKEN, Front
 from deployments.wire.headers import SECURITY_HEADERS
+from deployments.ws.lobby import address_of
 
 pytestmark = pytest.mark.anyio
 OF_SERVE = [
@@ -32,13 +33,16 @@ class Serve:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
 
 
-async def asked(serve: Serve, scope: dict[str, Any], *, direct: bool = True) -> list[dict[str, Any]]:
+async def asked(
+    serve: Serve, scope: dict[str, Any], *, direct: bool = True, behind_haproxy: bool = False
+) -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Front(serve, direct=direct)(scope, None, send)  # type: ignore[arg-type]
+    front = Front(serve, direct=direct, behind_haproxy=behind_haproxy)
+    await front(scope, None, send)  # type: ignore[arg-type]
     return sent
 
 
@@ -50,11 +54,32 @@ async def test_nobody_outside_speaks_serves_own_headers() -> None:
     assert len(scope["headers"]) == 7, "the server's own scope is as it was"
 
 
+@pytest.mark.parametrize("name", [b"x-financehub-peer", b"X-FinanceHub-Peer", b"x_financehub_peer"])
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_only_haproxy_says_whom_it_speaks_for(name: bytes, kind: str) -> None:
+    scope = {"type": kind, "headers": [(name, b"192.0.2.1")], "client": ("198.51.100.9", 1)}
+    open_door, guarded = Serve(), Serve()
+    await asked(open_door, scope, direct=False)
+    assert open_door.scope["headers"] == []
+    assert address_of(open_door.scope) == "198.51.100.9"
+    await asked(guarded, scope, direct=False, behind_haproxy=True)
+    assert guarded.scope["headers"] == [(name, b"192.0.2.1")]
+
+
 @pytest.mark.parametrize("direct", [True, False])
 async def test_serve_reads_no_socket_ahead_where_the_application_runs_beside_it(direct: bool) -> None:
     serve = Serve()
     await asked(serve, {"type": "websocket", "headers": []}, direct=direct)
     assert ((b"x-request-disconnect-disabled", b"?1") in serve.scope["headers"]) is direct
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_what_the_client_has_taken_is_known_where_the_application_runs_beside_it(direct: bool) -> None:
+    serve = Serve()
+    scope = {"type": "websocket", "headers": [], "extensions": {"websocket.http.response": {}, TAKEN: int}}
+    await asked(serve, scope, direct=direct)
+    assert (TAKEN in serve.scope["extensions"]) is direct
+    assert "websocket.http.response" in serve.scope["extensions"]
 
 
 async def test_every_answer_carries_what_all_carry_and_its_own_goes_first() -> None:

@@ -9,7 +9,7 @@ import pytest
 from actors.feeds.base import Origin, Parsed
 from actors.feeds.binance import adapter
 from actors.feeds.binance.address import read_address, read_stream
-from domain.market.observations import Bar, BookSnapshot
+from domain.market.observations import Bar, BookDelta, BookSnapshot
 from tests.actors.feeds.binance.frames import (
     COINM_WS,
     NOW,
@@ -142,6 +142,65 @@ def test_a_message_without_a_name_is_of_the_only_stream_of_its_socket_that_fits(
 def test_a_message_that_may_be_of_two_books_is_of_none(streams: str) -> None:
     origin = ws(f"wss://fstream.binance.com/public/ws/{streams}")
     assert classes(raw(depth(1, 2, "SOLUSDT", pu=0)), origin) == ["unsupported"]
+
+
+SPOT_SOCKET = "wss://stream.binance.com:9443/ws/btcusdt@aggTrade"
+USDM_SOCKET = "wss://fstream.binance.com/public/ws/btcusdt@aggTrade"
+
+
+@pytest.mark.parametrize("address", [SPOT_SOCKET, USDM_SOCKET, f"{SPOT_SOCKET}/btcusdt@depth5"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        agg_trade(symbol="SOLUSDT"),
+        {"e": "trade", "s": "BTCUSDT", "t": 7, "p": "1", "q": "1", "T": NOW_MS, "m": True},
+        book_ticker(),
+        book_ticker() | {"e": "bookTicker"},
+        kline(),
+        TICKER,
+        TICKER | {"e": "24hrMiniTicker"},
+        [TICKER],
+    ],
+)
+def test_a_message_of_a_stream_that_was_subscribed_later_tells_itself(address: str, message: object) -> None:
+    parsed = parse(raw(message), ws(address))
+    assert (len(parsed.observations), parsed.rejects) == (1, [])
+
+
+@pytest.mark.parametrize("streams", ["", "/btcusdt@depth5", "/ethusdt@depth", "/btcusdt@bookTicker"])
+def test_a_change_of_a_spot_book_is_no_partial_book_whatever_its_socket_began_with(streams: str) -> None:
+    (change,) = parse(raw(depth(1, 2)), ws(SPOT_SOCKET + streams)).observations
+    assert isinstance(change, BookDelta)
+
+
+def test_a_derivatives_change_that_was_subscribed_later_may_be_of_another_book() -> None:
+    assert classes(raw(depth(1, 2, pu=0)), ws(USDM_SOCKET)) == ["unsupported"]
+    assert classes(raw(depth(1, 2, pu=0)), ws("wss://proxy.example/ws/btcusdt@aggTrade")) == ["unsupported"]
+
+
+@pytest.mark.parametrize(
+    "body", [snapshot_body(7), raw({"e": "1hTicker", "s": "BTCUSDT"}), raw({"e": 3}), raw({"u": 1})]
+)
+def test_what_does_not_tell_itself_is_not_guessed(body: str) -> None:
+    assert len(classes(body, ws(SPOT_SOCKET))) == 1
+
+
+def test_bars_of_a_raw_socket_are_told_apart_by_their_interval() -> None:
+    base = "wss://stream.binance.com:9443/ws/btcusdt@kline_1m/btcusdt@kline_5m/btcusdt@kline_1d@+08:00"
+    bars = [parse(raw(kline(i=interval)), ws(base)).observations[0] for interval in ("1m", "5m", "1h")]
+    assert [each.interval for each in bars if isinstance(each, Bar)] == ["1m", "5m", "1h"]
+    assert classes(raw(kline(i="1d")), ws(base)) == ["unsupported"]
+    assert classes(raw({"e": "kline", "s": "BTCUSDT", "k": 1}), ws(base)) == ["malformed"]
+    both = ws(f"{base}/btcusdt@kline_1d")
+    assert classes(raw(kline(i="1d")), both) == ["unsupported"]
+
+
+def test_streams_that_mean_the_same_leave_no_doubt() -> None:
+    origin = ws("wss://fstream.binance.com/ws/btcusdt@depth/btcusdt@depth@100ms/!ticker@arr/solusdt@ticker")
+    assert len(parse(raw(depth(1, 2, pu=0)), origin).observations) == 1
+    assert len(parse(raw(TICKER), origin).observations) == 1
+    books = ws("wss://stream.binance.com:9443/ws/btcusdt@depth5/ethusdt@depth5")
+    assert classes(snapshot_body(7), books) == ["unsupported"]
 
 
 def test_a_notice_of_the_connection_is_understood_on_any_socket() -> None:

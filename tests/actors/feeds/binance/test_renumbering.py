@@ -169,6 +169,34 @@ def test_a_page_of_rest_moves_the_time_of_the_mark_so_that_its_trades_are_repeat
     assert told(trade(session, 9, 7)) == [9]
 
 
+@pytest.mark.parametrize("late", [(50_003,), (50_003, 50_004)])
+def test_trades_that_were_overtaken_fill_their_hole_and_begin_no_numbering(late: tuple[int, ...]) -> None:
+    session = counted()
+    assert told(trade(session, 50_005, 1))[-1] == 50_005
+    for step, number in enumerate(late, 1):
+        assert told(trade(session, number, 1 + step * 0.005)) == [number]
+        assert told(trade(session, number, 1 + step * 0.005)) == []
+    assert told(session.on_timer(NOW + 2 * NS_PER_S + HOLD_NS)) == []
+    assert told(trade(session, 50_006, 20)) == [50_006]
+
+
+@pytest.mark.parametrize("after", [(), (50_006,)])
+def test_a_number_of_a_hole_with_a_stamp_that_is_too_new_fills_it_in_the_end(after: tuple[int, ...]) -> None:
+    session = counted()
+    trade(session, 50_005, 1)
+    assert told(trade(session, 50_003, 60)) == []
+    assert [told(trade(session, number, 61)) for number in after] == [[number] for number in after]
+    effects = session.on_timer(NOW + 60 * NS_PER_S + HOLD_NS)
+    assert (told(effects), effects.rejects) == ([50_003], [])
+
+
+def test_a_new_numbering_that_lands_in_a_hole_is_one_all_the_same() -> None:
+    session = counted()
+    trade(session, 60_000, 1)
+    assert told(trade(session, 55_000, 600)) == []
+    assert told(trade(session, 55_001, 601))[0] == OPENED
+
+
 def single(session: BinanceSession, trade_id: int, second: int) -> Effects:
     message = {"e": "trade", "s": "BTCUSDT", "t": trade_id, "p": "1", "q": "1", "T": NOW_MS + 1000 * second,
                "m": True}  # fmt: skip
