@@ -26,7 +26,7 @@ QUICK = LiveSettings(
     tick_s=0.01,
     transport=TransportSettings(connect_s=1.0, total_s=0.5, heartbeat_s=5.0, close_s=0.05),
     link=LinkSettings(backoff_base_s=0.01, backoff_cap_s=0.05, overlap_s=0.3),
-    requests=RequestSettings(default_hold_s=0.05),
+    requests=RequestSettings(default_hold_s=0.05, release_interval_s=0.01),
 )
 
 

@@ -59,8 +59,9 @@ BINANCE = Venue(
     ws_url="wss://stream.binance.com:9443",
     rest_url="https://api.binance.com",
     api="/api/v3",
-    hosts=(
+    hosts=(  # `data` came before `data-api.binance.vision`; `www` serves `/api/v3` beside its pages
         r"(?:demo-)?(?:api|stream|ws-api|data-api|data-stream|stream-sbe)\d*\.binance\.com|api-gcp\.binance\.com"
+        r"|(?:data|www)\.binance\.com"
         r"|(?:data|data-api|data-stream)\.binance\.vision|(?:[a-z-]+\.)?testnet\.binance\.vision"
     ),
     weight_per_min=6000,

@@ -225,6 +225,11 @@ def test_a_notice_of_the_connection_is_understood_on_any_socket() -> None:
         ("https://api4.binance.com/api/v3/depth", "BINANCE"),
         ("https://api-gcp.binance.com/api/v3/depth", "BINANCE"),
         ("wss://demo-stream.binance.com/stream", "BINANCE"),
+        ("https://data.binance.com/api/v3/depth", "BINANCE"),
+        ("wss://data-stream.binance.com/stream", "BINANCE"),
+        ("https://www.binance.com/api/v3/depth", "BINANCE"),
+        ("https://www.binance.com/fapi/v1/depth", "BINANCE_USDM"),
+        ("https://www.binance.com/dapi/v1/depth", "BINANCE_COINM"),
         ("wss://nbstream.binance.com/eoptions/stream", None),
         ("wss://something-new.binance.com/stream", None),
         ("wss://vstream.binance.com/stream", None),
@@ -243,6 +248,14 @@ def test_nothing_is_read_from_a_host_of_binance_that_is_not_known(endpoint: str)
     for frame in (raw(agg_trade()), combined("btcusdt@aggTrade", agg_trade()), raw([TICKER])):
         assert classes(frame, ws(endpoint)) == ["unsupported"]
     assert parse('{"result":null,"id":1}', ws(endpoint)).rejects == []
+
+
+@pytest.mark.parametrize("host", ["data.binance.com", "www.binance.com"])
+def test_hosts_that_serve_spot_beside_others_are_read_for_the_resources_that_are_used(host: str) -> None:
+    (snapshot,) = parse(snapshot_body(7), http(f"https://{host}/api/v3/depth?symbol=SOLUSDT")).observations
+    assert snapshot.instrument == "SOLUSDT.BINANCE"
+    for path in ("bapi/asset/v2/public/depth", "api/v3/avgPrice", "eapi/v1/depth", "en/trade/SOL_USDT"):
+        assert classes(snapshot_body(7), http(f"https://{host}/{path}?symbol=SOLUSDT")) == ["unsupported"]
 
 
 def merged(symbol: str, symbol_type: int | None) -> dict[str, object]:
