@@ -6,6 +6,7 @@ import pytest
 
 from deployments.ws.protocol import Ping, Subscribe, Unsubscribe
 from deployments.ws.rate import MAX_USERS, REFUSALS, REFUSALS_S, Rate, Refusals, cost_of
+from domain.errors import OverLimit
 from tests.deployments.serving.kit import BTC
 
 pytestmark = pytest.mark.anyio
@@ -122,3 +123,24 @@ async def test_the_welcome_says_rate_and_burst(serve):
     async with serve(messages_per_s=7.0, message_burst=9) as served, served.socket() as client:
         limits = (await client.until("welcome"))["limits"]
         assert (limits["messages_per_s"], limits["message_burst"]) == (7, 9)
+
+
+class Counted(set):
+    """Sessions, and how often somebody went through all of them."""
+
+    rounds = 0
+
+    def __iter__(self):
+        self.rounds += 1
+        return super().__iter__()
+
+
+async def test_a_subscription_without_patterns_is_not_counted_against_all_sockets(serve):
+    async with serve() as served, served.socket() as client:
+        await client.until("welcome")
+        sessions = served.app.stream.sessions = Counted(served.app.stream.sessions)
+        served.app.stream.check_patterns("ann", 0)
+        assert sessions.rounds == 0
+        with pytest.raises(OverLimit):
+            served.app.stream.check_patterns("ann", 201)
+        assert sessions.rounds == 1
