@@ -29,7 +29,7 @@ from deployments.ws.protocol import (
     parts,
     read_frame,
 )
-from deployments.ws.rate import MessageRate, cost_of
+from deployments.ws.rate import MessageRate, Refusals, cost_of
 from deployments.ws.service import StreamService
 from deployments.ws.session import Session
 from domain.errors import FinanceHubError, Forbidden, OverLimit, Unauthenticated
@@ -51,8 +51,6 @@ MAX_QUERY_LENGTH = 24_576
 """A cursor may be long; nothing else is."""
 REFUSE_S = 1.0
 """For the last words to a client that never was one: nothing of it waits for longer."""
-RATE_ABUSE = 200
-"""Messages over the rate, each answered with an error, before the socket is closed with 4429."""
 
 
 class Gone(Exception):
@@ -82,7 +80,7 @@ class Socket:
         """Until the user is known; then the user's own counts, over all sockets."""
         self._user: str | None = None
         self._bad = 0
-        self._throttled = 0
+        self._refusals = Refusals()
         self._writes = 0
         self._written = 0
 
@@ -263,8 +261,12 @@ class Socket:
 
     def _takes(self, cost: float) -> bool:
         if self._user is None:
-            return self._rate.allows(time.monotonic(), cost)
-        return self._service.rate.take(self._user, cost)
+            taken = self._rate.allows(time.monotonic(), cost)
+        else:
+            taken = self._service.rate.take(self._user, cost)
+        if taken:
+            self._refusals.allowed()
+        return taken
 
     def _count_bad(self, error: BadFrame, fail: Fail) -> None:
         fail(error.frame_id, code_of(error), str(error))
@@ -273,8 +275,7 @@ class Socket:
             raise Ended(protocol.CLOSE_PROTOCOL, f"{self._bad} frames could not be understood")
 
     def _count_throttled(self, frame_id: protocol.Id, fail: Fail) -> None:
-        self._throttled += 1
-        if self._throttled > RATE_ABUSE:
+        if self._refusals.refused(time.monotonic()):
             raise Ended(protocol.CLOSE_OVER_LIMIT, "too many messages")
         fail(
             frame_id,

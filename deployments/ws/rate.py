@@ -11,6 +11,11 @@ from deployments.ws.protocol import ClientFrame, Subscribe, Unsubscribe
 NAMES_PER_MESSAGE = 100
 """Instruments by name that cost as much as a message: looking one up costs a hundredth of reading one."""
 MAX_USERS = 10_000
+REFUSALS = 200
+REFUSALS_S = 10.0
+"""A socket may be refused so often in so long; then it is closed with 4429."""
+REFUSALS_PER_ALLOWED = 4
+"""Each allowed message makes up for so many: other sockets of the user may have caused the refusals."""
 
 
 class MessageRate:
@@ -29,6 +34,9 @@ class MessageRate:
             return False
         self._left = max(-self._burst, self._left - cost)
         return True
+
+    def give_back(self, amount: float) -> None:
+        self._left = min(self._burst, self._left + amount)
 
     def is_full(self, now_s: float) -> bool:
         self._refill(now_s)
@@ -68,6 +76,21 @@ class Rate:
         self._buckets = {user: each for user, each in self._buckets.items() if not each.is_full(now_s)}
         if len(self._buckets) >= MAX_USERS:
             del self._buckets[next(iter(self._buckets))]
+
+
+class Refusals:
+    """Of one socket: some are answered, a flood ends it. `now_s` is any monotonic time in seconds."""
+
+    def __init__(self) -> None:
+        self._left = MessageRate(REFUSALS / REFUSALS_S, REFUSALS)
+
+    def allowed(self) -> None:
+        """A message was allowed: the socket is no flood."""
+        self._left.give_back(REFUSALS_PER_ALLOWED)
+
+    def refused(self, now_s: float) -> bool:
+        """A message was refused -> whether there were too many."""
+        return not self._left.allows(now_s)
 
 
 def cost_of(frame: ClientFrame) -> float:

@@ -102,11 +102,13 @@ class StreamService:
 
     def check_patterns(self, user: str, more: int) -> None:
         """Raises OverLimit where a user would follow too many patterns here."""
+        if not more:
+            return
         limit = self.settings.patterns_per_user
         followed = sum(
             len(session.subscriptions.patterns) for session in self.sessions if session.principal.user == user
         )
-        if more and followed + more > limit:
+        if followed + more > limit:
             raise OverLimit(f"a user may follow {limit} patterns; with these it were {followed + more}")
 
     async def close(self, session: Session, code: int, reason: str) -> None:

@@ -86,6 +86,7 @@ class Session:
         limits = {
             "message_bytes": settings.max_message_bytes,
             "messages_per_s": int(settings.messages_per_s),
+            "message_burst": settings.message_burst,
             "subscriptions": settings.max_subscriptions,
             "patterns": settings.patterns_per_user,
             "outbox_frames": settings.outbox_frames,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployments.ws.protocol import Ping, Subscribe, Unsubscribe
-from deployments.ws.rate import MAX_USERS, Rate, cost_of
+from deployments.ws.rate import MAX_USERS, REFUSALS, REFUSALS_S, Rate, Refusals, cost_of
+from domain.errors import OverLimit
 from tests.deployments.serving.kit import BTC
 
 pytestmark = pytest.mark.anyio
@@ -89,3 +90,57 @@ async def test_what_comes_with_the_token_is_charged_to_the_user_too(serve):
             async with served.socket(token=None) as client:
                 await client.send({"op": "auth", "token": served.token()}, asked)
                 await client.until(outcome)
+
+
+async def test_a_socket_that_is_refused_now_and_then_lives_on(serve):
+    refused, now_s = 0, [0.0]
+    async with serve() as served, served.socket() as client:
+        served.app.stream.rate = Rate(1.0, 2, lambda: now_s[0])
+        while refused <= REFUSALS + 50:
+            now_s[0] += 2.0
+            await client.send(*({"op": "ping", "id": number} for number in range(4)))
+            answers = [await client.until(lambda frame: frame["type"] in ("pong", "error")) for _ in range(4)]
+            refused += sum(answer["type"] == "error" for answer in answers)
+            assert any(answer["type"] == "pong" for answer in answers)
+
+
+def test_refusals_are_forgiven_with_time_and_by_what_is_allowed():
+    refusals = Refusals()
+    assert not any(refusals.refused(0.0) for _ in range(REFUSALS))
+    assert refusals.refused(0.0), "a flood"
+    assert not any(refusals.refused(REFUSALS_S / 2) for _ in range(REFUSALS // 2))
+    assert refusals.refused(REFUSALS_S / 2)
+    refusals.allowed()
+    assert [refusals.refused(REFUSALS_S / 2) for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_a_quiet_socket_outlives_any_number_of_refusals():
+    refusals = Refusals()
+    assert not any(refusals.refused(float(second)) for second in range(10 * REFUSALS))
+
+
+async def test_the_welcome_says_rate_and_burst(serve):
+    async with serve(messages_per_s=7.0, message_burst=9) as served, served.socket() as client:
+        limits = (await client.until("welcome"))["limits"]
+        assert (limits["messages_per_s"], limits["message_burst"]) == (7, 9)
+
+
+class Counted(set):
+    """Sessions, and how often somebody went through all of them."""
+
+    rounds = 0
+
+    def __iter__(self):
+        self.rounds += 1
+        return super().__iter__()
+
+
+async def test_a_subscription_without_patterns_is_not_counted_against_all_sockets(serve):
+    async with serve() as served, served.socket() as client:
+        await client.until("welcome")
+        sessions = served.app.stream.sessions = Counted(served.app.stream.sessions)
+        served.app.stream.check_patterns("ann", 0)
+        assert sessions.rounds == 0
+        with pytest.raises(OverLimit):
+            served.app.stream.check_patterns("ann", 201)
+        assert sessions.rounds == 1
