@@ -6,13 +6,13 @@ from typing import Literal
 
 from actors.feeds.iex.symbols import PROVIDER, STREAM, asked_for, instrument_of
 from actors.feeds.rest import numbers
-from actors.feeds.rest.days import NEW_YORK, day_ns
+from actors.feeds.rest.days import NEW_YORK, day_ns, day_of
 from actors.feeds.rest.reading import Reading
 from actors.feeds.rest.rows import Row
 from domain.errors import Malformed
 from domain.ids import InstrumentId
 from domain.market.observations import InstrumentInfo, SplitAnnounced
-from domain.market.reference import Dividend, Earnings, Metric, NewsItem, Profile, Statement
+from domain.market.reference import Dividend, Earnings, Metric, NewsItem, Profile, Recommendation, Statement
 
 STATEMENTS: dict[str, Literal["income", "balance", "cash_flow"]] = {
     "income": "income", "balancesheet": "balance", "cashflow": "cash_flow",
@@ -183,6 +183,23 @@ def _figure(reading: Reading, instrument: InstrumentId, name: str, value: object
     number = numbers.number(value)
     period = "ttm" if name.startswith("ttm") else None
     reading.add(Metric(PROVIDER, instrument, reading.recv, reading.recv, name, number, period))
+
+
+def peers(reading: Reading, value: object) -> None:
+    names = reading.names(value if isinstance(value, list) else [])
+    if names:
+        about = asked_for(reading)
+        reading.add(Profile(PROVIDER, about, reading.recv, reading.recv, None, peers=names))
+
+
+def recommendation(reading: Reading, row: Row) -> None:
+    """Analysts' counts from a day on: 5 classes from best to worst."""
+    symbol = row.letters("symbol")
+    at = row.must_epoch("ms", "consensusStartDate")
+    names = ("ratingBuy", "ratingOverweight", "ratingHold", "ratingUnderweight", "ratingSell")
+    counts = [row.whole(name) for name in names]
+    about = instrument_of(symbol) if symbol else asked_for(reading)
+    reading.add(Recommendation(PROVIDER, about, at, reading.recv, day_of(at), *counts))
 
 
 def news(reading: Reading, row: Row) -> None:

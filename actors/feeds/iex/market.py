@@ -47,6 +47,26 @@ def quote(reading: Reading, row: Row) -> None:
         reading.add(Quote(PROVIDER, own, at, reading.recv, bid, sizes[0], ask, sizes[1]))
 
 
+def delayed(reading: Reading, row: Row) -> None:
+    """A price that is 15 minutes old, and says so by its time."""
+    about = instrument_of(row.must_letters("symbol"))
+    at, last = row.must_epoch("ms", "delayedPriceTime"), row.must_price("delayedPrice")
+    told = None, row.price("high"), row.price("low"), row.amount("totalVolume")
+    reading.add(Ticker(PROVIDER, about, at, reading.recv, last, *told))
+
+
+def coin_price(reading: Reading, row: Row) -> None:
+    about = coin_of(row.must_letters("symbol"))
+    reading.add(Ticker(PROVIDER, about, reading.recv, reading.recv, row.must_price("price")))
+
+
+def rates(reading: Reading, value: object) -> None:
+    """Rows, one object, or lists of rows per day."""
+    rows = value if isinstance(value, list) else [value]
+    for each in rows:
+        reading.each(each if isinstance(each, list) else [each], rate, reading)
+
+
 def price(reading: Reading, value: object) -> None:
     """A number alone: its time is that of its receipt."""
     last = numbers.price(value)

@@ -16,6 +16,8 @@ from domain.market.reference import (
     CalendarEvent,
     Filing,
     Metric,
+    Ownership,
+    OwnershipChange,
     Profile,
     Recommendation,
     Statement,
@@ -27,7 +29,7 @@ STATEMENTS: dict[str, Literal["income", "balance", "cash_flow"]] = {
 }  # fmt: skip
 FIGURES = (
     "earnings_estimate", "revenue_estimate", "eps_trend", "eps_revision", "growth_estimates", "price_target",
-    "statistics",
+    "statistics", "institutional_holders", "fund_holders", "direct_holders",
 )  # fmt: skip
 _ACCESSION = re.compile(r"\d{10}-\d{2}-\d{6}", re.ASCII)
 _NO_LINES = frozenset({"fiscal_date", "year", "quarter", "currency"})
@@ -140,6 +142,32 @@ def _rating(reading: Reading, instrument: InstrumentId, row: Row) -> None:
     reading.add(CalendarEvent(PROVIDER, instrument, at, reading.recv, "rating", day, firm, details=told))
 
 
+def logo(reading: Reading, value: object) -> None:
+    body = Row(value)
+    url = body.text("url", "logo_base")
+    told = {"logo": url} if url else {}
+    about = whose(reading, body)
+    reading.add(Profile(PROVIDER, about, reading.recv, reading.recv, None, identifiers=told))
+
+
+def insiders(reading: Reading, value: object) -> None:
+    body = Row(value)
+    reading.each(body.items("insider_transactions"), _insider, reading, whose(reading, body))
+
+
+def _insider(reading: Reading, instrument: InstrumentId, row: Row) -> None:
+    """Words alone say whether it was a sale."""
+    day = row.must_day("date_reported")
+    said = row.text("description") or ""
+    shares = row.must_amount("shares")
+    sold = said.lower().startswith(("sale", "disposition"))
+    code = "S" if sold else said.split(" ")[0] or "?"
+    change = OwnershipChange(day, code, -shares if sold else shares)
+    owner, relation = row.must_letters("full_name"), row.text("position")
+    at = day_ns(day, NEW_YORK)
+    reading.add(Ownership(PROVIDER, instrument, at, reading.recv, owner, relation, (change,)))
+
+
 def filings(reading: Reading, value: object) -> None:
     body = Row(value)
     reading.each(body.items("values"), _filing, reading, whose(reading, body))
@@ -183,8 +211,10 @@ def _figures(
 ) -> None:
     """`date` and `period` of a row are those of its figures."""
     row = Row(value)
-    end, period = maybe_day(row.raw("date")), row.text("period")
+    end, period = maybe_day(row.raw("date", "date_reported")), row.text("period")
     own = row.letters("currency") or currency
+    holder = row.text("entity_name")
+    name = name if holder is None else f"{name}.{holder[:80]}"
     _metrics(reading, instrument, own, name, {each: row.raw(each) for each in row}, (period, end))
 
 
@@ -198,7 +228,7 @@ def _metrics(
 ) -> None:
     if isinstance(value, dict) and name.count(".") < MAX_DEPTH:
         for inside, each in value.items():
-            if inside not in ("date", "period", "currency"):
+            if inside not in ("date", "date_reported", "period", "currency"):
                 _metrics(reading, instrument, currency, f"{name}.{inside}", each, of)
     elif not isinstance(value, dict | list | bool) and not _is_words(value):
         found = numbers.number(value)

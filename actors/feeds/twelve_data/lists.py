@@ -141,6 +141,27 @@ def session(reading: Reading, row: Row) -> None:
         )
 
 
+def market_state(reading: Reading, row: Row) -> None:
+    """Whether an exchange is open now."""
+    code = row.letters("code") or row.must_letters("name")
+    names = ("country", "time_after_open", "time_to_open", "time_to_close")
+    told = {name: text for name in names if (text := row.text(name)) is not None}
+    reading.add(
+        CalendarEvent(
+            PROVIDER,
+            make_instrument_id("CALENDAR", code.upper()),
+            reading.recv,
+            reading.recv,
+            "status",
+            None,
+            None,
+            row.text("name"),
+            "open" if row.raw("is_market_open") is True else "closed",
+            details=told,
+        )
+    )
+
+
 def instrument(reading: Reading, row: Row) -> None:
     """Of a list, a search or the listings of one company."""
     symbol = row.must_letters("symbol")

@@ -105,6 +105,16 @@ def quote(reading: Reading, value: object) -> None:
     )
 
 
+def close(reading: Reading, value: object) -> None:
+    """`eod`: the price that a day ended with, dated by the day alone."""
+    row = Row(value)
+    instrument = instrument_of(row)
+    zone = NEW_YORK if venue_of(instrument) == "US" else UTC
+    at = local_ns(row.must_letters("datetime"), zone)
+    describe(reading, instrument, row)
+    reading.add(Ticker(PROVIDER, instrument, at, reading.recv, row.must_price("close")))
+
+
 def price(reading: Reading, value: object, name: str | None = None) -> None:
     """A number alone: its time is that of its receipt."""
     last = Row(value).must_price("price")

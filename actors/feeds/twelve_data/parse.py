@@ -79,6 +79,8 @@ def _rows(read_row: Callable[[Reading, Row], None], *names: str) -> Read:
 _instruments = _rows(lists.instrument, "data", "result")
 ROUTES: tuple[tuple[str, Read], ...] = (
     ("price", market.price),
+    ("eod", market.close),
+    ("market_state", _rows(lists.market_state)),
     ("quote", market.quote),
     ("market_movers/[^/]+", _rows(market.mover, "values")),
     ("dividends_calendar", _rows(lists.planned_dividend)),
@@ -94,6 +96,12 @@ _SHAPES: tuple[tuple[frozenset[str], Read], ...] = (
     (frozenset({"close", "percent_change", "symbol"}), market.quote),
     (frozenset({"symbol", "rate", "timestamp"}), market.rate),
     *((frozenset({name}), company.statements) for name in company.STATEMENTS),
+    (frozenset({"symbol", "close", "datetime"}), market.close),
+    (frozenset({"meta", "url"}), company.logo),
+    (frozenset({"insider_transactions"}), company.insiders),
+    (frozenset({"key_executives"}), _nothing),
+    (frozenset({"current_usage"}), _nothing),
+    (frozenset({"unix_time", "datetime"}), _nothing),
     (frozenset({"trends"}), company.recommendations),
     (frozenset({"ratings", "meta"}), company.ratings),
     (frozenset({"market_cap", "meta"}), company.market_caps),
@@ -110,6 +118,7 @@ _SHAPES: tuple[tuple[frozenset[str], Read], ...] = (
 _ROWS: tuple[tuple[frozenset[str], Read], ...] = (
     (frozenset({"ex_date", "amount"}), _rows(lists.planned_dividend)),
     (frozenset({"from_factor", "to_factor"}), _rows(lists.planned_split)),
+    (frozenset({"is_market_open"}), _rows(lists.market_state)),
 )
 _DATA: tuple[tuple[frozenset[str], Read], ...] = (
     (frozenset({"sessions"}), _rows(lists.session, "data")),
@@ -117,8 +126,10 @@ _DATA: tuple[tuple[frozenset[str], Read], ...] = (
     (frozenset({"symbol", "exchange"}), _instruments),
     (frozenset({"symbol", "mic_code"}), _instruments),
     (frozenset({"symbol", "currency_base"}), _instruments),
+    (frozenset({"symbol", "category"}), _instruments),
+    (frozenset({"symbol", "name"}), _instruments),
     (frozenset({"iso2", "currency"}), _nothing),
-    (frozenset({"code", "timezone"}), _nothing),
+    (frozenset({"name"}), _nothing),
 )
 
 

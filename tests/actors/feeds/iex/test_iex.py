@@ -170,6 +170,34 @@ def test_rates_sectors_and_lists(shared_data: Path) -> None:
     assert classes(plain(shared_data, "ref-data_wrong_isin_mapped.json")) == ["not_found"]
 
 
+def test_documented_bodies_without_a_recording() -> None:
+    row = {"symbol": "MSFT", "date": "2019-04-03", "open": 1, "high": 2, "low": 1, "close": 2, "volume": 3}
+    day = only(parse(P, row, f"{API}/stock/MSFT/previous"))
+    assert (day.instrument, day.interval, day.ts_event) == (
+        "MSFT.US",
+        "1d",
+        parse_time("2019-04-03T04:00:00Z"),
+    )
+    row = {
+        "symbol": "MSFT",
+        "delayedPrice": 143.08,
+        "high": 143.9,
+        "low": 142,
+        "delayedPriceTime": 1498762739791,
+    }
+    assert only(parse(P, row, f"{API}/stock/MSFT/delayed-quote")).ts_event == 1498762739791 * NS_PER_MS
+    assert only(parse(P, ["AAPL", "IBM"], f"{API}/stock/MSFT/peers")).peers == ("AAPL", "IBM")
+    row = {"consensusStartDate": 1542240000000, "ratingBuy": 8, "ratingOverweight": 2, "ratingHold": 1,
+           "ratingUnderweight": 1, "ratingSell": 0}  # fmt: skip
+    counts = only(parse(P, [row], f"{API}/stock/MSFT/recommendation-trends"))
+    assert (counts.period, counts.strong_buy, counts.strong_sell) == ("2018-11-15", 8, 0)
+    coin = only(parse(P, {"symbol": "BTCUSDT", "price": "3500.5"}, f"{API}/crypto/BTCUSDT/price"))
+    assert (coin.instrument, coin.last) == ("BTC-USDT.CRYPTO", 3500.5)
+    row = {"symbol": "USDCAD", "rate": 1.25, "timestamp": 1627045829863}
+    assert only(parse(P, [[row]], f"{API}/fx/historical?symbols=USDCAD")).rate == 1.25
+    assert only(parse(P, row, f"{API}/fx/convert?symbols=USDCAD")).rate == 1.25
+
+
 def test_a_batch_has_an_object_per_symbol(shared_data: Path) -> None:
     body = {"MSFT": {"quote": raw(shared_data, "iex/quote_msft.json"), "price": 1.5}}
     parsed = parse(P, body, f"{API}/stock/market/batch?symbols=msft&types=quote,price")

@@ -313,6 +313,42 @@ def test_calendars_and_lists(shared_data: Path) -> None:
     assert (info.base, info.quote, info.asset_class) == ("EUR", "USD", "fx")
 
 
+APPLE = {"symbol": "AAPL", "exchange": "NASDAQ", "mic_code": "XNGS", "currency": "USD"}
+
+
+def test_documented_bodies_without_a_recording() -> None:
+    close = of_kind(parse(P, APPLE | {"datetime": "2021-09-16", "close": "148.79"}), "ticker")
+    assert [(each.last, each.ts_event) for each in close] == [(148.79, parse_time("2021-09-16T04:00:00Z"))]
+    state = only(parse(P, [{"code": "XNYS", "is_market_open": True, "time_to_close": "01:02:03"}]))
+    assert (state.instrument, state.status, state.details) == (
+        "CALENDAR.XNYS",
+        "open",
+        {"time_to_close": "01:02:03"},
+    )
+    assert only(parse(P, {"meta": APPLE, "url": "https://x.test/a.png"})).identifiers == {
+        "logo": "https://x.test/a.png"
+    }
+    row = {
+        "full_name": "A B",
+        "position": "CEO",
+        "date_reported": "2021-05-05",
+        "shares": 5,
+        "description": "Sale at 1",
+    }
+    sale = only(parse(P, {"meta": APPLE, "insider_transactions": [row]}))
+    assert (sale.owner, sale.transactions[0].shares, sale.transactions[0].code) == ("A B", -5.0, "S")
+    row = {"entity_name": "Vanguard", "date_reported": "2021-05-05", "shares": 7, "percent_held": "0.07"}
+    held = parse(P, {"meta": APPLE, "institutional_holders": [row]})
+    assert figures(held) == {
+        ("institutional_holders.Vanguard.shares", "2021-05-05"): 7.0,
+        ("institutional_holders.Vanguard.percent_held", "2021-05-05"): 0.07,
+    }
+    for body in ({"current_usage": 1, "plan_limit": 8}, {"datetime": "1980-12-12", "unix_time": 1},
+                 {"data": [{"name": "BitMEX"}]}, {"meta": APPLE, "key_executives": []}):  # fmt: skip
+        parsed = parse(P, body)
+        assert not parsed.rejects and not said(parsed)
+
+
 def test_indicators_are_unsupported(shared_data: Path) -> None:
     for name in (
         "exponential_moving_average",
