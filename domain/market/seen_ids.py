@@ -16,7 +16,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from domain.market.renumbering import Suspect, is_later
+from domain.market.renumbering import Suspect, is_after_all, is_later
 
 MAX_RANGES = 64
 """Missing ranges remembered per series; each is an outage that nobody has backfilled."""
@@ -111,7 +111,7 @@ class SeenIds:
             self._jump(self._next, number)
             self._newest = max(self._newest, ts)
             return _NEW
-        if is_later(ts, self._newest):
+        if is_after_all(ts, self._newest, fills=self._is_hole(number)):
             return self._suspected(number, ts)
         if number < self._known_from:
             return _FILLS
@@ -144,6 +144,11 @@ class SeenIds:
             self._missing.append((expected, number - 1))
         self._next = number + 1
         self._bound()
+
+    def _is_hole(self, number: int) -> bool:
+        """Whether a number is missing between others; what lies before the first one ever seen is no hole."""
+        index = bisect_left(self._missing, (number + 1,)) - 1
+        return index >= 0 and self._missing[index][0] > 0 and number <= self._missing[index][1]
 
     def _fill(self, number: int) -> Verdict:
         missing = self._missing

@@ -76,6 +76,16 @@ def test_two_odd_trades_that_do_not_continue_each_other_are_no_new_numbering():
     assert verdicts(seen, (501, 14)) == [NEW]
 
 
+def test_trades_that_were_overtaken_fill_their_holes_though_they_are_stamped_later():
+    seen = SeenIds()
+    assert verdicts(seen, (5_000, 10), (5_005, 10.001)) == [NEW, NEW]
+    assert verdicts(seen, (5_001, 10.006), (5_002, 10.007), (5_006, 10.008)) == [FILLS, FILLS, NEW]
+    assert seen.missing == ((0, 4_999), (5_003, 5_004))
+    assert verdicts(seen, (5_003, 30), (5_004, 31)) == [FILLS, RENUMBERED], (
+        "nothing was overtaken for so long"
+    )
+
+
 def test_a_suspect_that_comes_twice_is_let_in_once():
     seen = counted_to(50)
     before = seen.admit("7", at(11)), seen.snapshot()
