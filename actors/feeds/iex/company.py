@@ -14,8 +14,9 @@ from domain.ids import InstrumentId
 from domain.market.observations import InstrumentInfo, SplitAnnounced
 from domain.market.reference import Dividend, Earnings, Metric, NewsItem, Profile, Recommendation, Statement
 
-STATEMENTS: dict[str, Literal["income", "balance", "cash_flow"]] = {
-    "income": "income", "balancesheet": "balance", "cashflow": "cash_flow",
+Kind = Literal["income", "balance", "cash_flow", "facts"]
+STATEMENTS: dict[str, Kind] = {
+    "income": "income", "balancesheet": "balance", "cashflow": "cash_flow", "financials": "facts",
 }  # fmt: skip
 FIGURE = r"stock/[^/]+/(?:stats|advanced-stats)/(?P<name>[^/]+)"
 _PERIODS = {"quarter": "quarterly", "quarterly": "quarterly", "annual": "annual"}
@@ -77,7 +78,7 @@ def statements(reading: Reading, value: object) -> None:
 def _statement(
     reading: Reading,
     instrument: InstrumentId,
-    kind: Literal["income", "balance", "cash_flow"],
+    kind: Kind,
     period: str,
     row: Row,
 ) -> None:
@@ -124,11 +125,18 @@ def _earnings(reading: Reading, instrument: InstrumentId, row: Row) -> None:
             row.number("actualEPS"),
             row.number("consensusEPS"),
             row.number("EPSSurpriseDollar"),
-            reported_on=row.day("EPSReportDate"),
+            reported_on=row.day("EPSReportDate", "reportDate"),
             fiscal_year=numbers.whole(year or None),
             fiscal_period=quarter or None,
         )
     )
+
+
+def estimates(reading: Reading, value: object) -> None:
+    body = Row(value)
+    symbol = body.letters("symbol")
+    instrument = instrument_of(symbol) if symbol else asked_for(reading)
+    reading.each(body.items("estimates"), _earnings, reading, instrument)
 
 
 def dividend(reading: Reading, row: Row) -> None:

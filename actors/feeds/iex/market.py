@@ -55,6 +55,24 @@ def delayed(reading: Reading, row: Row) -> None:
     reading.add(Ticker(PROVIDER, about, at, reading.recv, last, *told))
 
 
+def top(reading: Reading, row: Row) -> None:
+    """Best bid and ask at IEX, and its last sale: 0 where there is none."""
+    own = make_instrument_id(row.must_letters("symbol"), OWN)
+    bid, ask, at = row.price("bidPrice"), row.price("askPrice"), row.epoch("ms", "lastUpdated")
+    if at is not None and (bid is not None or ask is not None):
+        sizes = row.price("bidSize"), row.price("askSize")
+        reading.add(Quote(PROVIDER, own, at, reading.recv, bid, sizes[0], ask, sizes[1]))
+    sold, sale = row.epoch("ms", "lastSaleTime"), row.price("lastSalePrice")
+    if sold is not None and sale is not None:
+        reading.add(Trade(PROVIDER, own, sold, reading.recv, sale, row.must_amount("lastSaleSize")))
+
+
+def last_sale(reading: Reading, row: Row) -> None:
+    own = make_instrument_id(row.must_letters("symbol"), OWN)
+    at, price, size = row.must_epoch("ms", "time"), row.must_price("price"), row.must_amount("size")
+    reading.add(Trade(PROVIDER, own, at, reading.recv, price, size))
+
+
 def coin_price(reading: Reading, row: Row) -> None:
     about = coin_of(row.must_letters("symbol"))
     reading.add(Ticker(PROVIDER, about, reading.recv, reading.recv, row.must_price("price")))

@@ -198,6 +198,32 @@ def test_documented_bodies_without_a_recording() -> None:
     assert only(parse(P, row, f"{API}/fx/convert?symbols=USDCAD")).rate == 1.25
 
 
+def test_what_iex_itself_quotes_and_sells_is_of_iex() -> None:
+    row = {"symbol": "SNAP", "bidSize": 200, "bidPrice": 110.94, "askSize": 0, "askPrice": 0,
+           "lastSalePrice": "111.76", "lastSaleSize": 5, "lastSaleTime": 1480446905681,
+           "lastUpdated": 1480446910557}  # fmt: skip
+    quote, trade = parse(P, [row], f"{API}/tops?symbols=SNAP").observations
+    assert quote == Quote(P, "SNAP.IEXG", 1480446910557 * NS_PER_MS, RECV, 110.94, 200.0, None, None)
+    assert trade == Trade(P, "SNAP.IEXG", 1480446905681 * NS_PER_MS, RECV, 111.76, 5.0)
+    row = {"symbol": "SNAP", "price": 111.76, "size": 5, "time": 1480446905681}
+    assert only(parse(P, [row], f"{API}/tops/last?symbols=SNAP")) == trade
+
+
+def test_financials_and_estimates() -> None:
+    row = {"reportDate": "2017-03-31", "currency": "USD", "grossProfit": 20591000000, "totalDebt": None}
+    facts = only(parse(P, {"symbol": "AAPL", "financials": [row]}, f"{API}/stock/AAPL/financials"))
+    assert (facts.statement, facts.period_end, facts.currency) == ("facts", "2017-03-31", "USD")
+    assert facts.values == {"grossProfit": 20591000000.0, "totalDebt": None}
+    row = {
+        "consensusEPS": 2.02,
+        "fiscalPeriod": "Q2 2017",
+        "fiscalEndDate": "2017-03-31",
+        "reportDate": "2017-04-15",
+    }
+    estimate = only(parse(P, {"symbol": "AAPL", "estimates": [row]}))
+    assert (estimate.eps_actual, estimate.eps_estimate, estimate.reported_on) == (None, 2.02, "2017-04-15")
+
+
 def test_a_batch_has_an_object_per_symbol(shared_data: Path) -> None:
     body = {"MSFT": {"quote": raw(shared_data, "iex/quote_msft.json"), "price": 1.5}}
     parsed = parse(P, body, f"{API}/stock/market/batch?symbols=msft&types=quote,price")
