@@ -26,14 +26,14 @@ class EndingTransport:
         self._inner = inner
         self._loop = loop
         self._ending: Watch | None = None
-        self._written = 0
+        self.written = 0
         self.receiving = False
         self.said_all = False
         self.abort = inner.abort
         self.is_closing = inner.is_closing
 
     def write(self, data: bytes) -> None:
-        self._written += len(data)
+        self.written += len(data)
         self._inner.write(data)
 
     def taken(self) -> int:
@@ -42,7 +42,7 @@ class EndingTransport:
         What only left for the kernel's own buffer does not count: the kernel asks for more in steps of up to
         a megabyte, and between two of them a slow client would look like one that takes nothing.
         """
-        return self._written - self._inner.get_write_buffer_size() - _in_kernel(self._inner)
+        return self.written - self._inner.get_write_buffer_size() - _in_kernel(self._inner)
 
     def close(self) -> None:
         if self.receiving:

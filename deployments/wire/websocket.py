@@ -32,7 +32,7 @@ from deployments.wire.limits import (
     SLICE_BYTES,
 )
 from deployments.wire.refusal import refusal
-from deployments.wire.stalling import Stall
+from deployments.wire.stalling import RESOLUTION_S, Slowness, Stall
 from deployments.wire.transport import EndingTransport, ending
 
 CLOSE_PROTOCOL = 4400
@@ -67,6 +67,8 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         self._unread = b""
         self._queued_bytes = 0
         self._failed = self._parsing = False
+        self._ping_ends_at = 0
+        self._pong_slowness = Slowness(self.loop.time(), 0)
         self._control_frames = 0
         self._control_since_s = self.loop.time()
 
@@ -137,6 +139,20 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         code, reason = (close.code, close.reason) if close is not None else (CloseCode.ABNORMAL_CLOSURE, "")
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self._say_and_end(b"".join(self.conn.data_to_send()))
+
+    def send_keepalive_ping(self) -> None:
+        super().send_keepalive_ping()
+        self._ping_ends_at = self._end.written
+        self._pong_slowness = Slowness(self.loop.time(), self._end.taken())
+
+    def keepalive_timeout(self) -> None:
+        """A pong is late only once its client has the ping, which stands behind what was written before."""
+        taken = min(self._end.taken(), self._ping_ends_at)
+        left_s = (self.ping_timeout or 0.0) - self._pong_slowness.for_s(self.loop.time(), taken)
+        if left_s > RESOLUTION_S:
+            self.pong_timer = self.loop.call_later(left_s, self.keepalive_timeout)
+        else:
+            super().keepalive_timeout()
 
     async def receive(self) -> ASGIReceiveEvent:
         message = await self.queue.get()

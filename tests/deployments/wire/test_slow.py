@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -94,3 +95,27 @@ def test_what_was_taken_quickly_is_no_credit_for_later() -> None:
     slowness = Slowness(0.0, 0)
     assert slowness.for_s(1.0, 100 * MIN_BYTES_PER_S) == 0.0
     assert slowness.for_s(5.0, 100 * MIN_BYTES_PER_S) == 4.0
+
+
+class Talkative:
+    """Accepts, and writes a lot at once."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+        await send({"type": "websocket.send", "bytes": bytes(LARGE)})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+
+
+async def test_a_pong_is_not_late_before_its_client_has_the_ping() -> None:
+    async with listening(Talkative()) as server:
+        client = await (await server.connect()).upgraded()
+        (connection,) = server.connections
+        connection.ping_timeout = PATIENCE_S
+        connection.send_keepalive_ping()
+        assert await slowly(client, 16 * 1024, 0.02, LARGE - 100_000) >= LARGE - 100_000
+        assert not connection.close_sent
+        await slowly(client, 16 * 1024, 0.0)
+        await server.empty()
+        client.sock.close()
