@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from operator import attrgetter
 
 from actors.feeds.base import Silence
 from actors.feeds.carriers import BOOK, QUOTES, TRADES
@@ -29,8 +28,9 @@ PRICES = frozenset({QUOTES, "ticker"})
 _CHANNEL_OF: Mapping[type[object], str] = {
     Trade: TRADES, Quote: QUOTES, Ticker: QUOTES, BookDelta: BOOK, BookSnapshot: BOOK, Bar: BARS
 }  # fmt: skip
-_received = attrgetter("ts_recv")
 
+FEW = 3
+"""So many observations are gone through faster one by one than by looking for the newest."""
 CHECK_NS = NS_PER_S
 """How often silence is looked for; sessions are asked ten times a second."""
 
@@ -68,12 +68,26 @@ class StreamWatch:
         return self._heard.setdefault(connection, {})
 
     def note(self, connection: int, observations: Sequence[Observation]) -> None:
-        """What a run of frames of the connection has brought, oldest first; 0.1 us each."""
-        heard = self.heard(connection)
-        for kind, at in dict(zip(map(type, observations), map(_received, observations), strict=True)).items():
-            channel = _CHANNEL_OF.get(kind)
-            if channel is not None:
-                heard[channel] = max(at, heard.get(channel, 0))
+        """What a run of frames has brought, oldest first: the newest of each kind counts."""
+        expected = self._limits.get(connection)
+        if not expected or not observations:
+            return
+        heard = self._heard[connection]
+        if len(observations) <= FEW:  # most often of a single frame
+            for observation in observations:
+                channel = _CHANNEL_OF.get(type(observation))
+                if channel is not None:
+                    heard[channel] = observation.ts_recv
+            return
+        seen: set[str] = set()
+        for observation in reversed(observations):
+            channel = _CHANNEL_OF.get(type(observation))
+            if channel is None or channel in seen:
+                continue
+            heard[channel] = observation.ts_recv
+            seen.add(channel)
+            if len(seen) == len(expected):
+                return
 
     def closed(self, connection: int) -> None:
         """The socket is lost, which is told by itself: nothing is expected until it is subscribed again."""
