@@ -14,7 +14,7 @@ from tests.deployments.wire.kit import Client, echo, listening
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE_S = 0.3
+PATIENCE_S = 0.5
 LARGE = 1 << 20
 CLOSES = b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 STAYS = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -32,7 +32,8 @@ async def slowly(client: Client, part_bytes: int, pause_s: float, most_bytes: in
     got = 0
     while got < most_bytes:
         try:
-            part = await asyncio.wait_for(client.loop.sock_recv(client.sock, part_bytes), 10.0)
+            async with asyncio.timeout(10.0):
+                part = await client.loop.sock_recv(client.sock, part_bytes)
         except ConnectionError:
             break
         if not part:
@@ -55,8 +56,8 @@ async def test_an_answer_is_cut_by_progress_and_not_by_time(request_: bytes, beh
         await client.send(request_)
         await client.answer()
         await client.send(behind)
-        assert await slowly(client, 16 * 1024, 0.02, LARGE - 100_000) >= LARGE - 100_000
-        assert loop.time() - began_s > 3 * PATIENCE_S, "or it proves nothing"
+        assert await slowly(client, 16 * 1024, 0.03, LARGE - 100_000) >= LARGE - 100_000
+        assert loop.time() - began_s > 2 * PATIENCE_S, "or it proves nothing"
         client.sock.close()
 
 
@@ -71,6 +72,7 @@ async def test_who_takes_next_to_nothing_is_cut_off(request_: bytes, part_bytes:
         await server.empty()
         if reading is not None:
             reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         client.sock.close()
 
 
@@ -114,7 +116,7 @@ async def test_a_pong_is_not_late_before_its_client_has_the_ping() -> None:
         (connection,) = server.connections
         connection.ping_timeout = PATIENCE_S
         connection.send_keepalive_ping()
-        assert await slowly(client, 16 * 1024, 0.02, LARGE - 100_000) >= LARGE - 100_000
+        assert await slowly(client, 16 * 1024, 0.03, LARGE - 100_000) >= LARGE - 100_000
         assert not connection.close_sent
         await slowly(client, 16 * 1024, 0.0)
         await server.empty()
