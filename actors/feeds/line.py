@@ -246,9 +246,9 @@ class Line:
 
     def restored(self, what: str, now: int, effects: Effects) -> None:
         """`what` has come again; with the last of them the `feed` gap closes."""
+        self._close(what, "restored", now, effects)
         if not self.waits:
             return
-        self._close(what, "restored", now, effects)
         self.waits -= {what, ANYTHING}
         if self.feed_gap and not self.waits:
             self.feed_gap = False

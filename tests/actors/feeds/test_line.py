@@ -232,3 +232,24 @@ def test_a_number_of_a_hole_with_a_stamp_that_is_too_new_fills_it_in_the_end() -
         on.settle(START + HOLD_NS * 10, effects)
         assert (ids(effects), effects.rejects) == (["101"], [])
         assert gaps(effects) == [(TRADES, "backfilled", False)]
+
+
+def test_a_channel_that_was_lost_before_everything_was_ends_its_gap_when_it_comes_again() -> None:
+    line, effects = Line(provider="p", instrument="A-B.X", connection=0), Effects()
+
+    def come(channel: str, connection: int) -> None:
+        line.carriers[channel] = connection
+        if channel == "book":
+            line.book_ready = True
+        line.came(channel, connection, 1, effects)
+
+    come("bars", 0)
+    come("book", 1)
+    line.lose(0, "gone", 2, effects)
+    come("book", 0)
+    line.lose(0, "gone", 3, effects)
+    line.restored("book", 4, effects)
+    come("bars", 0)
+    assert line.gaps == set()
+    closed = [gap.channel for gap in effects.observations if isinstance(gap, Gap) and not gap.opened]
+    assert closed == ["feed", "bars"]
