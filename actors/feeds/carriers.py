@@ -13,6 +13,7 @@ from __future__ import annotations
 BOOK = "book"
 TRADES = "trades"
 QUOTES = "quotes"
+BARS = "bars"
 """Channels by our own names. A session may use further ones; those of one instrument are a handful."""
 
 

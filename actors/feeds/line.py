@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from actors.feeds.base import Effects, Reject
-from actors.feeds.carriers import BOOK, QUOTES, TRADES, Carriers
+from actors.feeds.carriers import BARS, BOOK, QUOTES, TRADES, Carriers
 from actors.feeds.trade_ids import Range, TradeIds
 from domain.clock import NS_PER_S
 from domain.market.gaps import RENUMBERED
@@ -32,7 +32,6 @@ from domain.market.renumbering import is_after_all
 
 ANYTHING = "anything"
 """A line that showed neither a book nor numbered trades is back with its first frame."""
-BARS = "bars"
 HOLD_NS = 10 * NS_PER_S
 """A single trade that looks like the first of a new numbering waits so long for the next one."""
 BACKFILLED_RESTART = 1000

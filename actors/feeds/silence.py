@@ -15,11 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from actors.feeds.base import Silence
-from actors.feeds.carriers import BOOK, QUOTES, TRADES
+from actors.feeds.carriers import BARS, BOOK, QUOTES, TRADES
 from domain.clock import NS_PER_S
 from domain.market.observations import Bar, BookDelta, BookSnapshot, Observation, Quote, Ticker, Trade
 
-BARS = "bars"
 SILENT_S: Mapping[str, float] = {QUOTES: 60.0, BOOK: 60.0, "ticker": 60.0, BARS: 180.0, TRADES: 300.0}
 """A kind of stream that says nothing for so long, of all symbols of a socket, is reported. Bars come at least
 once a minute; a lone pair without a trade for minutes is common."""
